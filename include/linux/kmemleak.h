@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Kernel memory leak detector: what allocators, and users of memory that the
+ * detector cannot see through, tell it. See Documentation/dev-tools/kmemleak.rst
+ * for when to annotate, mm/kmemleak/hooks.c for each function.
+ */
+#ifndef _LINUX_KMEMLEAK_H
+#define _LINUX_KMEMLEAK_H
+
+/* Callers rely on these two to come along. */
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#ifdef CONFIG_DEBUG_KMEMLEAK
+
+void __init kmemleak_init(void);
+
+/* For allocators. */
+void kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp);
+void kmemleak_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp);
+void kmemleak_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp);
+void kmemleak_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp);
+void kmemleak_free(const void *ptr);
+void kmemleak_free_part(const void *ptr, size_t size);
+void kmemleak_free_part_phys(phys_addr_t phys, size_t size);
+void kmemleak_free_percpu(const void __percpu *ptr);
+
+/* Annotations. */
+void kmemleak_update_trace(const void *ptr);
+void kmemleak_not_leak(const void *ptr);
+void kmemleak_transient_leak(const void *ptr);
+void kmemleak_ignore(const void *ptr);
+void kmemleak_ignore_phys(phys_addr_t phys);
+void kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp);
+void kmemleak_no_scan(const void *ptr);
+
+#else /* !CONFIG_DEBUG_KMEMLEAK */
+
+static inline void kmemleak_init(void) { }
+
+static inline void kmemleak_alloc(const void *ptr, size_t size, int min_count,
+				  gfp_t gfp) { }
+static inline void kmemleak_alloc_percpu(const void __percpu *ptr, size_t size,
+					 gfp_t gfp) { }
+static inline void kmemleak_alloc_phys(phys_addr_t phys, size_t size,
+				       gfp_t gfp) { }
+static inline void kmemleak_vmalloc(const struct vm_struct *area, size_t size,
+				    gfp_t gfp) { }
+static inline void kmemleak_free(const void *ptr) { }
+static inline void kmemleak_free_part(const void *ptr, size_t size) { }
+static inline void kmemleak_free_part_phys(phys_addr_t phys, size_t size) { }
+static inline void kmemleak_free_percpu(const void __percpu *ptr) { }
+
+static inline void kmemleak_update_trace(const void *ptr) { }
+static inline void kmemleak_not_leak(const void *ptr) { }
+static inline void kmemleak_transient_leak(const void *ptr) { }
+static inline void kmemleak_ignore(const void *ptr) { }
+static inline void kmemleak_ignore_phys(phys_addr_t phys) { }
+static inline void kmemleak_scan_area(const void *ptr, size_t size,
+				      gfp_t gfp) { }
+static inline void kmemleak_no_scan(const void *ptr) { }
+
+#endif /* CONFIG_DEBUG_KMEMLEAK */
+
+/*
+ * For the slab allocator: caches with SLAB_NOLEAKTRACE, among them those the
+ * detector itself uses, are not tracked.
+ */
+static inline void kmemleak_alloc_recursive(const void *ptr, size_t size,
+					    int min_count, slab_flags_t flags,
+					    gfp_t gfp)
+{
+	if (!(flags & SLAB_NOLEAKTRACE))
+		kmemleak_alloc(ptr, size, min_count, gfp);
+}
+
+static inline void kmemleak_free_recursive(const void *ptr, slab_flags_t flags)
+{
+	if (!(flags & SLAB_NOLEAKTRACE))
+		kmemleak_free(ptr);
+}
+
+/*
+ * Wipe a pointer to a free object that the owner has no more use for, so that it
+ * does not count as a reference once the object is allocated again.
+ */
+static inline void kmemleak_erase(void **ptr)
+{
+	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
+		*ptr = NULL;
+}
+
+#endif /* _LINUX_KMEMLEAK_H */

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel memory leak detector: /sys/kernel/debug/kmemleak.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/debugfs.h>
+#include <linux/fs.h>
+#include <linux/init.h>
+#include <linux/module.h>
+#include <linux/printk.h>
+#include <linux/seq_file.h>
+#include <linux/uaccess.h>
+
+#include "internal.h"
+
+/* Seconds that the system gets to come up before it is scanned. */
+#define FIRST_SCAN_SECS	60
+
+/* Address spaces in which there can be leaks, in the order of the report. */
+static const enum kml_space report_spaces[] = { KML_VIRT, KML_PERCPU };
+
+/**
+ * struct report_iter - place in the report of one open file
+ * @pos: number of the record that comes next
+ * @space: its index in report_spaces
+ * @cur: where in that space to look for it
+ * @after: where to go on after it
+ *
+ * Places are kept as addresses, so that a record that vanishes between two
+ * reads does not shift the ones after it.
+ */
+struct report_iter {
+	loff_t pos;
+	unsigned int space;
+	struct kml_cursor cur;
+	struct kml_cursor after;
+};
+
+static void iter_rewind(struct report_iter *iter)
+{
+	iter->pos = 0;
+	iter->space = 0;
+	iter->cur = (struct kml_cursor)KML_CURSOR(&kml_trees[report_spaces[0]]);
+}
+
+/* The next leak, pinned, or NULL at the end. */
+static struct kml_object *iter_peek(struct report_iter *iter)
+{
+	struct kml_object *obj;
+
+	for (;;) {
+		iter->after = iter->cur;
+		if (kml_collect(&iter->after, kml_is_leak, NULL, &obj, 1))
+			return obj;
+		if (++iter->space >= ARRAY_SIZE(report_spaces))
+			break;
+		iter->cur = (struct kml_cursor)
+			KML_CURSOR(&kml_trees[report_spaces[iter->space]]);
+	}
+	/* Stays at the end of the last space. */
+	iter->space--;
+	iter->cur = iter->after;
+	return NULL;
+}
+
+static void iter_step(struct report_iter *iter)
+{
+	iter->cur = iter->after;
+	iter->pos++;
+}
+
+static void *report_start(struct seq_file *seq, loff_t *pos)
+{
+	struct report_iter *iter = seq->private;
+	struct kml_object *obj;
+
+	if (mutex_lock_interruptible(&kml_scan_mutex))
+		return ERR_PTR(-EINTR);
+
+	if (*pos < iter->pos || !*pos)
+		iter_rewind(iter);
+	while ((obj = iter_peek(iter)) && iter->pos < *pos) {
+		kml_put(obj);
+		iter_step(iter);
+	}
+	return obj;
+}
+
+static void *report_next(struct seq_file *seq, void *v, loff_t *pos)
+{
+	struct report_iter *iter = seq->private;
+
+	kml_put(v);
+	iter_step(iter);
+	*pos = iter->pos;
+	return iter_peek(iter);
+}
+
+static void report_stop(struct seq_file *seq, void *v)
+{
+	/* Not locked if report_start() was interrupted. */
+	if (IS_ERR(v))
+		return;
+	if (v)
+		kml_put(v);
+	mutex_unlock(&kml_scan_mutex);
+}
+
+static int report_show(struct seq_file *seq, void *v)
+{
+	return kml_report(seq, v) ? SEQ_SKIP : 0;
+}
+
+static const struct seq_operations report_ops = {
+	.start	= report_start,
+	.next	= report_next,
+	.stop	= report_stop,
+	.show	= report_show,
+};
+
+static int control_open(struct inode *inode, struct file *file)
+{
+	return seq_open_private(file, &report_ops, sizeof(struct report_iter));
+}
+
+static int describe_at(unsigned long addr)
+{
+	struct kml_object *obj = NULL;
+	enum kml_space space;
+
+	for (space = 0; space < KML_NR_SPACES && !obj; space++)
+		obj = kml_find(&kml_trees[space], addr);
+	if (!obj)
+		return -EINVAL;
+
+	mutex_lock(&kml_scan_mutex);
+	kml_describe(obj);
+	mutex_unlock(&kml_scan_mutex);
+	kml_put(obj);
+	return 0;
+}
+
+/* Commands about the thread and the state. */
+static int control_thread(const struct kml_command *cmd)
+{
+	int ret = 0;
+
+	if (mutex_lock_interruptible(&kml_control_mutex))
+		return -EINTR;
+	/* It may have been switched off since the caller looked. */
+	if (!kml_tracking()) {
+		ret = -EPERM;
+	} else if (cmd->id == KML_CMD_SCAN_ON) {
+		ret = kml_thread_start(0);
+	} else if (cmd->id == KML_CMD_OFF) {
+		kml_switch_off();
+	} else {
+		kml_thread_stop();
+		if (cmd->id == KML_CMD_SCAN_PERIOD && cmd->secs) {
+			kml_thread_set_period(cmd->secs);
+			ret = kml_thread_start(0);
+		}
+	}
+	mutex_unlock(&kml_control_mutex);
+	return ret;
+}
+
+static int clear(void)
+{
+	if (mutex_lock_interruptible(&kml_scan_mutex))
+		return -EINTR;
+	if (kml_tracking())
+		kml_clear_leaks();
+	else
+		kml_forget_all();
+	mutex_unlock(&kml_scan_mutex);
+	return 0;
+}
+
+static int run_command(const struct kml_command *cmd)
+{
+	if (cmd->id == KML_CMD_CLEAR)
+		return clear();
+	if (!kml_tracking())
+		return -EPERM;
+
+	switch (cmd->id) {
+	case KML_CMD_SCAN:
+		return kml_scan_now();
+	case KML_CMD_STACK_ON:
+	case KML_CMD_STACK_OFF:
+		WRITE_ONCE(kml_scan_stacks, cmd->id == KML_CMD_STACK_ON);
+		return 0;
+	case KML_CMD_DUMP:
+		return describe_at(cmd->addr);
+	default:
+		return control_thread(cmd);
+	}
+}
+
+static ssize_t control_write(struct file *file, const char __user *ubuf,
+			     size_t size, loff_t *ppos)
+{
+	char text[KML_COMMAND_MAX];
+	struct kml_command cmd;
+	int ret;
+
+	if (size > sizeof(text))
+		return -EINVAL;
+	if (copy_from_user(text, ubuf, size))
+		return -EFAULT;
+	ret = kml_parse_command(text, size, &cmd);
+	if (!ret)
+		ret = run_command(&cmd);
+	return ret ?: size;
+}
+
+static const struct file_operations control_fops = {
+	.owner		= THIS_MODULE,
+	.open		= control_open,
+	.read		= seq_read,
+	.write		= control_write,
+	.llseek		= seq_lseek,
+	.release	= seq_release_private,
+};
+
+static int __init kml_late_init(void)
+{
+	debugfs_create_file("kmemleak", 0600, NULL, NULL, &control_fops);
+	if (!kml_tracking()) {
+		pr_info("Kernel memory leak detector disabled\n");
+		return 0;
+	}
+
+	if (kml_modtext_init())
+		pr_warn("cannot follow modules: frames of unloaded ones will have no names\n");
+
+	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_AUTO_SCAN)) {
+		mutex_lock(&kml_control_mutex);
+		if (kml_thread_start(FIRST_SCAN_SECS))
+			pr_warn("cannot start the scan thread\n");
+		mutex_unlock(&kml_control_mutex);
+	}
+
+	pr_info("Kernel memory leak detector initialized (mem pool available: %u)\n",
+		kml_pool_left());
+	return 0;
+}
+late_initcall(kml_late_init);

@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel memory leak detector: the functions the rest of the kernel calls.
+ *
+ * Each one is a test of whether the detector is on, and one call. They may be
+ * called wherever memory may be allocated or freed, hard interrupts included,
+ * but not from NMI. None of them sleeps unless the gfp flags it was given allow
+ * an allocation to sleep.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/err.h>
+#include <linux/export.h>
+#include <linux/init.h>
+#include <linux/kfence.h>
+#include <linux/kmemleak.h>
+#include <linux/percpu.h>
+#include <linux/sched/task_stack.h>
+#include <linux/vmalloc.h>
+
+#include <asm/sections.h>
+
+#include "internal.h"
+
+static unsigned long addr_of(const void *ptr)
+{
+	return (unsigned long)kasan_reset_tag(ptr);
+}
+
+/* The value of a __percpu pointer as it is found in memory. */
+static unsigned long percpu_addr_of(const void __percpu *ptr)
+{
+	return addr_of((__force const void *)ptr);
+}
+
+/**
+ * kmemleak_alloc() - a block was allocated
+ * @ptr: its first byte; NULL and error pointers are ignored
+ * @size: its length in bytes
+ * @min_count: references that must be found for it not to be a leak; 0: never a
+ *	leak, always scanned; -1: neither reported nor scanned
+ * @gfp: flags of the allocation, used for the metadata too
+ *
+ * Context: Any but NMI.
+ */
+void kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp)
+{
+	if (!kml_tracking() || IS_ERR_OR_NULL(ptr))
+		return;
+	/* KFENCE objects are as small as asked for, not as their cache says. */
+	kml_track(KML_VIRT, addr_of(ptr), kfence_ksize(ptr) ?: size, min_count,
+		  0, gfp, _RET_IP_);
+}
+EXPORT_SYMBOL_GPL(kmemleak_alloc);
+
+/**
+ * kmemleak_alloc_percpu() - a per-CPU block was allocated
+ * @ptr: the __percpu pointer to it; NULL and error pointers are ignored
+ * @size: length of each CPU's copy in bytes
+ * @gfp: flags of the allocation, used for the metadata too
+ *
+ * Context: Any but NMI.
+ */
+void kmemleak_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp)
+{
+	if (!kml_tracking() || IS_ERR_OR_NULL((__force const void *)ptr))
+		return;
+	kml_track(KML_PERCPU, percpu_addr_of(ptr), size, 1, 0, gfp, _RET_IP_);
+}
+EXPORT_SYMBOL_GPL(kmemleak_alloc_percpu);
+
+/*
+ * A stack is to be scanned with its task, as far as it is in use, and not at
+ * all while it waits in the cache of stacks: it holds what its last task left.
+ * All of them are allocated in one place, so one that is in use tells which.
+ */
+static u8 vmalloc_flags(const struct vm_struct *area)
+{
+#ifdef CONFIG_VMAP_STACK
+	const struct vm_struct *mine = task_stack_vm_area(current);
+
+	if (mine && mine->caller == area->caller)
+		return KML_STACK;
+#endif
+	return 0;
+}
+
+/**
+ * kmemleak_vmalloc() - a block was allocated by vmalloc()
+ * @area: describes it
+ * @size: its length in bytes
+ * @gfp: flags of the allocation, used for the metadata too
+ *
+ * The pointer in @area itself is always there, so a second one must be found.
+ * Whoever keeps @area instead of the address keeps the block as well.
+ *
+ * Context: Any but NMI.
+ */
+void kmemleak_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp)
+{
+	if (!kml_tracking())
+		return;
+	kml_track(KML_VIRT, addr_of(area->addr), size, 2, vmalloc_flags(area),
+		  gfp, _RET_IP_);
+	kml_hand_surplus(addr_of(area), addr_of(area->addr));
+}
+EXPORT_SYMBOL_GPL(kmemleak_vmalloc);
+
+/**
+ * kmemleak_free() - a block is about to be freed
+ * @ptr: its first byte; NULL and error pointers are ignored
+ *
+ * Context: Any but NMI. Waits until a scan that reads the block has read one
+ * chunk of it.
+ */
+void kmemleak_free(const void *ptr)
+{
+	if (kml_following_frees() && !IS_ERR_OR_NULL(ptr))
+		kml_untrack(KML_VIRT, addr_of(ptr));
+}
+EXPORT_SYMBOL_GPL(kmemleak_free);
+
+/**
+ * kmemleak_free_part() - a part of a block is about to be freed
+ * @ptr: first byte of the part; NULL and error pointers are ignored
+ * @size: length of the part in bytes
+ *
+ * What is left of the block on either side stays tracked.
+ *
+ * Context: Any but NMI.
+ */
+void kmemleak_free_part(const void *ptr, size_t size)
+{
+	if (kml_following_frees() && !IS_ERR_OR_NULL(ptr))
+		kml_untrack_range(KML_VIRT, addr_of(ptr), size);
+}
+EXPORT_SYMBOL_GPL(kmemleak_free_part);
+
+/**
+ * kmemleak_free_percpu() - a per-CPU block is about to be freed
+ * @ptr: the __percpu pointer to it; NULL and error pointers are ignored
+ *
+ * Context: Any but NMI. Waits until a scan that reads the block has read one
+ * chunk of it.
+ */
+void kmemleak_free_percpu(const void __percpu *ptr)
+{
+	if (kml_following_frees() && !IS_ERR_OR_NULL((__force const void *)ptr))
+		kml_untrack(KML_PERCPU, percpu_addr_of(ptr));
+}
+EXPORT_SYMBOL_GPL(kmemleak_free_percpu);
+
+/**
+ * kmemleak_update_trace() - take this call for the place of the allocation
+ * @ptr: points into a block; NULL and error pointers are ignored
+ *
+ * For blocks that are handed out long after they were allocated, such as those
+ * of memory pools.
+ *
+ * Context: Any but NMI.
+ */
+void kmemleak_update_trace(const void *ptr)
+{
+	struct kml_object *obj;
+
+	if (!kml_tracking() || IS_ERR_OR_NULL(ptr))
+		return;
+	obj = kml_find(&kml_trees[KML_VIRT], addr_of(ptr));
+	if (!obj)
+		return;
+	WRITE_ONCE(obj->text_epoch, READ_ONCE(kml_text_epoch));
+	WRITE_ONCE(obj->trace, kml_trace_save(_RET_IP_, 0));
+	kml_put(obj);
+}
+EXPORT_SYMBOL(kmemleak_update_trace);
+
+/**
+ * kmemleak_not_leak() - a block is in use although nothing points at it
+ * @ptr: its first byte; NULL and error pointers are ignored
+ *
+ * It is never reported, and what it points at is in use as well.
+ *
+ * Context: Any but NMI.
+ */
+void kmemleak_not_leak(const void *ptr)
+{
+	if (kml_tracking() && !IS_ERR_OR_NULL(ptr))
+		kml_paint(KML_VIRT, addr_of(ptr), KML_GRAY);
+}
+EXPORT_SYMBOL(kmemleak_not_leak);
+
+/**
+ * kmemleak_transient_leak() - nothing will point at a block for a short while
+ * @ptr: its first byte; NULL and error pointers are ignored
+ *
+ * Neither a scan that runs now nor the next one reports it.
+ *
+ * Context: Any but NMI.
+ */
+void kmemleak_transient_leak(const void *ptr)
+{
+	struct kml_object *obj;
+
+	if (!kml_tracking() || IS_ERR_OR_NULL(ptr))
+		return;
+	obj = kml_find_exact(KML_VIRT, addr_of(ptr), "spare");
+	if (!obj)
+		return;
+	WRITE_ONCE(obj->grace, READ_ONCE(kml_scan_seq) + 1);
+	kml_put(obj);
+}
+EXPORT_SYMBOL(kmemleak_transient_leak);
+
+/**
+ * kmemleak_ignore() - a block is no leak and holds no references
+ * @ptr: its first byte; NULL and error pointers are ignored
+ *
+ * It is neither reported nor scanned.
+ *
+ * Context: Any but NMI.
+ */
+void kmemleak_ignore(const void *ptr)
+{
+	if (kml_tracking() && !IS_ERR_OR_NULL(ptr))
+		kml_paint(KML_VIRT, addr_of(ptr), KML_BLACK);
+}
+EXPORT_SYMBOL(kmemleak_ignore);
+
+/**
+ * kmemleak_scan_area() - only a part of a block holds references
+ * @ptr: first byte of the part; NULL and error pointers are ignored
+ * @size: its length in bytes; SIZE_MAX: to the end of the block
+ * @gfp: flags to allocate metadata with
+ *
+ * May be called again for further parts of the same block.
+ *
+ * Context: Any but NMI.
+ */
+void kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp)
+{
+	if (kml_tracking() && size && !IS_ERR_OR_NULL(ptr))
+		kml_add_area(addr_of(ptr), size, gfp);
+}
+EXPORT_SYMBOL(kmemleak_scan_area);
+
+/**
+ * kmemleak_no_scan() - a block holds no references
+ * @ptr: its first byte; NULL and error pointers are ignored
+ *
+ * It is not scanned, but reported like any other if nothing points at it.
+ *
+ * Context: Any but NMI.
+ */
+void kmemleak_no_scan(const void *ptr)
+{
+	struct kml_object *obj;
+
+	if (!kml_tracking() || IS_ERR_OR_NULL(ptr))
+		return;
+	obj = kml_find_exact(KML_VIRT, addr_of(ptr), "leave unscanned");
+	if (!obj)
+		return;
+	kml_set_flags(obj, KML_NO_SCAN, 0);
+	kml_put(obj);
+}
+EXPORT_SYMBOL(kmemleak_no_scan);
+
+/**
+ * kmemleak_alloc_phys() - a range of physical memory was allocated at boot
+ * @phys: its first address
+ * @size: its length in bytes
+ * @gfp: flags to allocate metadata with
+ *
+ * It is scanned, but never reported.
+ *
+ * Context: Any but NMI.
+ */
+void kmemleak_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp)
+{
+	if (kml_tracking())
+		kml_track(KML_PHYS, (unsigned long)phys, size, KML_GRAY, 0, gfp,
+			  _RET_IP_);
+}
+EXPORT_SYMBOL(kmemleak_alloc_phys);
+
+/**
+ * kmemleak_free_part_phys() - a range of physical memory is about to be freed
+ * @phys: first address of the range
+ * @size: its length in bytes
+ *
+ * Context: Any but NMI.
+ */
+void kmemleak_free_part_phys(phys_addr_t phys, size_t size)
+{
+	if (kml_following_frees())
+		kml_untrack_range(KML_PHYS, (unsigned long)phys, size);
+}
+EXPORT_SYMBOL(kmemleak_free_part_phys);
+
+/**
+ * kmemleak_ignore_phys() - a range of physical memory holds no references
+ * @phys: first address of a block from kmemleak_alloc_phys()
+ *
+ * Context: Any but NMI.
+ */
+void kmemleak_ignore_phys(phys_addr_t phys)
+{
+	if (kml_tracking())
+		kml_paint(KML_PHYS, (unsigned long)phys, KML_BLACK);
+}
+EXPORT_SYMBOL(kmemleak_ignore_phys);
+
+/* What the detector writes down must not count as a reference to it. */
+static void __init hide_metadata(void)
+{
+	unsigned long start;
+	size_t size;
+
+	kml_pool_range(&start, &size);
+	kml_untrack_range(KML_VIRT, start, size);
+	kml_untrack_range(KML_VIRT, (unsigned long)kml_trees,
+			  sizeof(kml_trees));
+}
+
+static void __init track_section(const void *start, const void *end)
+{
+	kml_track(KML_VIRT, (unsigned long)start, end - start, KML_GRAY, 0,
+		  GFP_ATOMIC, _RET_IP_);
+}
+
+/**
+ * kmemleak_init() - leave the early state
+ *
+ * From here on metadata comes from the slab allocator, stacks are recorded and
+ * the kernel's own data is a root.
+ *
+ * Context: Boot, one CPU, slab allocator and stack depot usable.
+ */
+void __init kmemleak_init(void)
+{
+	if (!kml_state_wanted()) {
+		/* All there is so far stands in the static pool. */
+		kml_state_advance(KML_STATE_CLEARED);
+		return;
+	}
+
+	kml_pool_init();
+	kml_unknown_init();
+	kml_state_advance(KML_STATE_ON);
+
+	track_section(_sdata, _edata);
+	track_section(__bss_start, __bss_stop);
+	/* Some architectures have it within .data. */
+	if (&__start_ro_after_init[0] < &_sdata[0] ||
+	    &__end_ro_after_init[0] > &_edata[0])
+		track_section(__start_ro_after_init, __end_ro_after_init);
+
+	hide_metadata();
+}

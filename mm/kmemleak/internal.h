@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Kernel memory leak detector: private types and interfaces.
+ *
+ * Data flows one way, and a file calls only what stands before it in this
+ * list: state.c, pool.c, trace.c, object.c, modtext.c, unknown.c, track.c,
+ * hooks.c (the only door for the rest of the kernel), roots.c, scan.c,
+ * report.c, thread.c, command.c, debugfs.c. Two interfaces below are called
+ * from the right: a struct kml_root_visitor, and kml_scan()'s leak printer.
+ *
+ * Lock order, outermost first:
+ *
+ *   1. kml_control_mutex	starting and stopping the scan thread, "off"
+ *   2. kml_scan_mutex		one scan, report or clear at a time
+ *   3. gone_mutex		names of code that was unloaded (modtext.c)
+ *   4. kml_tree.lock		shape of one address space's tree
+ *      kml_object.lock		life and scan settings of one object
+ *      kml_pool_lock		free list of the metadata pool
+ *
+ * The locks of level 4 are raw spinlocks taken with interrupts off. They are
+ * leaves: none is taken while another of them is held, no memory is allocated
+ * and nothing is printed under them, because hooks run wherever memory is
+ * allocated: in hard interrupts and under the scheduler's and the slab
+ * allocator's own locks. For the same reason hooks print with
+ * kml_warn() only, which defers the printing.
+ */
+#ifndef __MM_KMEMLEAK_INTERNAL_H
+#define __MM_KMEMLEAK_INTERNAL_H
+
+#include <linux/gfp.h>
+#include <linux/kasan.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/rbtree.h>
+#include <linux/rcupdate.h>
+#include <linux/refcount.h>
+#include <linux/sched.h>
+#include <linux/seqlock.h>
+#include <linux/spinlock.h>
+#include <linux/stackdepot.h>
+#include <linux/types.h>
+
+struct seq_file;
+struct vm_struct;
+
+/* The most memory that is read with interrupts off, in bytes. */
+#define KML_CHUNK	4096
+
+/* Frames kept of an allocation's stack. */
+#define KML_TRACE_DEPTH	16
+
+/* ---- state.c: is the detector on? ---- */
+
+extern struct mutex kml_control_mutex;
+extern struct mutex kml_scan_mutex;
+
+/**
+ * enum kml_state - life of the detector, in the order it is passed through
+ * @KML_STATE_EARLY: tracking from the static pool; no traces, no scans yet
+ * @KML_STATE_ON: tracking and scanning
+ * @KML_STATE_OFF: switched off; frees are still followed so that what was
+ *	reported stays readable
+ * @KML_STATE_CLEARED: switched off and all metadata given back
+ */
+enum kml_state {
+	KML_STATE_EARLY,
+	KML_STATE_ON,
+	KML_STATE_OFF,
+	KML_STATE_CLEARED,
+};
+
+extern enum kml_state kml_state;
+
+/* Are allocations recorded? */
+static inline bool kml_tracking(void)
+{
+	return READ_ONCE(kml_state) <= KML_STATE_ON;
+}
+
+/* Must frees be followed, because there may be records of what they free? */
+static inline bool kml_following_frees(void)
+{
+	return READ_ONCE(kml_state) <= KML_STATE_OFF;
+}
+
+bool kml_state_wanted(void);
+void kml_state_advance(enum kml_state state);
+
+__printf(1, 2) void kml_warn(const char *fmt, ...);
+
+/* ---- The tracked object ---- */
+
+/**
+ * enum kml_space - address spaces in which blocks are tracked
+ * @KML_VIRT: kernel virtual addresses
+ * @KML_PERCPU: values of __percpu pointers; one stands for a copy on each CPU
+ * @KML_PHYS: physical addresses of boot-time ranges; never reported
+ */
+enum kml_space {
+	KML_VIRT,
+	KML_PERCPU,
+	KML_PHYS,
+	KML_NR_SPACES,
+};
+
+/* Special values of kml_object.min_count; above 0 it counts references. */
+#define KML_GRAY	0	/* a root: always scanned, never reported */
+#define KML_BLACK	(-1)	/* ignored: neither scanned nor reported */
+
+/* Bits of kml_object.flags. */
+#define KML_NO_SCAN	BIT(0)	/* holds no references */
+#define KML_FULL_SCAN	BIT(1)	/* a scan area is missing: scan all of it */
+#define KML_STACK	BIT(2)	/* a task stack: scanned with its task only */
+#define KML_LEAK	BIT(3)	/* unreferenced, says the last full scan */
+#define KML_REPORTED	BIT(4)	/* was counted as a new leak once */
+
+/**
+ * struct kml_area - part of an object that holds its references
+ * @node: in kml_object.areas
+ * @start: first address, untagged
+ * @size: length in bytes
+ */
+struct kml_area {
+	struct hlist_node node;
+	unsigned long start;
+	size_t size;
+};
+
+/**
+ * struct kml_object - one tracked block of an address space
+ * @node: place in the tree; kml_tree.lock
+ * @rcu: to free it once no scanner can see it
+ * @gray_next: next object to scan; kml_scan_mutex
+ * @start: first address, untagged; fixed from insertion on
+ * @size: length in bytes; fixed from insertion on
+ * @surplus: address of the object that references beyond @min_count are
+ *	handed to, or 0
+ * @areas: scan areas; added under @lock, read under RCU, gone with the object
+ * @lock: held while a chunk of the block is read, so that a free waits for it;
+ *	protects @alive, @flags and additions to @areas
+ * @ref: pins; the tree holds one
+ * @trace: where it was allocated
+ * @born: value of kml_scan_seq when it was tracked
+ * @text_epoch: value of kml_text_epoch when @trace was taken
+ * @seen: value of kml_scan_seq of the last scan that found it referenced;
+ *	kml_scan_mutex
+ * @pass: mark pass that @count belongs to; kml_scan_mutex
+ * @queued: last mark pass that queued it for scanning; kml_scan_mutex
+ * @count: references found in @pass; kml_scan_mutex
+ * @crc: of its content when it was last a suspect; kml_scan_mutex
+ * @unref_scans: scans in a row that found it unreferenced and unchanged;
+ *	kml_scan_mutex
+ * @grace: up to this kml_scan_seq it counts as referenced
+ * @pid: of the task that allocated it, 0 in interrupts
+ * @min_count: references that make it reachable, or KML_GRAY or KML_BLACK
+ * @space: address space, an enum kml_space
+ * @flags: KML_* bits; @lock
+ * @alive: not freed yet; @lock
+ * @jiffies: when it was allocated
+ * @comm: name of the task that allocated it, or kind of interrupt
+ */
+struct kml_object {
+	struct rb_node node;
+	union {
+		struct rcu_head rcu;
+		struct kml_object *gray_next;
+	};
+	unsigned long start;
+	size_t size;
+	unsigned long surplus;
+	struct hlist_head areas;
+	raw_spinlock_t lock;
+	refcount_t ref;
+	depot_stack_handle_t trace;
+	u32 born;
+	u32 text_epoch;
+	u32 seen;
+	u32 pass;
+	u32 queued;
+	u32 count;
+	u32 crc;
+	u32 unref_scans;
+	u32 grace;
+	pid_t pid;
+	s16 min_count;
+	u8 space;
+	u8 flags;
+	bool alive;
+	unsigned long jiffies;
+	char comm[TASK_COMM_LEN];
+};
+
+/* ---- pool.c: memory for metadata ---- */
+
+struct kml_object *kml_object_alloc(gfp_t gfp);
+void kml_object_free(struct kml_object *obj);
+void kml_object_free_rcu(struct kml_object *obj);
+struct kml_area *kml_area_alloc(gfp_t gfp);
+void kml_area_free(struct kml_area *area);
+unsigned int kml_pool_left(void);
+unsigned long *kml_scan_buffer(void);
+void kml_pool_range(unsigned long *start, size_t *size);
+void __init kml_pool_init(void);
+
+/*
+ * The part of the caller's flags that an allocation of metadata may use: it
+ * must fail early and silently, and not touch the reserves.
+ */
+static inline gfp_t kml_gfp(gfp_t gfp)
+{
+	return (gfp & (GFP_KERNEL | GFP_ATOMIC)) |
+	       __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_NOWARN;
+}
+
+/* ---- trace.c: allocation stacks ---- */
+
+depot_stack_handle_t kml_trace_save(unsigned long caller, gfp_t gfp);
+unsigned int kml_trace_fetch(depot_stack_handle_t trace,
+			     unsigned long **entries);
+
+/* ---- object.c: the store ---- */
+
+/**
+ * struct kml_tree - the tracked blocks of one address space by address
+ * @lock: protects @root, @lo and @hi against writers
+ * @seq: tells lockless readers that the shape changed; written under @lock
+ * @root: the tree; nodes are freed by RCU, so that it can be read without @lock
+ * @lo: no block starts below
+ * @hi: no block ends above
+ * @nr: blocks in the tree
+ */
+struct kml_tree {
+	raw_spinlock_t lock;
+	seqcount_raw_spinlock_t seq;
+	struct rb_root root;
+	unsigned long lo;
+	unsigned long hi;
+	unsigned long nr;
+};
+
+#define KML_TREE_INIT(name) {						\
+	.lock = __RAW_SPIN_LOCK_UNLOCKED(kml_tree.lock),		\
+	.seq = SEQCNT_RAW_SPINLOCK_ZERO(kml_tree.seq, &(name).lock),	\
+	.root = RB_ROOT,						\
+	.lo = ULONG_MAX,						\
+}
+
+extern struct kml_tree kml_trees[KML_NR_SPACES];
+
+/**
+ * struct kml_cursor - place in a walk over a tree in address order
+ * @tree: the tree
+ * @next: the walk goes on with the first object that ends above this address
+ * @done: the end was reached
+ */
+struct kml_cursor {
+	struct kml_tree *tree;
+	unsigned long next;
+	bool done;
+};
+
+#define KML_CURSOR(_tree)	{ .tree = (_tree) }
+
+typedef bool (*kml_match_t)(const struct kml_object *obj, void *arg);
+
+int kml_insert(struct kml_tree *tree, struct kml_object *obj);
+struct kml_object *kml_remove(struct kml_tree *tree, unsigned long start);
+bool kml_remove_object(struct kml_tree *tree, struct kml_object *obj,
+		       struct kml_object *left, struct kml_object *right);
+struct kml_object *kml_lookup(struct kml_tree *tree, unsigned long addr);
+struct kml_object *kml_find(struct kml_tree *tree, unsigned long addr);
+struct kml_object *kml_find_range(struct kml_tree *tree, unsigned long start,
+				  size_t size);
+unsigned int kml_collect(struct kml_cursor *cur, kml_match_t match, void *arg,
+			 struct kml_object **objs, unsigned int max);
+bool kml_get(struct kml_object *obj);
+void kml_put(struct kml_object *obj);
+void kml_kill(struct kml_object *obj);
+void kml_set_flags(struct kml_object *obj, u8 set, u8 clear);
+int kml_read(struct kml_object *obj, unsigned int cpu, size_t offset,
+	     void *buf, size_t len);
+int kml_read_memory(void *buf, const void *src, size_t len);
+size_t kml_chunk_len(unsigned long addr, size_t left);
+
+static inline struct kml_tree *kml_tree_of(const struct kml_object *obj)
+{
+	return &kml_trees[obj->space];
+}
+
+static inline bool kml_is_gray(const struct kml_object *obj)
+{
+	return READ_ONCE(obj->min_count) == KML_GRAY;
+}
+
+static inline bool kml_is_black(const struct kml_object *obj)
+{
+	return READ_ONCE(obj->min_count) == KML_BLACK;
+}
+
+/* Would it be reported if too few references were found? */
+static inline bool kml_is_counted(const struct kml_object *obj)
+{
+	return READ_ONCE(obj->min_count) > KML_GRAY;
+}
+
+/* ---- modtext.c: names of code that is gone ---- */
+
+extern u32 kml_text_epoch;
+
+void kml_symbol(const struct kml_object *obj, unsigned long addr, char *buf);
+int __init kml_modtext_init(void);
+
+/* ---- unknown.c: blocks whose metadata could not be had ---- */
+
+/* What to do with a range of memory; non-zero stops. */
+typedef int (*kml_visit_t)(const void *start, const void *end);
+
+void __init kml_unknown_init(void);
+void kml_unknown_add(enum kml_space space, unsigned long start, size_t size);
+unsigned long kml_unknown_blocks(void);
+int kml_visit_unknown(kml_visit_t visit);
+
+/* ---- track.c: recording what the hooks report ---- */
+
+void kml_object_init(struct kml_object *obj, enum kml_space space,
+		     unsigned long start, size_t size);
+void kml_track(enum kml_space space, unsigned long start, size_t size,
+	       int min_count, u8 flags, gfp_t gfp, unsigned long caller);
+void kml_untrack(enum kml_space space, unsigned long start);
+void kml_untrack_range(enum kml_space space, unsigned long start, size_t size);
+void kml_paint(enum kml_space space, unsigned long start, int min_count);
+void kml_hand_surplus(unsigned long start, unsigned long target);
+void kml_add_area(unsigned long start, size_t size, gfp_t gfp);
+struct kml_object *kml_find_exact(enum kml_space space, unsigned long start,
+				  const char *what);
+
+/* ---- roots.c: what a scan starts from ---- */
+
+/**
+ * struct kml_root_visitor - what a scan does with its roots
+ * @memory: called for each range of root memory; may sleep
+ * @task_stack: the same for the part of a task stack that is a root
+ */
+struct kml_root_visitor {
+	kml_visit_t memory;
+	kml_visit_t task_stack;
+};
+
+int kml_visit_roots(const struct kml_root_visitor *visitor, bool stacks);
+
+/* ---- scan.c: mark, confirm, decide ---- */
+
+extern u32 kml_scan_seq;
+extern bool kml_scan_stacks;
+
+typedef void (*kml_print_t)(struct kml_object *obj);
+
+int kml_scan(kml_print_t print);
+void kml_clear_leaks(void);
+bool kml_have_leaks(void);
+bool kml_is_leak(const struct kml_object *obj, void *arg);
+
+/* ---- report.c: one printer for files and log ---- */
+
+int kml_report(struct seq_file *seq, struct kml_object *obj);
+void kml_report_to_log(struct kml_object *obj);
+void kml_describe(struct kml_object *obj);
+
+/* ---- thread.c: when to scan ---- */
+
+int kml_scan_now(void);
+int kml_thread_start(unsigned int delay_secs);
+void kml_thread_stop(void);
+void kml_thread_set_period(unsigned int secs);
+void kml_switch_off(void);
+void kml_forget_all(void);
+
+/* ---- command.c: what users may ask for ---- */
+
+/**
+ * enum kml_command_id - commands of the control file
+ * @KML_CMD_SCAN: scan now
+ * @KML_CMD_SCAN_ON: start the scan thread
+ * @KML_CMD_SCAN_OFF: stop it
+ * @KML_CMD_SCAN_PERIOD: set its period in seconds; 0 stops it
+ * @KML_CMD_STACK_ON: task stacks are roots
+ * @KML_CMD_STACK_OFF: they are not
+ * @KML_CMD_CLEAR: no longer report what is reported
+ * @KML_CMD_OFF: switch the detector off
+ * @KML_CMD_DUMP: describe the object at an address
+ */
+enum kml_command_id {
+	KML_CMD_SCAN,
+	KML_CMD_SCAN_ON,
+	KML_CMD_SCAN_OFF,
+	KML_CMD_SCAN_PERIOD,
+	KML_CMD_STACK_ON,
+	KML_CMD_STACK_OFF,
+	KML_CMD_CLEAR,
+	KML_CMD_OFF,
+	KML_CMD_DUMP,
+};
+
+/* The longest command that is taken, with its newline, in bytes. */
+#define KML_COMMAND_MAX	64
+
+/**
+ * struct kml_command - one parsed command
+ * @id: what to do
+ * @secs: with KML_CMD_SCAN_PERIOD, the period in seconds
+ * @addr: with KML_CMD_DUMP, the address
+ */
+struct kml_command {
+	enum kml_command_id id;
+	unsigned int secs;
+	unsigned long addr;
+};
+
+int kml_parse_command(const char *text, size_t len, struct kml_command *cmd);
+
+#endif /* __MM_KMEMLEAK_INTERNAL_H */

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel memory leak detector: names of code that is gone.
+ *
+ * A leak often outlives the module that made it, and with CONFIG_MODULES even a
+ * loaded module drops its __init code. Their addresses then mean nothing, or
+ * something else once another module stands there. So before code goes, the
+ * names of those of its addresses that occur in traces are written down,
+ * together with an epoch: a frame of an object that was born before that epoch
+ * is looked up here first.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/hashtable.h>
+#include <linux/kallsyms.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+
+/* Addresses that one sweep over the objects can gather. */
+#define GONE_BATCH	64
+
+/* Incremented when code goes; objects remember its value at their birth. */
+u32 kml_text_epoch;
+
+#ifdef CONFIG_MODULES
+
+/**
+ * struct gone_name - name of one address in code that is gone
+ * @node: in gone_names, by @addr
+ * @addr: the address
+ * @epoch: value of kml_text_epoch from which on it no longer had this name
+ * @used: an object's trace still has it, found the last sweep
+ * @name: function, offset, size and module
+ */
+struct gone_name {
+	struct hlist_node node;
+	unsigned long addr;
+	u32 epoch;
+	bool used;
+	char name[];
+};
+
+/* Protects what follows. */
+static DEFINE_MUTEX(gone_mutex);
+static DEFINE_HASHTABLE(gone_names, 6);
+
+/**
+ * struct gone_sweep - a sweep over all traces for addresses of going code
+ * @mod: the module it belongs to
+ * @init_only: only its __init code goes
+ * @more: there were more addresses than fit
+ * @nr: number of addresses
+ * @addrs: the addresses
+ */
+struct gone_sweep {
+	const struct module *mod;
+	bool init_only;
+	bool more;
+	unsigned int nr;
+	unsigned long addrs[GONE_BATCH];
+};
+
+/* The name that @addr had at @epoch is the first one it lost after that. */
+static struct gone_name *find_gone(unsigned long addr, u32 epoch)
+{
+	struct gone_name *gone, *first = NULL;
+
+	lockdep_assert_held(&gone_mutex);
+	hash_for_each_possible(gone_names, gone, node, addr) {
+		if (gone->addr != addr || (s32)(gone->epoch - epoch) <= 0)
+			continue;
+		if (!first || (s32)(gone->epoch - first->epoch) < 0)
+			first = gone;
+	}
+	return first;
+}
+
+static bool is_going(const struct gone_sweep *sweep, unsigned long addr)
+{
+	return within_module_init(addr, sweep->mod) ||
+	       (!sweep->init_only && within_module_core(addr, sweep->mod));
+}
+
+static void gather(struct gone_sweep *sweep, unsigned long addr)
+{
+	unsigned int i;
+
+	for (i = 0; i < sweep->nr; i++) {
+		if (sweep->addrs[i] == addr)
+			return;
+	}
+	if (sweep->nr < GONE_BATCH)
+		sweep->addrs[sweep->nr++] = addr;
+	else
+		sweep->more = true;
+}
+
+static bool gather_frames(const struct kml_object *obj, void *arg)
+{
+	struct gone_sweep *sweep = arg;
+	unsigned long *entries;
+	unsigned int i, nr;
+
+	nr = kml_trace_fetch(obj->trace, &entries);
+	for (i = 0; i < nr; i++) {
+		struct gone_name *gone;
+
+		if (core_kernel_text(entries[i]))
+			continue;
+		gone = find_gone(entries[i], obj->text_epoch);
+		if (gone)
+			gone->used = true;
+		else if (is_going(sweep, entries[i]))
+			gather(sweep, entries[i]);
+	}
+	return false;
+}
+
+static bool remember(unsigned long addr, u32 epoch)
+{
+	char name[KSYM_SYMBOL_LEN];
+	struct gone_name *gone;
+	int len;
+
+	len = sprint_symbol(name, addr);
+	gone = kmalloc(struct_size(gone, name, len + 1), GFP_KERNEL);
+	/* Without memory for it the frame will be shown as an address. */
+	if (!gone)
+		return false;
+	gone->addr = addr;
+	gone->epoch = epoch;
+	gone->used = true;
+	memcpy(gone->name, name, len + 1);
+	hash_add(gone_names, &gone->node, addr);
+	return true;
+}
+
+/* Names are kept for as long as an object's trace has them. */
+static void drop_unused(void)
+{
+	struct gone_name *gone;
+	struct hlist_node *tmp;
+	int bucket;
+
+	hash_for_each_safe(gone_names, bucket, tmp, gone, node) {
+		if (!gone->used) {
+			hash_del(&gone->node);
+			kfree(gone);
+		} else {
+			gone->used = false;
+		}
+	}
+}
+
+static void sweep_traces(struct gone_sweep *sweep)
+{
+	struct kml_object *obj;
+	enum kml_space space;
+
+	sweep->nr = 0;
+	sweep->more = false;
+	for (space = 0; space < KML_NR_SPACES; space++) {
+		struct kml_cursor cur = KML_CURSOR(&kml_trees[space]);
+
+		kml_collect(&cur, gather_frames, sweep, &obj, 1);
+	}
+}
+
+static void code_goes(const struct module *mod, bool init_only)
+{
+	struct gone_sweep *sweep;
+	bool progress;
+	unsigned int i;
+	u32 epoch;
+
+	sweep = kmalloc(sizeof(*sweep), GFP_KERNEL);
+	if (!sweep)
+		return;
+	sweep->mod = mod;
+	sweep->init_only = init_only;
+
+	mutex_lock(&gone_mutex);
+	epoch = kml_text_epoch + 1;
+	do {
+		progress = false;
+		sweep_traces(sweep);
+		for (i = 0; i < sweep->nr; i++)
+			progress |= remember(sweep->addrs[i], epoch);
+	} while (sweep->more && progress);
+	drop_unused();
+	WRITE_ONCE(kml_text_epoch, epoch);
+	mutex_unlock(&gone_mutex);
+
+	kfree(sweep);
+}
+
+static int module_event(struct notifier_block *nb, unsigned long event,
+			void *data)
+{
+	if (!kml_following_frees())
+		return NOTIFY_DONE;
+	if (event == MODULE_STATE_LIVE)
+		code_goes(data, true);
+	else if (event == MODULE_STATE_GOING)
+		code_goes(data, false);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block module_notifier = {
+	.notifier_call = module_event,
+};
+
+/**
+ * kml_modtext_init() - start to follow the loading and unloading of modules
+ *
+ * Context: Boot, process context.
+ * Return: 0 or a negative error code.
+ */
+int __init kml_modtext_init(void)
+{
+	return register_module_notifier(&module_notifier);
+}
+
+static bool gone_symbol(unsigned long addr, u32 epoch, char *buf)
+{
+	struct gone_name *gone;
+
+	mutex_lock(&gone_mutex);
+	gone = find_gone(addr, epoch);
+	if (gone)
+		strscpy(buf, gone->name, KSYM_SYMBOL_LEN);
+	mutex_unlock(&gone_mutex);
+	return gone;
+}
+
+#else /* !CONFIG_MODULES */
+
+int __init kml_modtext_init(void)
+{
+	return 0;
+}
+
+static bool gone_symbol(unsigned long addr, u32 epoch, char *buf)
+{
+	return false;
+}
+
+#endif /* CONFIG_MODULES */
+
+/**
+ * kml_symbol() - name a frame of an object's trace
+ * @obj: the object
+ * @addr: return address in the trace
+ * @buf: room for KSYM_SYMBOL_LEN bytes: function, offset, size and module,
+ *	also where the module has gone since
+ *
+ * Context: Process context; may sleep.
+ */
+void kml_symbol(const struct kml_object *obj, unsigned long addr, char *buf)
+{
+	if (!gone_symbol(addr, obj->text_epoch, buf))
+		sprint_symbol(buf, addr);
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel memory leak detector: memory for metadata.
+ *
+ * Memory is allocated long before the slab allocator works, so a static pool
+ * serves the first objects. Later the objects come from a cache of their own,
+ * and the pool stays as the reserve for the moments when the cache has none.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/init.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+
+/* Below this share of the pool, freed objects of the cache refill it. */
+#define KML_POOL_LOW	(CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE / 4)
+
+/* In one piece, which a scan leaves out. */
+static struct {
+	struct kml_object objects[CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE];
+	unsigned long buffer[KML_CHUNK / sizeof(long)];
+} kml_pool;
+
+/* Protects what follows. */
+static DEFINE_RAW_SPINLOCK(kml_pool_lock);
+/* Free objects, linked by gray_next. */
+static struct kml_object *kml_pool_free;
+/* Objects of kml_pool that were never handed out: those from here on. */
+static unsigned int kml_pool_used;
+/* Objects that can be had without the cache. */
+static unsigned int kml_pool_count = CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE;
+
+static struct kmem_cache *kml_object_cache __ro_after_init;
+static struct kmem_cache *kml_area_cache __ro_after_init;
+
+static struct kml_object *pool_take(void)
+{
+	struct kml_object *obj;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&kml_pool_lock, flags);
+	obj = kml_pool_free;
+	if (obj)
+		kml_pool_free = obj->gray_next;
+	else if (kml_pool_used < ARRAY_SIZE(kml_pool.objects))
+		obj = &kml_pool.objects[kml_pool_used++];
+	if (obj)
+		kml_pool_count--;
+	raw_spin_unlock_irqrestore(&kml_pool_lock, flags);
+	return obj;
+}
+
+static void pool_give(struct kml_object *obj)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&kml_pool_lock, flags);
+	obj->gray_next = kml_pool_free;
+	kml_pool_free = obj;
+	kml_pool_count++;
+	raw_spin_unlock_irqrestore(&kml_pool_lock, flags);
+}
+
+static bool in_static_pool(const struct kml_object *obj)
+{
+	return obj >= kml_pool.objects &&
+	       obj < kml_pool.objects + ARRAY_SIZE(kml_pool.objects);
+}
+
+/**
+ * kml_object_alloc() - get memory for the metadata of one object
+ * @gfp: flags of the allocation that is being tracked
+ *
+ * Context: Any that may allocate with @gfp.
+ * Return: an object with undefined content, or NULL when the cache has none
+ * and the reserve is used up.
+ */
+struct kml_object *kml_object_alloc(gfp_t gfp)
+{
+	struct kml_object *obj = NULL;
+
+	if (kml_object_cache)
+		obj = kmem_cache_alloc(kml_object_cache, kml_gfp(gfp));
+	return obj ?: pool_take();
+}
+
+/**
+ * kml_object_free() - give back the metadata of an object nobody can see
+ * @obj: object from kml_object_alloc()
+ *
+ * Context: Any that may call kmem_cache_free().
+ */
+void kml_object_free(struct kml_object *obj)
+{
+	if (in_static_pool(obj) || READ_ONCE(kml_pool_count) < KML_POOL_LOW)
+		pool_give(obj);
+	else
+		kmem_cache_free(kml_object_cache, obj);
+}
+
+static void object_free_rcu(struct rcu_head *rcu)
+{
+	struct kml_object *obj = container_of(rcu, struct kml_object, rcu);
+	struct hlist_node *tmp;
+	struct kml_area *area;
+
+	hlist_for_each_entry_safe(area, tmp, &obj->areas, node)
+		kml_area_free(area);
+	kml_object_free(obj);
+}
+
+/**
+ * kml_object_free_rcu() - give back an object that lockless readers may see
+ * @obj: object without pins and out of its tree
+ *
+ * Context: Any. In early boot there are no readers and no grace periods yet,
+ * so it is given back at once.
+ */
+void kml_object_free_rcu(struct kml_object *obj)
+{
+	if (kml_object_cache)
+		call_rcu(&obj->rcu, object_free_rcu);
+	else
+		object_free_rcu(&obj->rcu);
+}
+
+/**
+ * kml_area_alloc() - get memory for a scan area
+ * @gfp: flags the caller of the hook gave
+ *
+ * Context: Any that may allocate with @gfp.
+ * Return: an area with undefined content, or NULL.
+ */
+struct kml_area *kml_area_alloc(gfp_t gfp)
+{
+	return kml_area_cache ? kmem_cache_alloc(kml_area_cache, kml_gfp(gfp))
+			      : NULL;
+}
+
+/**
+ * kml_area_free() - give back a scan area
+ * @area: from kml_area_alloc()
+ *
+ * Context: Any that may call kmem_cache_free().
+ */
+void kml_area_free(struct kml_area *area)
+{
+	kmem_cache_free(kml_area_cache, area);
+}
+
+/**
+ * kml_pool_left() - tell how much reserve there is
+ *
+ * Context: Any.
+ * Return: objects that can be had without the slab allocator.
+ */
+unsigned int kml_pool_left(void)
+{
+	return READ_ONCE(kml_pool_count);
+}
+
+/**
+ * kml_scan_buffer() - get room for one chunk of memory that is scanned
+ *
+ * Context: Holder of kml_scan_mutex.
+ * Return: KML_CHUNK bytes that are themselves never scanned.
+ */
+unsigned long *kml_scan_buffer(void)
+{
+	lockdep_assert_held(&kml_scan_mutex);
+	return kml_pool.buffer;
+}
+
+/**
+ * kml_pool_range() - tell where the static pool stands
+ * @start: set to its first address
+ * @size: set to its length in bytes
+ *
+ * Context: Any.
+ */
+void kml_pool_range(unsigned long *start, size_t *size)
+{
+	*start = (unsigned long)&kml_pool;
+	*size = sizeof(kml_pool);
+}
+
+/**
+ * kml_pool_init() - go on with the slab allocator, which works now
+ *
+ * Context: Boot, one CPU.
+ */
+void __init kml_pool_init(void)
+{
+	kml_area_cache = kmem_cache_create("kmemleak_area",
+					   sizeof(struct kml_area), 0,
+					   SLAB_NOLEAKTRACE | SLAB_PANIC,
+					     NULL);
+	kml_object_cache = kmem_cache_create("kmemleak_object",
+					     sizeof(struct kml_object), 0,
+					     SLAB_NOLEAKTRACE | SLAB_PANIC,
+					     NULL);
+}

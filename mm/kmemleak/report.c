@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel memory leak detector: one printer for files and for the log.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/kallsyms.h>
+#include <linux/kernel.h>
+#include <linux/printk.h>
+#include <linux/seq_file.h>
+#include <linux/smp.h>
+#include <linux/string.h>
+
+#include "internal.h"
+
+/* Bytes of an object's content that a report shows, and in one line of it. */
+#define REPORT_BYTES	32
+#define REPORT_ROW	16
+
+/* To @seq, or to the log without one. */
+__printf(2, 3)
+static void seq_or_log(struct seq_file *seq, const char *fmt, ...)
+{
+	struct va_format vaf;
+	va_list args;
+
+	va_start(args, fmt);
+	if (seq) {
+		seq_vprintf(seq, fmt, args);
+	} else {
+		vaf.fmt = fmt;
+		vaf.va = &args;
+		pr_warn("%pV", &vaf);
+	}
+	va_end(args);
+}
+
+/* A task may put anything into its name; a line of the report stays a line. */
+static void print_origin(struct seq_file *seq, const struct kml_object *obj)
+{
+	seq_or_log(seq, "  comm \"%*pE\", pid %d, jiffies %lu\n",
+		   (int)strnlen(obj->comm, sizeof(obj->comm)), obj->comm,
+		   obj->pid, obj->jiffies);
+}
+
+static void print_bytes(struct seq_file *seq, const void *bytes, size_t len)
+{
+	if (seq)
+		seq_hex_dump(seq, "    ", DUMP_PREFIX_NONE, REPORT_ROW, 1,
+			     bytes, len, true);
+	else
+		print_hex_dump(KERN_WARNING, pr_fmt("    "), DUMP_PREFIX_NONE,
+			       REPORT_ROW, 1, bytes, len, true);
+}
+
+static void print_frames(struct seq_file *seq, const struct kml_object *obj)
+{
+	char symbol[KSYM_SYMBOL_LEN];
+	unsigned long *entries;
+	unsigned int i, nr;
+
+	nr = kml_trace_fetch(READ_ONCE(obj->trace), &entries);
+	for (i = 0; i < nr; i++) {
+		kml_symbol(obj, entries[i], symbol);
+		seq_or_log(seq, "    %s\n", symbol);
+	}
+}
+
+/**
+ * kml_report() - print the record of a leaked object
+ * @seq: where to, or NULL for the log
+ * @obj: a pinned object
+ *
+ * Context: Process context; may sleep.
+ * Return: 0, or -ENOENT if the object was freed and nothing was printed.
+ */
+int kml_report(struct seq_file *seq, struct kml_object *obj)
+{
+	size_t len = min_t(size_t, obj->size, REPORT_BYTES);
+	unsigned int cpu = raw_smp_processor_id();
+	u8 bytes[REPORT_BYTES];
+	int err = kml_read(obj, cpu, 0, bytes, len);
+
+	if (err == -ENOENT)
+		return err;
+
+	seq_or_log(seq, "unreferenced object 0x%08lx (size %zu):\n",
+		   obj->start, obj->size);
+	print_origin(seq, obj);
+	/* Memory that is not mapped has no bytes to show. */
+	if (err)
+		len = 0;
+	if (obj->space == KML_PERCPU)
+		seq_or_log(seq, "  hex dump (first %zu bytes on cpu %u):\n",
+			   len, cpu);
+	else
+		seq_or_log(seq, "  hex dump (first %zu bytes):\n", len);
+	print_bytes(seq, bytes, len);
+	seq_or_log(seq, "  backtrace (crc %x):\n", obj->crc);
+	print_frames(seq, obj);
+	return 0;
+}
+
+/**
+ * kml_report_to_log() - print the record of a leaked object to the log
+ * @obj: a pinned object
+ *
+ * Context: Process context; may sleep.
+ */
+void kml_report_to_log(struct kml_object *obj)
+{
+	kml_report(NULL, obj);
+}
+
+static const char *colour_of(const struct kml_object *obj)
+{
+	if (kml_is_black(obj))
+		return "black (ignored)";
+	if (kml_is_gray(obj))
+		return "gray (never a leak)";
+	if (kml_is_leak(obj, NULL))
+		return "white (unreferenced)";
+	return "counted";
+}
+
+/**
+ * kml_describe() - print all that is known of an object to the log
+ * @obj: a pinned object
+ *
+ * Context: Holder of kml_scan_mutex; may sleep.
+ */
+void kml_describe(struct kml_object *obj)
+{
+	static const char * const spaces[KML_NR_SPACES] = {
+		[KML_VIRT]	= "virtual",
+		[KML_PERCPU]	= "per-CPU",
+		[KML_PHYS]	= "physical",
+	};
+	u8 flags = READ_ONCE(obj->flags);
+
+	lockdep_assert_held(&kml_scan_mutex);
+	pr_warn("object 0x%08lx (size %zu), %s address:\n", obj->start,
+		obj->size, spaces[obj->space]);
+	print_origin(NULL, obj);
+	pr_warn("  colour: %s\n", colour_of(obj));
+	pr_warn("  references: %u found, %d needed, last found in scan %u of %u\n",
+		obj->count, READ_ONCE(obj->min_count), obj->seen, kml_scan_seq);
+	pr_warn("  unreferenced in %u scans\n", obj->unref_scans);
+	pr_warn("  flags:%s%s%s%s%s\n",
+		flags & KML_NO_SCAN ? " no-scan" : "",
+		flags & KML_FULL_SCAN ? " full-scan" : "",
+		flags & KML_STACK ? " stack" : "",
+		flags & KML_REPORTED ? " reported" : "",
+		hlist_empty(&obj->areas) ? "" : " scan-areas");
+	pr_warn("  backtrace (crc %x):\n", obj->crc);
+	print_frames(NULL, obj);
+}

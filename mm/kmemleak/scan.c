@@ -1,0 +1,572 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel memory leak detector: mark, confirm, decide.
+ *
+ * A mark pass counts, for each object, the words in root memory and in
+ * reachable objects that point anywhere into it. An object with enough of them
+ * is reachable itself. Those that are left are suspects. While memory was read
+ * the pointer to one of them may have moved from a place not read yet to one
+ * that was read already, or have been in a register. So marking is repeated,
+ * after an RCU grace period, until a whole pass clears no suspect: a suspect is
+ * cleared for good when any pass finds it referenced or its content changed, or
+ * when another cleared one leads to it. As suspects only ever get fewer, this
+ * ends.
+ *
+ * An object that was allocated after the scan began is no suspect, and it is
+ * scanned like a root, because a pointer may have moved there.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/crc32.h>
+#include <linux/kthread.h>
+#include <linux/moduleparam.h>
+#include <linux/percpu.h>
+#include <linux/printk.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task_stack.h>
+#include <linux/smp.h>
+
+#include "internal.h"
+
+/* Objects handled between two walks of a tree. */
+#define SCAN_BATCH	16
+
+/* Mark passes after which suspects that still get fewer are left undecided. */
+#define SCAN_MAX_PASSES	16
+
+/* Number of the scan that runs, or ran last. Written under kml_scan_mutex. */
+u32 kml_scan_seq = 1;
+
+/* Are task stacks roots? */
+bool kml_scan_stacks = true;
+
+/* Scans that must agree before a leak is reported, see min_unref_scans. */
+static unsigned int min_unref_scans = 1;
+
+static int set_min_unref_scans(const char *val, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(val, kp, 1, UINT_MAX - 1);
+}
+
+static const struct kernel_param_ops min_unref_scans_ops = {
+	.set = set_min_unref_scans,
+	.get = param_get_uint,
+};
+module_param_cb(min_unref_scans, &min_unref_scans_ops, &min_unref_scans, 0600);
+
+/* The rest of the state of a scan; kml_scan_mutex. */
+static struct {
+	/* Number of the mark pass; never 0, which objects start with. */
+	u32 pass;
+	/* Objects to be scanned, pinned and linked by gray_next. */
+	struct kml_object *gray;
+	/* Deepest frame of the scanning task that is not the scan's own. */
+	const void *frame;
+	/* Leaks of the last scan that came to an end. */
+	unsigned long leaks;
+} scan;
+
+/* ---- Colours ---- */
+
+static bool has_grace(const struct kml_object *obj)
+{
+	return (s32)(READ_ONCE(obj->grace) - kml_scan_seq) >= 0;
+}
+
+/* Reachable without, or whatever, references this pass finds? */
+static bool is_root(const struct kml_object *obj)
+{
+	if (kml_is_black(obj))
+		return false;
+	return kml_is_gray(obj) || obj->born == kml_scan_seq ||
+	       obj->seen == kml_scan_seq || has_grace(obj);
+}
+
+static bool is_suspect(const struct kml_object *obj)
+{
+	return kml_is_counted(obj) && !is_root(obj) && READ_ONCE(obj->alive);
+}
+
+/**
+ * kml_is_leak() - match leaks as of the last scan, for kml_collect()
+ * @obj: an object
+ * @arg: not used
+ *
+ * Context: Any.
+ * Return: true if it is to be reported.
+ */
+bool kml_is_leak(const struct kml_object *obj, void *arg)
+{
+	return READ_ONCE(obj->flags) & KML_LEAK;
+}
+
+/* Make sure that this pass scans the object. */
+static void shade(struct kml_object *obj)
+{
+	lockdep_assert_held(&kml_scan_mutex);
+	obj->seen = kml_scan_seq;
+	if (obj->queued == scan.pass || !kml_get(obj))
+		return;
+	obj->queued = scan.pass;
+	obj->gray_next = scan.gray;
+	scan.gray = obj;
+}
+
+/* ---- Mark ---- */
+
+static bool count_reference(struct kml_object *obj)
+{
+	int needed = READ_ONCE(obj->min_count);
+
+	/* Counts of earlier passes are void; none of them need be reset. */
+	if (obj->pass != scan.pass) {
+		obj->pass = scan.pass;
+		obj->count = 0;
+	}
+	if (needed <= 0 || obj->count >= needed)
+		return false;
+	if (++obj->count == needed)
+		shade(obj);
+	return true;
+}
+
+/* A word of @holder, or of root memory, has the value @addr. */
+static void mark(struct kml_tree *tree, unsigned long addr,
+		 const struct kml_object *holder)
+{
+	struct kml_object *obj = kml_lookup(tree, addr);
+	unsigned long surplus;
+
+	if (!obj || obj == holder || count_reference(obj))
+		return;
+	surplus = READ_ONCE(obj->surplus);
+	if (!surplus)
+		return;
+	obj = kml_lookup(tree, surplus);
+	if (obj && obj != holder && obj->start == surplus)
+		count_reference(obj);
+}
+
+static bool may_be_in(const struct kml_tree *tree, unsigned long addr)
+{
+	return addr >= READ_ONCE(tree->lo) && addr <= READ_ONCE(tree->hi);
+}
+
+static void mark_words(const unsigned long *words, size_t nr,
+		       const struct kml_object *holder)
+{
+	size_t i;
+
+	rcu_read_lock();
+	for (i = 0; i < nr; i++) {
+		unsigned long addr;
+
+		addr = (unsigned long)kasan_reset_tag((void *)words[i]);
+		if (may_be_in(&kml_trees[KML_VIRT], addr))
+			mark(&kml_trees[KML_VIRT], addr, holder);
+		if (may_be_in(&kml_trees[KML_PERCPU], addr))
+			mark(&kml_trees[KML_PERCPU], addr, holder);
+	}
+	rcu_read_unlock();
+}
+
+static int scan_must_stop(void)
+{
+	if (!kml_tracking())
+		return -EPERM;
+	if (current->flags & PF_KTHREAD)
+		return kthread_should_stop() ? -EINTR : 0;
+	return signal_pending(current) ? -EINTR : 0;
+}
+
+static int scan_memory(const void *start, const void *end)
+{
+	unsigned long *buf = kml_scan_buffer();
+	unsigned long addr = ALIGN((unsigned long)start, sizeof(long));
+	unsigned long last = ALIGN_DOWN((unsigned long)end, sizeof(long));
+	int ret;
+
+	while (addr < last) {
+		size_t len = kml_chunk_len(addr, last - addr);
+
+		if (!kml_read_memory(buf, (void *)addr, len))
+			mark_words(buf, len / sizeof(long), NULL);
+		addr += len;
+		cond_resched_tasks_rcu_qs();
+		ret = scan_must_stop();
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int scan_task_stack(const void *start, const void *end)
+{
+	struct kml_object *obj;
+
+	obj = kml_find(&kml_trees[KML_VIRT], (unsigned long)start);
+	if (obj) {
+		/* The first task's stack is but a part of the data section. */
+		if (obj->start == (unsigned long)start && kml_is_counted(obj))
+			kml_set_flags(obj, KML_STACK, 0);
+		kml_put(obj);
+	}
+
+	/* The scan's own frames hold addresses of whatever it looks at. */
+	if (scan.frame >= start && scan.frame < end)
+		start = scan.frame;
+	return scan_memory(start, end);
+}
+
+/* Scan a piece of an object, or return what stops the scan of it. */
+static int scan_piece(struct kml_object *obj, unsigned int cpu, size_t offset,
+		      size_t size)
+{
+	unsigned long *buf = kml_scan_buffer();
+	unsigned long begin = obj->start + offset;
+	unsigned long addr = ALIGN(begin, sizeof(long));
+	unsigned long last = ALIGN_DOWN(begin + size, sizeof(long));
+
+	while (addr < last) {
+		size_t len = kml_chunk_len(addr, last - addr);
+		int ret = kml_read(obj, cpu, addr - obj->start, buf, len);
+
+		if (ret == -ENOENT)
+			return ret;
+		if (!ret)
+			mark_words(buf, len / sizeof(long), obj);
+		addr += len;
+		cond_resched_tasks_rcu_qs();
+		ret = scan_must_stop();
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static void scan_areas(struct kml_object *obj)
+{
+	struct kml_area *area;
+
+	/* Areas are only ever added, and stay for as long as the object does. */
+	hlist_for_each_entry_rcu(area, &obj->areas, node, true) {
+		if (scan_piece(obj, 0, area->start - obj->start, area->size))
+			break;
+	}
+}
+
+static void scan_object(struct kml_object *obj)
+{
+	u8 flags = READ_ONCE(obj->flags);
+	unsigned int cpu;
+
+	if (flags & (KML_NO_SCAN | KML_STACK))
+		return;
+	if (obj->space == KML_PERCPU) {
+		for_each_possible_cpu(cpu) {
+			if (scan_piece(obj, cpu, 0, obj->size))
+				break;
+		}
+	} else if (hlist_empty(&obj->areas) || flags & KML_FULL_SCAN) {
+		scan_piece(obj, 0, 0, obj->size);
+	} else {
+		scan_areas(obj);
+	}
+}
+
+/* Scan what is gray, and what that makes gray. Drops the rest on a stop. */
+static int scan_gray(void)
+{
+	struct kml_object *obj;
+
+	while ((obj = scan.gray)) {
+		scan.gray = obj->gray_next;
+		if (!scan_must_stop())
+			scan_object(obj);
+		kml_put(obj);
+	}
+	return scan_must_stop();
+}
+
+static bool match_unscanned_root(const struct kml_object *obj, void *arg)
+{
+	return is_root(obj) && obj->queued != scan.pass;
+}
+
+static bool match_suspect(const struct kml_object *obj, void *arg)
+{
+	return is_suspect(obj);
+}
+
+/* Is there something to decide or to take back? */
+static bool match_verdict(const struct kml_object *obj, void *arg)
+{
+	return is_suspect(obj) || obj->unref_scans || kml_is_leak(obj, NULL);
+}
+
+/* What is done with a pinned object; returns something that can be summed up. */
+typedef unsigned long (*kml_action_t)(struct kml_object *obj, void *arg);
+
+/* Do it with each object that matches. */
+static unsigned long sum_matches(kml_match_t match, kml_action_t action,
+				 void *arg)
+{
+	struct kml_object *objs[SCAN_BATCH];
+	unsigned long sum = 0;
+	enum kml_space space;
+	unsigned int i, nr;
+
+	for (space = 0; space < KML_NR_SPACES; space++) {
+		struct kml_cursor cur = KML_CURSOR(&kml_trees[space]);
+
+		while ((nr = kml_collect(&cur, match, NULL, objs, SCAN_BATCH))) {
+			for (i = 0; i < nr; i++) {
+				sum += action(objs[i], arg);
+				kml_put(objs[i]);
+			}
+		}
+	}
+	return sum;
+}
+
+static unsigned long shade_one(struct kml_object *obj, void *arg)
+{
+	shade(obj);
+	return 1;
+}
+
+/* An interrupt leaves the registers of what it interrupts on the stack. */
+static void spill_registers(void *arg)
+{
+}
+
+static const struct kml_root_visitor root_visitor = {
+	.memory = scan_memory,
+	.task_stack = scan_task_stack,
+};
+
+static int mark_pass(void)
+{
+	int ret;
+
+	if (!++scan.pass)
+		scan.pass = 1;
+
+	sum_matches(match_unscanned_root, shade_one, NULL);
+	on_each_cpu(spill_registers, NULL, 1);
+	ret = kml_visit_roots(&root_visitor, READ_ONCE(kml_scan_stacks));
+	if (!ret)
+		ret = scan_gray();
+	if (!ret)
+		/* Objects that were born in the meantime. */
+		sum_matches(match_unscanned_root, shade_one, NULL);
+	/* On an error too: it gives back the pins. */
+	return scan_gray() ?: ret;
+}
+
+/* ---- Confirm ---- */
+
+static u32 crc_piece(struct kml_object *obj, unsigned int cpu, u32 crc)
+{
+	unsigned long *buf = kml_scan_buffer();
+	size_t offset = 0;
+
+	while (offset < obj->size) {
+		size_t len = kml_chunk_len(obj->start + offset,
+					   obj->size - offset);
+
+		if (!kml_read(obj, cpu, offset, buf, len))
+			crc = crc32(crc, buf, len);
+		offset += len;
+		cond_resched_tasks_rcu_qs();
+	}
+	return crc;
+}
+
+static u32 crc_of(struct kml_object *obj)
+{
+	unsigned int cpu;
+	u32 crc = 0;
+
+	if (obj->space != KML_PERCPU)
+		return crc_piece(obj, 0, 0);
+	for_each_possible_cpu(cpu)
+		crc = crc_piece(obj, cpu, crc);
+	return crc;
+}
+
+/* Note the content of a suspect. Returns 1 if it was another one before. */
+static unsigned long note_content(struct kml_object *obj, void *arg)
+{
+	u32 crc = crc_of(obj);
+
+	if (crc == obj->crc)
+		return 0;
+	obj->crc = crc;
+	obj->unref_scans = 0;
+	return 1;
+}
+
+/* Somebody writes to it, so somebody has a pointer to it. */
+static unsigned long clear_if_changed(struct kml_object *obj, void *arg)
+{
+	if (!note_content(obj, arg))
+		return 0;
+	shade(obj);
+	return 1;
+}
+
+static unsigned long count_one(struct kml_object *obj, void *arg)
+{
+	return 1;
+}
+
+/*
+ * Repeat the mark pass until it clears no suspect. Returns 1 if that came about,
+ * 0 if the suspects have to be left undecided, or an error.
+ */
+static int confirm(void)
+{
+	unsigned long before, after;
+	int ret, passes;
+
+	sum_matches(match_suspect, note_content, NULL);
+	after = sum_matches(match_suspect, count_one, NULL);
+	for (passes = 1; after; passes++) {
+		before = after;
+		if (passes == SCAN_MAX_PASSES)
+			return 0;
+
+		/* Objects on their way from one RCU list to another arrive. */
+		synchronize_rcu();
+		ret = mark_pass();
+		if (ret)
+			return ret;
+		sum_matches(match_suspect, clear_if_changed, NULL);
+		ret = scan_gray();
+		if (ret)
+			return ret;
+		after = sum_matches(match_suspect, count_one, NULL);
+		if (after == before)
+			break;
+	}
+	return 1;
+}
+
+/* ---- Decide ---- */
+
+struct verdict {
+	unsigned int min_scans;
+	unsigned long leaks;
+	kml_print_t print;
+};
+
+/* Returns 1 for a leak that is reported for the first time. */
+static unsigned long decide_one(struct kml_object *obj, void *arg)
+{
+	struct verdict *verdict = arg;
+	bool new;
+
+	if (!is_suspect(obj)) {
+		obj->unref_scans = 0;
+		kml_set_flags(obj, 0, KML_LEAK);
+		return 0;
+	}
+
+	/* The scan in which the content settled counts as the first one. */
+	if (obj->unref_scans < U32_MAX)
+		obj->unref_scans++;
+	if (obj->unref_scans < verdict->min_scans) {
+		kml_set_flags(obj, 0, KML_LEAK);
+		return 0;
+	}
+
+	verdict->leaks++;
+	new = !(READ_ONCE(obj->flags) & KML_REPORTED);
+	kml_set_flags(obj, KML_LEAK | KML_REPORTED, 0);
+	if (new && verdict->print)
+		verdict->print(obj);
+	return new;
+}
+
+static void decide(kml_print_t print)
+{
+	unsigned int min_scans = READ_ONCE(min_unref_scans);
+	struct verdict verdict = {
+		.min_scans = min_scans > 1 ? min_scans + 1 : 1,
+		.print = print,
+	};
+	unsigned long new;
+
+	new = sum_matches(match_verdict, decide_one, &verdict);
+	scan.leaks = verdict.leaks;
+	if (new)
+		pr_info("%lu new suspected memory leaks (see /sys/kernel/debug/kmemleak)\n",
+			new);
+}
+
+/**
+ * kml_scan() - find out what is leaked now
+ * @print: called for each leak that was not reported before, or NULL
+ *
+ * Context: Process context; may sleep. Takes kml_scan_mutex.
+ * Return: 0; -EINTR on a signal, or when the scan thread is to stop; -EPERM if
+ * the detector is off. On error what is reported stays as it was.
+ */
+int kml_scan(kml_print_t print)
+{
+	int ret;
+
+	if (mutex_lock_interruptible(&kml_scan_mutex))
+		return -EINTR;
+
+	ret = scan_must_stop();
+	if (ret)
+		goto out;
+	scan.frame = __builtin_frame_address(0);
+	WRITE_ONCE(kml_scan_seq, kml_scan_seq + 1);
+	ret = mark_pass();
+	if (!ret)
+		ret = confirm();
+	if (ret > 0) {
+		decide(print);
+		ret = 0;
+	}
+out:
+	mutex_unlock(&kml_scan_mutex);
+	return ret;
+}
+
+static unsigned long clear_one(struct kml_object *obj, void *arg)
+{
+	WRITE_ONCE(obj->min_count, KML_GRAY);
+	kml_set_flags(obj, 0, KML_LEAK);
+	return 1;
+}
+
+/**
+ * kml_clear_leaks() - no longer report what is reported now
+ *
+ * The objects are scanned from now on: what they point at may be in use.
+ *
+ * Context: Holder of kml_scan_mutex; may sleep.
+ */
+void kml_clear_leaks(void)
+{
+	lockdep_assert_held(&kml_scan_mutex);
+	sum_matches(kml_is_leak, clear_one, NULL);
+	scan.leaks = 0;
+}
+
+/**
+ * kml_have_leaks() - ask whether there is something to report
+ *
+ * Context: Holder of kml_scan_mutex.
+ * Return: true if the last scan found leaks that were not cleared.
+ */
+bool kml_have_leaks(void)
+{
+	lockdep_assert_held(&kml_scan_mutex);
+	return scan.leaks;
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel memory leak detector: whether it is on, and how it complains.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/init.h>
+#include <linux/irqflags.h>
+#include <linux/kernel.h>
+#include <linux/printk.h>
+#include <linux/ratelimit.h>
+#include <linux/string.h>
+
+#include "internal.h"
+
+/* Held to start or stop the scan thread and to switch the detector off. */
+DEFINE_MUTEX(kml_control_mutex);
+
+/*
+ * Held for a scan, for a piece of a report, to clear: protects the fields of
+ * objects that name it, and the scan buffer.
+ */
+DEFINE_MUTEX(kml_scan_mutex);
+
+/* Written when the state advances only; see enum kml_state. */
+enum kml_state kml_state __read_mostly = KML_STATE_EARLY;
+
+/* What the command line says; the configured default where it is silent. */
+static bool kml_wanted __initdata = !IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_DEFAULT_OFF);
+
+static int __init kml_setup(char *str)
+{
+	if (!str)
+		return -EINVAL;
+	if (!strcmp(str, "on")) {
+		kml_wanted = true;
+		/* Traces are saved long before the depot would start by itself. */
+		stack_depot_request_early_init();
+	} else if (!strcmp(str, "off")) {
+		kml_wanted = false;
+	} else {
+		return -EINVAL;
+	}
+	return 0;
+}
+early_param("kmemleak", kml_setup);
+
+/**
+ * kml_state_wanted() - ask whether this boot shall run the detector
+ *
+ * Context: Boot, after the early parameters were parsed.
+ * Return: true unless the command line or the configuration says off.
+ */
+bool __init kml_state_wanted(void)
+{
+	return kml_wanted;
+}
+
+/**
+ * kml_state_advance() - enter the next state of life
+ * @state: the new state; a state that was passed already is ignored
+ *
+ * The caller sees to it that nobody else advances the state at the same time:
+ * boot code on its single CPU, later the holder of kml_control_mutex.
+ *
+ * Context: Any.
+ */
+void kml_state_advance(enum kml_state state)
+{
+	if (state > kml_state)
+		WRITE_ONCE(kml_state, state);
+}
+
+/**
+ * kml_warn() - tell of a wrong use of the hooks
+ * @fmt: format of the message, with its newline
+ *
+ * The message is rate-limited and printed later, since hooks are called under
+ * locks that printing may need.
+ *
+ * Context: Any but NMI.
+ */
+void kml_warn(const char *fmt, ...)
+{
+	static DEFINE_RATELIMIT_STATE(limit, 5 * HZ, 10);
+	struct va_format vaf;
+	unsigned long flags;
+	va_list args;
+
+	if (!__ratelimit(&limit))
+		return;
+
+	va_start(args, fmt);
+	vaf.fmt = fmt;
+	vaf.va = &args;
+	local_irq_save(flags);
+	printk_deferred_enter();
+	pr_warn("%pV", &vaf);
+	printk_deferred_exit();
+	local_irq_restore(flags);
+	va_end(args);
+}

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel memory leak detector: recording what the hooks report.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/hardirq.h>
+#include <linux/jiffies.h>
+#include <linux/kernel.h>
+#include <linux/rculist.h>
+#include <linux/string.h>
+
+#include "internal.h"
+
+/* Times a new block is tried to be put in before it is called unknown. */
+#define KML_TRACK_TRIES	8
+
+static void note_task(struct kml_object *obj)
+{
+	obj->pid = 0;
+	if (in_hardirq()) {
+		strscpy(obj->comm, "hardirq");
+	} else if (in_serving_softirq()) {
+		strscpy(obj->comm, "softirq");
+	} else {
+		obj->pid = current->pid;
+		/*
+		 * The lock against a concurrent change of the name may be held
+		 * by the caller of the hook; a torn name is the lesser evil.
+		 */
+		strscpy(obj->comm, current->comm);
+	}
+}
+
+/**
+ * kml_object_init() - set all fields that do not tell who allocated it, and how
+ * @obj: fresh metadata, whose only pin is the caller's
+ * @space: address space of the block
+ * @start: its first address
+ * @size: its length in bytes, not 0
+ *
+ * Context: Any.
+ */
+void kml_object_init(struct kml_object *obj, enum kml_space space,
+		     unsigned long start, size_t size)
+{
+	obj->start = start;
+	obj->size = size;
+	obj->space = space;
+	obj->surplus = 0;
+	obj->flags = 0;
+	obj->alive = true;
+	INIT_HLIST_HEAD(&obj->areas);
+	raw_spin_lock_init(&obj->lock);
+	refcount_set(&obj->ref, 1);
+	RB_CLEAR_NODE(&obj->node);
+	/* Never equal to the number of a scan or pass that runs. */
+	obj->seen = 0;
+	obj->pass = 0;
+	obj->queued = 0;
+	obj->count = 0;
+	obj->crc = 0;
+	obj->unref_scans = 0;
+	obj->grace = 0;
+}
+
+/* A piece of a block that is cut: the same allocation, seen scans included. */
+static struct kml_object *make_piece(const struct kml_object *whole,
+				     unsigned long start, size_t size)
+{
+	struct kml_object *obj = kml_object_alloc(0);
+
+	if (!obj)
+		return NULL;
+	kml_object_init(obj, whole->space, start, size);
+	obj->min_count = READ_ONCE(whole->min_count);
+	obj->flags = READ_ONCE(whole->flags) & (KML_NO_SCAN | KML_STACK);
+	obj->trace = whole->trace;
+	obj->born = whole->born;
+	obj->text_epoch = whole->text_epoch;
+	obj->jiffies = whole->jiffies;
+	obj->pid = whole->pid;
+	strscpy(obj->comm, whole->comm);
+	return obj;
+}
+
+/* Cut what lies in the range off one block. The rest stays tracked. */
+static void cut_object(struct kml_object *obj, unsigned long start, size_t size)
+{
+	size_t before = start > obj->start ? start - obj->start : 0;
+	unsigned long last = start + size - 1;
+	unsigned long obj_last = obj->start + obj->size - 1;
+	size_t after = obj_last > last ? obj_last - last : 0;
+	struct kml_object *left = NULL, *right = NULL;
+
+	if (before)
+		left = make_piece(obj, obj->start, before);
+	if (after)
+		right = make_piece(obj, last + 1, after);
+
+	if (kml_remove_object(kml_tree_of(obj), obj, left, right)) {
+		kml_kill(obj);
+		if (before && !left)
+			kml_unknown_add(obj->space, obj->start, before);
+		if (after && !right)
+			kml_unknown_add(obj->space, last + 1, after);
+		return;
+	}
+
+	/* Somebody else removed it in the meantime. */
+	if (left)
+		kml_object_free(left);
+	if (right)
+		kml_object_free(right);
+}
+
+/**
+ * kml_untrack_range() - stop to track a range, whatever blocks it touches
+ * @space: address space
+ * @start: first address of the range
+ * @size: its length in bytes
+ *
+ * What stands out of the range on either side stays tracked.
+ *
+ * Context: Any but NMI.
+ */
+void kml_untrack_range(enum kml_space space, unsigned long start, size_t size)
+{
+	struct kml_object *obj;
+
+	if (!size)
+		return;
+	while ((obj = kml_find_range(&kml_trees[space], start, size))) {
+		cut_object(obj, start, size);
+		kml_put(obj);
+	}
+}
+
+/**
+ * kml_track() - start to track a block
+ * @space: address space
+ * @start: first address
+ * @size: length in bytes
+ * @min_count: references that make it reachable, or KML_GRAY or KML_BLACK
+ * @flags: KML_* flags
+ * @gfp: flags of the allocation
+ * @caller: return address of the hook
+ *
+ * The allocator has just given this range to its caller, so a block that is
+ * still recorded there is one whose free was not reported. It makes room.
+ *
+ * Context: Any but NMI that may allocate with @gfp.
+ */
+void kml_track(enum kml_space space, unsigned long start, size_t size,
+	       int min_count, u8 flags, gfp_t gfp, unsigned long caller)
+{
+	struct kml_tree *tree = &kml_trees[space];
+	struct kml_object *obj;
+	int i, err = -ENOMEM;
+
+	if (!size)
+		return;
+	obj = kml_object_alloc(gfp);
+	if (!obj) {
+		kml_unknown_add(space, start, size);
+		return;
+	}
+
+	kml_object_init(obj, space, start, size);
+	obj->min_count = clamp(min_count, KML_BLACK, S16_MAX);
+	obj->flags = flags;
+	if (min_count == KML_BLACK)
+		obj->flags |= KML_NO_SCAN;
+	obj->jiffies = jiffies;
+	obj->text_epoch = READ_ONCE(kml_text_epoch);
+	obj->trace = kml_trace_save(caller, gfp);
+	obj->born = READ_ONCE(kml_scan_seq);
+	note_task(obj);
+
+	for (i = 0; i < KML_TRACK_TRIES; i++) {
+		err = kml_insert(tree, obj);
+		if (err != -EEXIST)
+			break;
+		kml_warn("block at 0x%lx (size %zu) overlaps one whose free was not reported, from %pS\n",
+			 start, size, (void *)caller);
+		kml_untrack_range(space, start, size);
+	}
+	if (!err)
+		return;
+	kml_object_free(obj);
+	if (err == -EEXIST)
+		kml_unknown_add(space, start, size);
+}
+
+/**
+ * kml_untrack() - stop to track the block that starts at an address
+ * @space: address space
+ * @start: its first address
+ *
+ * When this returns, the block is no longer read. An address at which no block
+ * starts is none of ours: not all memory is tracked.
+ *
+ * Context: Any but NMI.
+ */
+void kml_untrack(enum kml_space space, unsigned long start)
+{
+	struct kml_object *obj = kml_remove(&kml_trees[space], start);
+
+	if (obj)
+		kml_kill(obj);
+}
+
+/**
+ * kml_find_exact() - find and pin the block that starts at an address
+ * @space: address space
+ * @start: its first address
+ * @what: what the caller wants to do, for the message if there is none
+ *
+ * Context: Any but NMI.
+ * Return: the block, to be given back with kml_put(), or NULL.
+ */
+struct kml_object *kml_find_exact(enum kml_space space, unsigned long start,
+				  const char *what)
+{
+	struct kml_object *obj = kml_find(&kml_trees[space], start);
+
+	if (obj && obj->start != start) {
+		kml_put(obj);
+		obj = NULL;
+	}
+	/* Where blocks were lost for want of memory, this may be one of them. */
+	if (!obj && !kml_unknown_blocks())
+		kml_warn("cannot %s: no tracked block starts at 0x%lx\n",
+			 what, start);
+	return obj;
+}
+
+/**
+ * kml_paint() - make a block a root, or ignored
+ * @space: address space
+ * @start: first address of the block
+ * @min_count: KML_GRAY or KML_BLACK
+ *
+ * Context: Any but NMI.
+ */
+void kml_paint(enum kml_space space, unsigned long start, int min_count)
+{
+	struct kml_object *obj;
+
+	obj = kml_find_exact(space, start,
+			     min_count == KML_GRAY ? "keep" : "ignore");
+	if (!obj)
+		return;
+	WRITE_ONCE(obj->min_count, min_count);
+	if (min_count == KML_BLACK)
+		kml_set_flags(obj, KML_NO_SCAN, 0);
+	kml_put(obj);
+}
+
+/**
+ * kml_hand_surplus() - let surplus references to a block count for another one
+ * @start: first address of the block
+ * @target: first address of the other one
+ *
+ * Context: Any but NMI.
+ */
+void kml_hand_surplus(unsigned long start, unsigned long target)
+{
+	struct kml_object *obj = kml_find_exact(KML_VIRT, start, "link");
+
+	if (!obj)
+		return;
+	WRITE_ONCE(obj->surplus, target);
+	kml_put(obj);
+}
+
+static bool area_fits(const struct kml_object *obj, unsigned long start,
+		      size_t size)
+{
+	return size <= obj->size && start - obj->start <= obj->size - size;
+}
+
+/**
+ * kml_add_area() - scan no more than this of a block, and earlier such areas
+ * @start: first address of the area
+ * @size: its length in bytes; SIZE_MAX for all the rest of the block
+ * @gfp: flags to allocate with
+ *
+ * Without memory for the area all of the block is scanned.
+ *
+ * Context: Any but NMI that may allocate with @gfp.
+ */
+void kml_add_area(unsigned long start, size_t size, gfp_t gfp)
+{
+	struct kml_object *obj = kml_find(&kml_trees[KML_VIRT], start);
+	struct kml_area *area;
+	unsigned long flags;
+
+	if (!obj) {
+		if (!kml_unknown_blocks())
+			kml_warn("cannot limit scan: no tracked block at 0x%lx\n",
+				 start);
+		return;
+	}
+
+	if (size == SIZE_MAX)
+		size = obj->start + obj->size - start;
+	if (!area_fits(obj, start, size)) {
+		kml_warn("scan area at 0x%lx (size %zu) does not fit its block\n",
+			 start, size);
+		goto out;
+	}
+
+	area = kml_area_alloc(gfp);
+	if (!area) {
+		kml_set_flags(obj, KML_FULL_SCAN, 0);
+		goto out;
+	}
+	area->start = start;
+	area->size = size;
+
+	raw_spin_lock_irqsave(&obj->lock, flags);
+	hlist_add_head_rcu(&area->node, &obj->areas);
+	raw_spin_unlock_irqrestore(&obj->lock, flags);
+out:
+	kml_put(obj);
+}
