@@ -67,17 +67,20 @@ static inline void kmemleak_no_scan(const void *ptr) { }
  * detector itself uses, are not tracked.
  */
 static inline void kmemleak_alloc_recursive(const void *ptr, size_t size,
-					    int min_count, slab_flags_t flags,
-					    gfp_t gfp)
+					    int min_count,
+					    slab_flags_t slab_flags, gfp_t gfp)
 {
-	if (!(flags & SLAB_NOLEAKTRACE))
-		kmemleak_alloc(ptr, size, min_count, gfp);
+	if (slab_flags & SLAB_NOLEAKTRACE)
+		return;
+	kmemleak_alloc(ptr, size, min_count, gfp);
 }
 
-static inline void kmemleak_free_recursive(const void *ptr, slab_flags_t flags)
+static inline void kmemleak_free_recursive(const void *ptr,
+					   slab_flags_t slab_flags)
 {
-	if (!(flags & SLAB_NOLEAKTRACE))
-		kmemleak_free(ptr);
+	if (slab_flags & SLAB_NOLEAKTRACE)
+		return;
+	kmemleak_free(ptr);
 }
 
 /*

@@ -53,6 +53,7 @@ struct vm_struct;
 
 extern struct mutex kml_control_mutex;
 extern struct mutex kml_scan_mutex;
+extern u32 kml_scan_seq;
 
 /**
  * enum kml_state - life of the detector, in the order it is passed through
@@ -95,6 +96,7 @@ __printf(1, 2) void kml_warn(const char *fmt, ...);
  * @KML_VIRT: kernel virtual addresses
  * @KML_PERCPU: values of __percpu pointers; one stands for a copy on each CPU
  * @KML_PHYS: physical addresses of boot-time ranges; never reported
+ * @KML_NR_SPACES: how many there are
  */
 enum kml_space {
 	KML_VIRT,
@@ -140,7 +142,7 @@ struct kml_area {
  *	protects @alive, @flags and additions to @areas
  * @ref: pins; the tree holds one
  * @trace: where it was allocated
- * @born: value of kml_scan_seq when it was tracked
+ * @born: value of kml_scan_seq when it was put into the tree
  * @text_epoch: value of kml_text_epoch when @trace was taken
  * @seen: value of kml_scan_seq of the last scan that found it referenced;
  *	kml_scan_mutex
@@ -336,27 +338,31 @@ struct kml_object *kml_find_exact(enum kml_space space, unsigned long start,
 
 /* ---- roots.c: what a scan starts from ---- */
 
+/* The same for a task's stack, of which the part from @live on is in use. */
+typedef int (*kml_visit_stack_t)(const void *stack, const void *live,
+				 const void *end);
+
 /**
  * struct kml_root_visitor - what a scan does with its roots
  * @memory: called for each range of root memory; may sleep
- * @task_stack: the same for the part of a task stack that is a root
+ * @task_stack: called for each stack of a task; may sleep
  */
 struct kml_root_visitor {
 	kml_visit_t memory;
-	kml_visit_t task_stack;
+	kml_visit_stack_t task_stack;
 };
 
 int kml_visit_roots(const struct kml_root_visitor *visitor, bool stacks);
 
 /* ---- scan.c: mark, confirm, decide ---- */
 
-extern u32 kml_scan_seq;
 extern bool kml_scan_stacks;
 
 typedef void (*kml_print_t)(struct kml_object *obj);
 
 int kml_scan(kml_print_t print);
 void kml_clear_leaks(void);
+unsigned int kml_references(const struct kml_object *obj);
 bool kml_have_leaks(void);
 bool kml_is_leak(const struct kml_object *obj, void *arg);
 

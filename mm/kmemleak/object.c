@@ -19,7 +19,7 @@
 #include "internal.h"
 
 /* Blocks visited in one go with the tree locked and interrupts off. */
-#define KML_WALK_BATCH	32
+#define KML_WALK_BATCH	16
 
 /* Lockless look-ups that are tried before the tree is locked. */
 #define KML_LOOKUP_TRIES	4
@@ -77,12 +77,23 @@ static void link_object(struct kml_tree *tree, struct kml_object *obj)
 	struct rb_node *parent = NULL;
 
 	lockdep_assert_held(&tree->lock);
+	/* Not earlier: a scan that began before it is here did not look at it. */
+	obj->born = READ_ONCE(kml_scan_seq);
+
 	while (*link) {
 		parent = *link;
 		link = obj->start < object_of(parent)->start ?
 			&parent->rb_left : &parent->rb_right;
 	}
-	rb_link_node_rcu(&obj->node, parent, link);
+	/*
+	 * A reader must not find the node before it is a leaf and its block has
+	 * a range. Pairs with the address dependency in lookup_once(). This is
+	 * rb_link_node_rcu(), which sparse does not take.
+	 */
+	obj->node.rb_left = NULL;
+	obj->node.rb_right = NULL;
+	smp_wmb();
+	rb_link_node(&obj->node, parent, link);
 	rb_insert_color(&obj->node, &tree->root);
 
 	/* Pairs with the lockless reads in kml_lookup() and in the scanner. */
@@ -90,7 +101,7 @@ static void link_object(struct kml_tree *tree, struct kml_object *obj)
 		WRITE_ONCE(tree->lo, obj->start);
 	if (last_of(obj) > tree->hi)
 		WRITE_ONCE(tree->hi, last_of(obj));
-	tree->nr++;
+	WRITE_ONCE(tree->nr, tree->nr + 1);
 }
 
 static void unlink_object(struct kml_tree *tree, struct kml_object *obj)
@@ -98,7 +109,7 @@ static void unlink_object(struct kml_tree *tree, struct kml_object *obj)
 	lockdep_assert_held(&tree->lock);
 	rb_erase(&obj->node, &tree->root);
 	RB_CLEAR_NODE(&obj->node);
-	tree->nr--;
+	WRITE_ONCE(tree->nr, tree->nr - 1);
 }
 
 /**
@@ -319,9 +330,9 @@ unsigned int kml_collect(struct kml_cursor *cur, kml_match_t match, void *arg,
 				refcount_inc(&obj->ref);
 				objs[found++] = obj;
 			}
+			/* Wraps to 0 for a block at the very top, the last one. */
 			cur->next = last_of(obj) + 1;
-			/* The block at the very top has no address after it. */
-			obj = cur->next ? object_of(rb_next(&obj->node)) : NULL;
+			obj = object_of(rb_next(&obj->node));
 		}
 		cur->done = !obj;
 		raw_spin_unlock_irq(&tree->lock);

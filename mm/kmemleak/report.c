@@ -4,11 +4,11 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/cpumask.h>
 #include <linux/kallsyms.h>
 #include <linux/kernel.h>
 #include <linux/printk.h>
 #include <linux/seq_file.h>
-#include <linux/smp.h>
 #include <linux/string.h>
 
 #include "internal.h"
@@ -77,7 +77,8 @@ static void print_frames(struct seq_file *seq, const struct kml_object *obj)
 int kml_report(struct seq_file *seq, struct kml_object *obj)
 {
 	size_t len = min_t(size_t, obj->size, REPORT_BYTES);
-	unsigned int cpu = raw_smp_processor_id();
+	/* Always the same one: a record does not change by being read. */
+	unsigned int cpu = cpumask_first(cpu_possible_mask);
 	u8 bytes[REPORT_BYTES];
 	int err = kml_read(obj, cpu, 0, bytes, len);
 
@@ -143,8 +144,9 @@ void kml_describe(struct kml_object *obj)
 		obj->size, spaces[obj->space]);
 	print_origin(NULL, obj);
 	pr_warn("  colour: %s\n", colour_of(obj));
-	pr_warn("  references: %u found, %d needed, last found in scan %u of %u\n",
-		obj->count, READ_ONCE(obj->min_count), obj->seen, kml_scan_seq);
+	pr_warn("  references: %u found, %d needed\n", kml_references(obj),
+		READ_ONCE(obj->min_count));
+	pr_warn("  last reachable in scan %u of %u\n", obj->seen, kml_scan_seq);
 	pr_warn("  unreferenced in %u scans\n", obj->unref_scans);
 	pr_warn("  flags:%s%s%s%s%s\n",
 		flags & KML_NO_SCAN ? " no-scan" : "",

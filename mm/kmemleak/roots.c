@@ -90,14 +90,35 @@ static int visit_struct_pages(kml_visit_t visit)
 	return ret;
 }
 
-static int visit_stack(struct task_struct *task, kml_visit_t visit)
+/*
+ * The stack pointer that a task was switched out with, where the architecture
+ * tells. Below it is what calls that have returned left behind: pointers to
+ * things long gone, which would hide leaks.
+ */
+static const void *saved_stack_pointer(struct task_struct *task)
+{
+#if defined(CONFIG_ARM64)
+	return (const void *)thread_saved_sp(task);
+#elif defined(CONFIG_X86) && !defined(CONFIG_UML)
+	return (const void *)READ_ONCE(task->thread.sp);
+#else
+	return NULL;
+#endif
+}
+
+static int visit_stack(struct task_struct *task, kml_visit_stack_t visit)
 {
 	const void *stack = try_get_task_stack(task);
+	const void *live;
 	int ret;
 
 	if (!stack)
 		return 0;
-	ret = visit(stack, stack + THREAD_SIZE);
+	live = saved_stack_pointer(task);
+	/* Of a task that runs it is not known how deep it is. */
+	if (task_curr(task) || live < stack || live > stack + THREAD_SIZE)
+		live = stack;
+	ret = visit(stack, live, stack + THREAD_SIZE);
 	put_task_stack(task);
 	return ret;
 }
@@ -119,7 +140,7 @@ static struct task_struct *next_task_from(int *nr)
 	return task;
 }
 
-static int visit_stacks(kml_visit_t visit)
+static int visit_stacks(kml_visit_stack_t visit)
 {
 	struct task_struct *task;
 	unsigned int cpu;

@@ -35,9 +35,6 @@
 /* Mark passes after which suspects that still get fewer are left undecided. */
 #define SCAN_MAX_PASSES	16
 
-/* Number of the scan that runs, or ran last. Written under kml_scan_mutex. */
-u32 kml_scan_seq = 1;
-
 /* Are task stacks roots? */
 bool kml_scan_stacks = true;
 
@@ -201,22 +198,23 @@ static int scan_memory(const void *start, const void *end)
 	return 0;
 }
 
-static int scan_task_stack(const void *start, const void *end)
+static int scan_task_stack(const void *stack, const void *live,
+			   const void *end)
 {
 	struct kml_object *obj;
 
-	obj = kml_find(&kml_trees[KML_VIRT], (unsigned long)start);
+	obj = kml_find(&kml_trees[KML_VIRT], (unsigned long)stack);
 	if (obj) {
 		/* The first task's stack is but a part of the data section. */
-		if (obj->start == (unsigned long)start && kml_is_counted(obj))
+		if (obj->start == (unsigned long)stack && kml_is_counted(obj))
 			kml_set_flags(obj, KML_STACK, 0);
 		kml_put(obj);
 	}
 
 	/* The scan's own frames hold addresses of whatever it looks at. */
-	if (scan.frame >= start && scan.frame < end)
-		start = scan.frame;
-	return scan_memory(start, end);
+	if (scan.frame >= stack && scan.frame < end)
+		live = scan.frame;
+	return scan_memory(live, end);
 }
 
 /* Scan a piece of an object, or return what stops the scan of it. */
@@ -435,8 +433,11 @@ static int confirm(void)
 	after = sum_matches(match_suspect, count_one, NULL);
 	for (passes = 1; after; passes++) {
 		before = after;
-		if (passes == SCAN_MAX_PASSES)
+		if (passes == SCAN_MAX_PASSES) {
+			pr_info("%lu suspects could not be decided in %d passes; left for the next scan\n",
+				after, passes);
 			return 0;
+		}
 
 		/* Objects on their way from one RCU list to another arrive. */
 		synchronize_rcu();
@@ -557,6 +558,19 @@ void kml_clear_leaks(void)
 	lockdep_assert_held(&kml_scan_mutex);
 	sum_matches(kml_is_leak, clear_one, NULL);
 	scan.leaks = 0;
+}
+
+/**
+ * kml_references() - tell how many references the last mark pass found
+ * @obj: a pinned object
+ *
+ * Context: Holder of kml_scan_mutex.
+ * Return: the number; counting ends when there are enough.
+ */
+unsigned int kml_references(const struct kml_object *obj)
+{
+	lockdep_assert_held(&kml_scan_mutex);
+	return obj->pass == scan.pass ? obj->count : 0;
 }
 
 /**

@@ -22,6 +22,9 @@ DEFINE_MUTEX(kml_control_mutex);
  */
 DEFINE_MUTEX(kml_scan_mutex);
 
+/* Number of the scan that runs, or ran last. Written under kml_scan_mutex. */
+u32 kml_scan_seq = 1;
+
 /* Written when the state advances only; see enum kml_state. */
 enum kml_state kml_state __read_mostly = KML_STATE_EARLY;
 

@@ -130,12 +130,17 @@ void kml_forget_all(void)
 
 	lockdep_assert_held(&kml_scan_mutex);
 	for (space = 0; space < KML_NR_SPACES; space++) {
-		struct kml_cursor cur = KML_CURSOR(&kml_trees[space]);
+		struct kml_tree *tree = &kml_trees[space];
 
-		while (kml_collect(&cur, match_all, NULL, &obj, 1)) {
-			if (kml_remove_object(cur.tree, obj, NULL, NULL))
-				kml_kill(obj);
-			kml_put(obj);
+		/* From the start again for what is cut behind the cursor. */
+		while (READ_ONCE(tree->nr)) {
+			struct kml_cursor cur = KML_CURSOR(tree);
+
+			while (kml_collect(&cur, match_all, NULL, &obj, 1)) {
+				if (kml_remove_object(tree, obj, NULL, NULL))
+					kml_kill(obj);
+				kml_put(obj);
+			}
 		}
 	}
 	kml_state_advance(KML_STATE_CLEARED);

@@ -55,6 +55,7 @@ void kml_object_init(struct kml_object *obj, enum kml_space space,
 	refcount_set(&obj->ref, 1);
 	RB_CLEAR_NODE(&obj->node);
 	/* Never equal to the number of a scan or pass that runs. */
+	obj->born = 0;
 	obj->seen = 0;
 	obj->pass = 0;
 	obj->queued = 0;
@@ -64,7 +65,7 @@ void kml_object_init(struct kml_object *obj, enum kml_space space,
 	obj->grace = 0;
 }
 
-/* A piece of a block that is cut: the same allocation, seen scans included. */
+/* A piece of a block that is cut: the same allocation. */
 static struct kml_object *make_piece(const struct kml_object *whole,
 				     unsigned long start, size_t size)
 {
@@ -76,9 +77,9 @@ static struct kml_object *make_piece(const struct kml_object *whole,
 	obj->min_count = READ_ONCE(whole->min_count);
 	obj->flags = READ_ONCE(whole->flags) & (KML_NO_SCAN | KML_STACK);
 	obj->trace = whole->trace;
-	obj->born = whole->born;
 	obj->text_epoch = whole->text_epoch;
 	obj->jiffies = whole->jiffies;
+	obj->grace = READ_ONCE(whole->grace);
 	obj->pid = whole->pid;
 	strscpy(obj->comm, whole->comm);
 	return obj;
@@ -169,12 +170,11 @@ void kml_track(enum kml_space space, unsigned long start, size_t size,
 	kml_object_init(obj, space, start, size);
 	obj->min_count = clamp(min_count, KML_BLACK, S16_MAX);
 	obj->flags = flags;
-	if (min_count == KML_BLACK)
+	if (kml_is_black(obj))
 		obj->flags |= KML_NO_SCAN;
 	obj->jiffies = jiffies;
 	obj->text_epoch = READ_ONCE(kml_text_epoch);
 	obj->trace = kml_trace_save(caller, gfp);
-	obj->born = READ_ONCE(kml_scan_seq);
 	note_task(obj);
 
 	for (i = 0; i < KML_TRACK_TRIES; i++) {
