@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel memory leak detector: tests of what annotations do to a block.
+ *
+ * All goes through the functions the rest of the kernel calls, and through the
+ * allocators themselves, in the trees of the running detector. Blocks that are
+ * looked at are pinned, so that it does not matter who gets their memory next.
+ */
+#include <kunit/test.h>
+#include <linux/gfp.h>
+#include <linux/kallsyms.h>
+#include <linux/kmemleak.h>
+#include <linux/limits.h>
+#include <linux/percpu.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/vmalloc.h>
+
+#include "../internal.h"
+
+#define SIZE	64
+
+/* What a test allocates, given back by colour_exit() however the test ends. */
+static struct {
+	u8 *block;
+	u8 *page;
+	void *area;
+	u64 __percpu *percpu;
+	struct kml_object *obj;
+} had;
+
+static unsigned long addr_of(const void *ptr)
+{
+	return (unsigned long)kasan_reset_tag(ptr);
+}
+
+/* Pin the object at @addr until the next call, or the end of the test. */
+static struct kml_object *find(enum kml_space space, unsigned long addr)
+{
+	if (had.obj)
+		kml_put(had.obj);
+	had.obj = kml_find(&kml_trees[space], addr);
+	return had.obj;
+}
+
+static struct kml_object *new_block(struct kunit *test)
+{
+	struct kml_object *obj;
+
+	had.block = kmalloc(SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, had.block);
+	obj = find(KML_VIRT, addr_of(had.block));
+	KUNIT_ASSERT_NOT_NULL(test, obj);
+	return obj;
+}
+
+/* Pages are not tracked, unless somebody does it by hand. */
+static unsigned long new_page(struct kunit *test)
+{
+	had.page = (u8 *)__get_free_page(GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, had.page);
+	return addr_of(had.page);
+}
+
+static void expect_min_count(struct kunit *test, const struct kml_object *obj,
+			     int min_count)
+{
+	KUNIT_EXPECT_EQ(test, obj->min_count, min_count);
+	KUNIT_EXPECT_EQ(test, kml_is_black(obj), min_count == -1);
+	KUNIT_EXPECT_EQ(test, kml_is_gray(obj), min_count == 0);
+	KUNIT_EXPECT_EQ(test, kml_is_counted(obj), min_count > 0);
+}
+
+/* ---- Colours from the start ---- */
+
+struct min_count {
+	int given;
+	int kept;
+};
+
+static const struct min_count min_counts[] = {
+	{ 0, 0 },
+	{ 1, 1 },
+	{ 2, 2 },
+	{ S16_MAX, S16_MAX },
+	{ S16_MAX + 1, S16_MAX },
+	{ U16_MAX, S16_MAX },
+	{ INT_MAX, S16_MAX },
+	{ -1, -1 },
+	{ -2, -1 },
+	{ S16_MIN, -1 },
+	{ INT_MIN, -1 },
+};
+
+static void min_count_desc(const struct min_count *count, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%d", count->given);
+}
+
+KUNIT_ARRAY_PARAM(min_count, min_counts, min_count_desc);
+
+static void colour_alloc(struct kunit *test)
+{
+	const struct min_count *count = test->param_value;
+	unsigned long addr = new_page(test);
+	struct kml_object *obj;
+
+	KUNIT_EXPECT_NULL(test, find(KML_VIRT, addr));
+	kmemleak_alloc(had.page, SIZE, count->given, GFP_KERNEL);
+	obj = find(KML_VIRT, addr);
+	KUNIT_ASSERT_NOT_NULL(test, obj);
+	KUNIT_EXPECT_EQ(test, obj->start, addr);
+	KUNIT_EXPECT_EQ(test, obj->size, SIZE);
+	expect_min_count(test, obj, count->kept);
+	/* What is ignored is not scanned either. */
+	KUNIT_EXPECT_EQ(test, obj->flags, count->kept < 0 ? KML_NO_SCAN : 0);
+
+	kmemleak_free(had.page);
+	KUNIT_EXPECT_FALSE(test, obj->alive);
+	KUNIT_EXPECT_NULL(test, find(KML_VIRT, addr));
+}
+
+/* Pointers that are none must not be taken for addresses. */
+static void colour_no_pointer(struct kunit *test)
+{
+	void *error = ERR_PTR(-ENOMEM);
+
+	kmemleak_alloc(NULL, SIZE, 1, GFP_KERNEL);
+	KUNIT_EXPECT_NULL(test, find(KML_VIRT, 0));
+	kmemleak_alloc(error, 1, 1, GFP_KERNEL);
+	KUNIT_EXPECT_NULL(test, find(KML_VIRT, addr_of(error)));
+	kmemleak_alloc_percpu((void __percpu *)NULL, SIZE, GFP_KERNEL);
+	KUNIT_EXPECT_NULL(test, find(KML_PERCPU, 0));
+	kmemleak_alloc_percpu((void __percpu *)error, 1, GFP_KERNEL);
+	KUNIT_EXPECT_NULL(test, find(KML_PERCPU, addr_of(error)));
+}
+
+static void colour_free_part(struct kunit *test)
+{
+	unsigned long addr = new_page(test);
+	struct kml_object *obj;
+
+	kmemleak_alloc(had.page, SIZE, 0, GFP_KERNEL);
+	kmemleak_free_part(had.page + 16, 32);
+	KUNIT_EXPECT_NULL(test, find(KML_VIRT, addr + 16));
+	KUNIT_EXPECT_NULL(test, find(KML_VIRT, addr + 47));
+	obj = find(KML_VIRT, addr);
+	KUNIT_ASSERT_NOT_NULL(test, obj);
+	KUNIT_EXPECT_EQ(test, obj->size, 16);
+	expect_min_count(test, obj, 0);
+	obj = find(KML_VIRT, addr + 48);
+	KUNIT_ASSERT_NOT_NULL(test, obj);
+	KUNIT_EXPECT_EQ(test, obj->size, 16);
+	expect_min_count(test, obj, 0);
+}
+
+/* ---- Annotations ---- */
+
+struct annotation {
+	const char *name;
+	void (*annotate)(const void *ptr);
+	int min_count;
+	u8 flags;
+};
+
+static const struct annotation annotations[] = {
+	{ "not_leak",	kmemleak_not_leak,	KML_GRAY,	0 },
+	{ "ignore",	kmemleak_ignore,	KML_BLACK,	KML_NO_SCAN },
+	{ "no_scan",	kmemleak_no_scan,	1,		KML_NO_SCAN },
+};
+
+static void annotation_desc(const struct annotation *annotation, char *desc)
+{
+	strscpy(desc, annotation->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(annotation, annotations, annotation_desc);
+
+static void colour_annotate(struct kunit *test)
+{
+	const struct annotation *annotation = test->param_value;
+	struct kml_object *obj = new_block(test);
+
+	KUNIT_EXPECT_EQ(test, obj->start, addr_of(had.block));
+	KUNIT_EXPECT_EQ(test, obj->size, SIZE);
+	expect_min_count(test, obj, 1);
+	KUNIT_EXPECT_EQ(test, obj->flags, 0);
+
+	/* A pointer into a block is none to the block. */
+	annotation->annotate(had.block + 8);
+	annotation->annotate(NULL);
+	annotation->annotate(ERR_PTR(-EINVAL));
+	expect_min_count(test, obj, 1);
+	KUNIT_EXPECT_EQ(test, obj->flags, 0);
+
+	annotation->annotate(had.block);
+	expect_min_count(test, obj, annotation->min_count);
+	KUNIT_EXPECT_EQ(test, obj->flags, annotation->flags);
+	KUNIT_EXPECT_TRUE(test, obj->alive);
+}
+
+static void colour_transient(struct kunit *test)
+{
+	struct kml_object *obj = new_block(test);
+	u32 scan, before, inside, after;
+
+	/* No scan begins meanwhile; no assertion may fail while that is so. */
+	mutex_lock(&kml_scan_mutex);
+	scan = kml_scan_seq;
+	before = obj->grace;
+	kmemleak_transient_leak(had.block + 8);
+	inside = obj->grace;
+	kmemleak_transient_leak(had.block);
+	after = obj->grace;
+	mutex_unlock(&kml_scan_mutex);
+
+	KUNIT_EXPECT_LT(test, (s32)(before - scan), 0);
+	KUNIT_EXPECT_EQ(test, inside, before);
+	KUNIT_EXPECT_EQ(test, after, scan + 1);
+	expect_min_count(test, obj, 1);
+	KUNIT_EXPECT_EQ(test, obj->flags, 0);
+}
+
+/* A frame of its own, which the trace must begin with. */
+static noinline void colour_retrace(const void *ptr)
+{
+	kmemleak_update_trace(ptr);
+	barrier();
+}
+
+static void colour_update_trace(struct kunit *test)
+{
+	struct kml_object *obj = new_block(test);
+	depot_stack_handle_t old = obj->trace;
+	char symbol[KSYM_SYMBOL_LEN];
+	unsigned long *entries;
+	unsigned int nr;
+
+	KUNIT_EXPECT_NE(test, old, 0);
+	colour_retrace(NULL);
+	KUNIT_EXPECT_EQ(test, obj->trace, old);
+
+	colour_retrace(had.block);
+	KUNIT_EXPECT_NE(test, obj->trace, old);
+	nr = kml_trace_fetch(obj->trace, &entries);
+	KUNIT_ASSERT_GE(test, nr, 2);
+	KUNIT_EXPECT_LE(test, nr, KML_TRACE_DEPTH);
+	sprint_symbol_no_offset(symbol, entries[0]);
+	KUNIT_EXPECT_STREQ(test, symbol, "colour_retrace");
+	sprint_symbol_no_offset(symbol, entries[1]);
+	KUNIT_EXPECT_STREQ(test, symbol, "colour_update_trace");
+}
+
+static void colour_origin(struct kunit *test)
+{
+	unsigned long before = jiffies;
+	struct kml_object *obj = new_block(test);
+
+	KUNIT_EXPECT_EQ(test, obj->pid, current->pid);
+	KUNIT_EXPECT_STREQ(test, obj->comm, current->comm);
+	KUNIT_EXPECT_TRUE(test, time_in_range(obj->jiffies, before, jiffies));
+	KUNIT_EXPECT_EQ(test, obj->space, KML_VIRT);
+}
+
+/* ---- Scan areas ---- */
+
+struct area {
+	const char *name;
+	size_t from;
+	size_t size;
+	size_t kept;
+};
+
+/* @kept is the size of the area that results, 0 if there shall be none. */
+static const struct area areas[] = {
+	{ "middle",			8,	16,		16 },
+	{ "front",			0,	8,		8 },
+	{ "back",			56,	8,		8 },
+	{ "last byte",			63,	1,		1 },
+	{ "all",			0,	SIZE,		SIZE },
+	{ "all by SIZE_MAX",		0,	SIZE_MAX,	SIZE },
+	{ "rest by SIZE_MAX",		24,	SIZE_MAX,	40 },
+	{ "last byte by SIZE_MAX",	63,	SIZE_MAX,	1 },
+	{ "nothing",			8,	0,		0 },
+	{ "too large",			0,	SIZE + 1,	0 },
+	{ "over the end",		56,	9,		0 },
+	{ "wraps around",		8,	SIZE_MAX - 1,	0 },
+	{ "wraps to the front",		8,	-(size_t)8,	0 },
+};
+
+static void area_desc(const struct area *area, char *desc)
+{
+	strscpy(desc, area->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(area, areas, area_desc);
+
+static unsigned int nr_areas(const struct kml_object *obj)
+{
+	const struct kml_area *area;
+	unsigned int nr = 0;
+
+	/* Areas are never taken away. */
+	hlist_for_each_entry_rcu(area, &obj->areas, node, true)
+		nr++;
+	return nr;
+}
+
+static void expect_first_area(struct kunit *test, const struct kml_object *obj,
+			      size_t from, size_t size)
+{
+	const struct kml_area *area;
+
+	KUNIT_ASSERT_FALSE(test, hlist_empty(&obj->areas));
+	area = hlist_entry(obj->areas.first, struct kml_area, node);
+	KUNIT_EXPECT_EQ(test, area->start, obj->start + from);
+	KUNIT_EXPECT_EQ(test, area->size, size);
+}
+
+static void colour_scan_area(struct kunit *test)
+{
+	const struct area *area = test->param_value;
+	struct kml_object *obj = new_block(test);
+
+	kmemleak_scan_area(had.block + area->from, area->size, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, nr_areas(obj), area->kept ? 1 : 0);
+	if (area->kept)
+		expect_first_area(test, obj, area->from, area->kept);
+	/* One that does not fit is no reason to scan less than all, or more. */
+	KUNIT_EXPECT_EQ(test, obj->flags, 0);
+	expect_min_count(test, obj, 1);
+}
+
+static void colour_scan_areas(struct kunit *test)
+{
+	struct kml_object *obj = new_block(test);
+
+	kmemleak_scan_area(had.block, 8, GFP_KERNEL);
+	kmemleak_scan_area(had.block + 32, 16, GFP_ATOMIC);
+	KUNIT_EXPECT_EQ(test, nr_areas(obj), 2);
+	expect_first_area(test, obj, 32, 16);
+	kmemleak_scan_area(had.block + 32, SIZE, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, nr_areas(obj), 2);
+}
+
+/* ---- Allocators ---- */
+
+static void colour_kmalloc(struct kunit *test)
+{
+	struct kml_object *obj = new_block(test);
+
+	KUNIT_EXPECT_TRUE(test, obj->alive);
+	KUNIT_EXPECT_PTR_EQ(test, find(KML_VIRT, obj->start + SIZE - 1), obj);
+	kfree(had.block);
+	had.block = NULL;
+	KUNIT_EXPECT_FALSE(test, obj->alive);
+	KUNIT_EXPECT_TRUE(test, RB_EMPTY_NODE(&obj->node));
+	/* The test's own pin is the last one. */
+	KUNIT_EXPECT_EQ(test, refcount_read(&obj->ref), 1);
+}
+
+/* The vm_struct points at its area, so a second reference is wanted. */
+static void colour_vmalloc(struct kunit *test)
+{
+	const struct vm_struct *vm;
+	struct kml_object *obj;
+	unsigned long addr;
+
+	had.area = vmalloc(2 * PAGE_SIZE);
+	KUNIT_ASSERT_NOT_NULL(test, had.area);
+	addr = addr_of(had.area);
+	obj = find(KML_VIRT, addr + PAGE_SIZE);
+	KUNIT_ASSERT_NOT_NULL(test, obj);
+	KUNIT_EXPECT_EQ(test, obj->start, addr);
+	KUNIT_EXPECT_EQ(test, obj->size, 2 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, obj->surplus, 0);
+	/* No stack of a task. */
+	KUNIT_EXPECT_EQ(test, obj->flags, 0);
+	expect_min_count(test, obj, 2);
+
+	vm = find_vm_area(had.area);
+	KUNIT_ASSERT_NOT_NULL(test, vm);
+	obj = find(KML_VIRT, addr_of(vm));
+	KUNIT_ASSERT_NOT_NULL(test, obj);
+	KUNIT_EXPECT_EQ(test, obj->start, addr_of(vm));
+	KUNIT_EXPECT_EQ(test, obj->surplus, addr);
+	expect_min_count(test, obj, 1);
+
+	obj = find(KML_VIRT, addr);
+	KUNIT_ASSERT_NOT_NULL(test, obj);
+	vfree(had.area);
+	had.area = NULL;
+	KUNIT_EXPECT_FALSE(test, obj->alive);
+}
+
+static void colour_percpu(struct kunit *test)
+{
+	struct kml_object *obj;
+	unsigned long addr;
+
+	had.percpu = alloc_percpu(u64);
+	KUNIT_ASSERT_NOT_NULL(test, (__force void *)had.percpu);
+	addr = addr_of((__force void *)had.percpu);
+	obj = find(KML_PERCPU, addr + sizeof(u64) - 1);
+	KUNIT_ASSERT_NOT_NULL(test, obj);
+	KUNIT_EXPECT_EQ(test, obj->start, addr);
+	KUNIT_EXPECT_EQ(test, obj->size, sizeof(u64));
+	KUNIT_EXPECT_EQ(test, obj->space, KML_PERCPU);
+	expect_min_count(test, obj, 1);
+
+	free_percpu(had.percpu);
+	had.percpu = NULL;
+	KUNIT_EXPECT_FALSE(test, obj->alive);
+	KUNIT_EXPECT_TRUE(test, RB_EMPTY_NODE(&obj->node));
+}
+
+static void colour_phys(struct kunit *test)
+{
+	/* The detector does not look at what is there. Nothing is. */
+	const phys_addr_t phys = -(unsigned long)PAGE_SIZE;
+	struct kml_object *obj;
+
+	kmemleak_alloc_phys(phys, SIZE, GFP_KERNEL);
+	obj = find(KML_PHYS, phys + SIZE - 1);
+	KUNIT_ASSERT_NOT_NULL(test, obj);
+	KUNIT_EXPECT_EQ(test, obj->start, phys);
+	KUNIT_EXPECT_EQ(test, obj->space, KML_PHYS);
+	expect_min_count(test, obj, 0);
+	kmemleak_ignore_phys(phys);
+	expect_min_count(test, obj, -1);
+	KUNIT_EXPECT_EQ(test, obj->flags, KML_NO_SCAN);
+
+	kmemleak_free_part_phys(phys, SIZE);
+	KUNIT_EXPECT_FALSE(test, obj->alive);
+	KUNIT_EXPECT_NULL(test, find(KML_PHYS, phys));
+}
+
+static int colour_init(struct kunit *test)
+{
+	memset(&had, 0, sizeof(had));
+	if (!kml_tracking())
+		kunit_skip(test, "the detector is off");
+	return 0;
+}
+
+static void colour_exit(struct kunit *test)
+{
+	if (had.obj)
+		kml_put(had.obj);
+	kfree(had.block);
+	vfree(had.area);
+	free_percpu(had.percpu);
+	if (had.page) {
+		kmemleak_free_part(had.page, PAGE_SIZE);
+		free_page((unsigned long)had.page);
+	}
+}
+
+static struct kunit_case colour_cases[] = {
+	KUNIT_CASE_PARAM(colour_alloc, min_count_gen_params),
+	KUNIT_CASE(colour_no_pointer),
+	KUNIT_CASE(colour_free_part),
+	KUNIT_CASE_PARAM(colour_annotate, annotation_gen_params),
+	KUNIT_CASE(colour_transient),
+	KUNIT_CASE(colour_update_trace),
+	KUNIT_CASE(colour_origin),
+	KUNIT_CASE_PARAM(colour_scan_area, area_gen_params),
+	KUNIT_CASE(colour_scan_areas),
+	KUNIT_CASE(colour_kmalloc),
+	KUNIT_CASE(colour_vmalloc),
+	KUNIT_CASE(colour_percpu),
+	KUNIT_CASE(colour_phys),
+	{}
+};
+
+static struct kunit_suite colour_suite = {
+	.name = "kmemleak_colour",
+	.init = colour_init,
+	.exit = colour_exit,
+	.test_cases = colour_cases,
+};
+
+kunit_test_suite(colour_suite);

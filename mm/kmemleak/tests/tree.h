@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Kernel memory leak detector: what tests do to a tree of their own.
+ */
+#ifndef __MM_KMEMLEAK_TESTS_TREE_H
+#define __MM_KMEMLEAK_TESTS_TREE_H
+
+#include <kunit/test.h>
+#include <linux/gfp.h>
+#include <linux/limits.h>
+
+#include "../internal.h"
+
+static inline struct kml_object *new_object(struct kunit *test,
+					    unsigned long start, size_t size)
+{
+	struct kml_object *obj = kml_object_alloc(GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, obj);
+	kml_object_init(obj, KML_VIRT, start, size);
+	return obj;
+}
+
+static inline struct kml_object *insert(struct kunit *test,
+					struct kml_tree *tree,
+					unsigned long start, size_t size)
+{
+	struct kml_object *obj = new_object(test, start, size);
+
+	KUNIT_ASSERT_EQ(test, kml_insert(tree, obj), 0);
+	return obj;
+}
+
+static inline bool match_all(const struct kml_object *obj, void *arg)
+{
+	return true;
+}
+
+/* Empty, and as it was before anything was put in. */
+static inline void empty_tree(struct kunit *test, struct kml_tree *tree)
+{
+	struct kml_cursor cur = KML_CURSOR(tree);
+	struct kml_object *obj;
+
+	while (kml_collect(&cur, match_all, NULL, &obj, 1)) {
+		if (kml_remove_object(tree, obj, NULL, NULL))
+			kml_kill(obj);
+		kml_put(obj);
+	}
+	KUNIT_EXPECT_EQ(test, tree->nr, 0);
+	KUNIT_EXPECT_TRUE(test, RB_EMPTY_ROOT(&tree->root));
+
+	/* They never shrink, and the next test shall not find them wide. */
+	tree->lo = ULONG_MAX;
+	tree->hi = 0;
+}
+
+/* When the detector is off, nothing can be put into any tree. */
+static inline void skip_if_off(struct kunit *test)
+{
+	if (!kml_tracking())
+		kunit_skip(test, "the detector is off");
+}
+
+#endif /* __MM_KMEMLEAK_TESTS_TREE_H */
