@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a shell cannot do to a control file: make one write of any bytes and
+ * name the error it gets, and read a file in pieces of a given size.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../kselftest.h"
+
+#define INPUT_MAX	65536
+#define REPORT_MAX	(16 << 20)
+
+static const char *error_name(int error)
+{
+	static const struct {
+		int error;
+		const char *name;
+	} names[] = {
+		{ EINVAL, "EINVAL" }, { EPERM, "EPERM" }, { EINTR, "EINTR" },
+		{ ENOMEM, "ENOMEM" }, { EFAULT, "EFAULT" }, { ERANGE, "ERANGE" },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		if (names[i].error == error)
+			return names[i].name;
+	return strerror(error);
+}
+
+static int open_or_exit(const char *path, int flags)
+{
+	int fd = open(path, flags);
+
+	if (fd < 0) {
+		fprintf(stderr, "%s: %s\n", path, strerror(errno));
+		exit(2);
+	}
+	return fd;
+}
+
+static char *alloc_or_exit(size_t size)
+{
+	char *buf = malloc(size);
+
+	if (!buf) {
+		fprintf(stderr, "out of memory\n");
+		exit(2);
+	}
+	return buf;
+}
+
+/* Read to the end, at most piece bytes a call; the number of bytes, or -1. */
+static ssize_t read_all(int fd, char *buf, size_t size, size_t piece)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		size_t want = size - done < piece ? size - done : piece;
+		ssize_t got = read(fd, buf + done, want);
+
+		if (got < 0)
+			return -1;
+		if (!got)
+			break;
+		done += got;
+	}
+	return done;
+}
+
+/* One write of what standard input holds; says OK or the error's name. */
+static int do_write(const char *path)
+{
+	int fd = open_or_exit(path, O_WRONLY);
+	char *buf = alloc_or_exit(INPUT_MAX);
+	ssize_t len = read_all(STDIN_FILENO, buf, INPUT_MAX, INPUT_MAX);
+	ssize_t done;
+
+	if (len < 0) {
+		perror("standard input");
+		return 2;
+	}
+	done = write(fd, buf, len);
+	if (done < 0)
+		puts(error_name(errno));
+	else if (done < len)
+		printf("SHORT %zd of %zd\n", done, len);
+	else
+		puts("OK");
+	return 0;
+}
+
+/* Whether two reads of one open file, split and from 0 again, give this. */
+static bool reads_same(const char *path, const char *whole, ssize_t len, size_t piece)
+{
+	int fd = open_or_exit(path, O_RDONLY);
+	char *buf = alloc_or_exit(REPORT_MAX);
+	bool same = true;
+	int turn;
+
+	for (turn = 0; turn < 2 && same; turn++) {
+		ssize_t got = read_all(fd, buf, REPORT_MAX, piece);
+
+		same = got == len && !memcmp(buf, whole, len);
+		if (!same)
+			printf("%s read by %zu differs from %zd bytes read at once: %zd\n",
+			       turn ? "second" : "first", piece, len, got);
+		if (lseek(fd, 0, SEEK_SET)) {
+			printf("cannot seek to 0: %s\n", error_name(errno));
+			same = false;
+		}
+	}
+	free(buf);
+	close(fd);
+	return same;
+}
+
+/* The report shows a per-CPU object as it is on the CPU that reads. */
+static void stay_on_this_cpu(void)
+{
+	cpu_set_t here;
+
+	CPU_ZERO(&here);
+	CPU_SET(sched_getcpu(), &here);
+	sched_setaffinity(0, sizeof(here), &here);
+}
+
+static int do_reread(const char *path)
+{
+	static const size_t pieces[] = { 1, 7, 100, 4096, REPORT_MAX };
+	char *whole = alloc_or_exit(REPORT_MAX);
+	ssize_t len;
+	size_t i;
+
+	stay_on_this_cpu();
+	len = read_all(open_or_exit(path, O_RDONLY), whole, REPORT_MAX, REPORT_MAX);
+	if (len <= 0) {
+		printf("nothing to read\n");
+		return 1;
+	}
+	for (i = 0; i < ARRAY_SIZE(pieces); i++)
+		if (!reads_same(path, whole, len, pieces[i]))
+			return 1;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3 && !strcmp(argv[1], "write"))
+		return do_write(argv[2]);
+	if (argc == 3 && !strcmp(argv[1], "reread"))
+		return do_reread(argv[2]);
+	fprintf(stderr, "usage: kmemleak_ctl write FILE < BYTES | kmemleak_ctl reread FILE\n");
+	return 2;
+}

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+#
+# What the kmemleak tests share. Plain POSIX shell, for guests where BusyBox
+# is all there is.
+
+KML_HERE=$(cd "$(dirname "$0")" && pwd)
+KML_DEBUGFS=/sys/kernel/debug
+KML_FILE=$KML_DEBUGFS/kmemleak
+KML_TESTER=$KML_DEBUGFS/kmemleak_selftest
+KML_MARK="kmemleak selftest: mark"
+
+# shellcheck source=/dev/null
+. "$KML_HERE/../kselftest/ktap_helpers.sh"
+
+kml_skip_all()
+{
+	ktap_skip_all "$*"
+	exit "$KSFT_SKIP"
+}
+
+# One write of the arguments to a file: says OK or the name of the error.
+# In a process of its own, whose kernel stack is gone when it has been done.
+kml_put()
+{
+	printf '%s' "$2" | "$KML_HERE/kmemleak_ctl" write "$1"
+}
+
+kml_ctl()
+{
+	kml_put "$KML_FILE" "$1"
+}
+
+# The control file has to take this.
+kml_do()
+{
+	answer=$(kml_ctl "$1")
+	[ "$answer" = OK ] && return
+	echo "writing $1: $answer"
+	return 1
+}
+
+# One scan is a complete answer: nothing to wait for, before or after it.
+kml_scan()
+{
+	kml_do scan
+}
+
+# The names of the detector's threads, one a line.
+kml_threads()
+{
+	cat /proc/[0-9]*/comm 2>/dev/null | grep -x kmemleak
+}
+
+# kml_log [MARK]: the log since that line, or since the last kml_mark.
+kml_mark()
+{
+	echo "$KML_MARK" > /dev/kmsg
+}
+
+kml_log()
+{
+	dmesg | awk -v mark="${1:-$KML_MARK}" 'index($0, mark) { text = ""; next }
+		{ text = text $0 "\n" } END { printf "%s", text }'
+}
+
+# What the modules have logged that they leak: the lines after "expect".
+kml_logged()
+{
+	kml_log | sed -n 's/.*: expect //p'
+}
+
+# kml_load NAME [PARAMETER...]: a test module, else one that is installed.
+# What it leaks from here on is expected to carry its name.
+kml_load()
+{
+	KML_MODULE=$1
+	shift
+	if [ -e "$KML_HERE/test_modules/$KML_MODULE.ko" ]; then
+		insmod "$KML_HERE/test_modules/$KML_MODULE.ko" "$@"
+	else
+		modprobe "$KML_MODULE" "$@" 2>/dev/null
+	fi
+}
+
+kml_loaded()
+{
+	grep -q "^$1 " /proc/modules
+}
+
+kml_unload()
+{
+	kml_loaded "$1" && rmmod "$1"
+}
+
+# What the tester module should do.
+kml_make()
+{
+	answer=$(kml_put "$KML_TESTER/command" "$1")
+	[ "$answer" = OK ] && return
+	echo "command $1: $answer"
+	return 1
+}
+
+kml_expected()
+{
+	cat "$KML_TESTER/expected"
+}
+
+# The same objects, of which all have this fate now, but for retired ones.
+kml_all()
+{
+	awk -v fate="$1" '$4 != "any" { $4 = fate } { print }'
+}
+
+# kml_compare [LATER [ONLY]] < EXPECTED: the report with what is expected; see
+# kmemleak_report.awk.
+kml_compare()
+{
+	cat > "$KML_TMP/expected"
+	cat "$KML_FILE" > "$KML_TMP/report"
+	awk -v module="$KML_MODULE" -v later="${1:-quiet}" -v only="${2:-no}" \
+		-f "$KML_HERE/kmemleak_report.awk" \
+		part=1 "$KML_TMP/report" part=2 "$KML_TMP/expected"
+}
+
+# No record has a frame of the module.
+kml_nothing_of_module()
+{
+	kml_compare quiet yes < /dev/null
+}
+
+# kml_test DESCRIPTION COMMAND...: one result. What the command prints tells
+# why, if it fails.
+#
+# A pointer that the kernel has forgotten in some live object may happen to
+# point at what we leak, and hides it, as from any detector of this kind. Then
+# objects elsewhere are found. So a command that returns HIDDEN (2: leaks were
+# not found, and nothing else is wrong) gets further attempts; it has to begin
+# at the beginning each time. There are none after a false report.
+HIDDEN=2
+ATTEMPTS="1 2 3 4 5"
+
+kml_test()
+{
+	description=$1
+	shift
+	for KML_ATTEMPT in $ATTEMPTS; do
+		"$@" > "$KML_TMP/why" 2>&1
+		status=$?
+		if [ "$status" = 0 ]; then
+			ktap_test_pass "$description"
+			return
+		fi
+		echo "# attempt $KML_ATTEMPT:"
+		head -n 40 "$KML_TMP/why" | sed 's/^/# /'
+		[ "$status" = "$HIDDEN" ] || break
+		[ ! -e "$KML_TESTER" ] || kml_make retire
+	done
+	ktap_test_fail "$description"
+}
+
+# For tests of so many objects that one or the other is always hidden: what an
+# attempt has found of some size, function and label counts for the next ones.
+kml_found_so_far()
+{
+	"$@" > "$KML_TMP/missing" 2>&1
+	status=$?
+	cat "$KML_TMP/missing"
+	[ "$status" = "$HIDDEN" ] || return "$status"
+
+	sed -n 's/^not found: [^ ]* //p' "$KML_TMP/missing" | sort -u > "$KML_TMP/kinds"
+	if [ "$KML_ATTEMPT" != 1 ]; then
+		grep -x -F -f "$KML_TMP/kinds_before" "$KML_TMP/kinds" > "$KML_TMP/both"
+		mv "$KML_TMP/both" "$KML_TMP/kinds"
+	fi
+	mv "$KML_TMP/kinds" "$KML_TMP/kinds_before"
+	[ ! -s "$KML_TMP/kinds_before" ] || return "$HIDDEN"
+}
+
+kml_test_all()
+{
+	description=$1
+	shift
+	kml_test "$description" kml_found_so_far "$@"
+}
+
+# The test has come to know that the kernel has not what it needs.
+kml_skip_rest()
+{
+	while [ "$KTAP_TESTNO" -le "$KSFT_NUM_TESTS" ]; do
+		ktap_test_skip "$1"
+	done
+	ktap_finished
+}
+
+kml_no_splat()
+{
+	! kml_log "$KML_START" | grep -E 'WARNING: |BUG: |Oops|[Cc]all [Tt]race'
+}
+
+kml_finish()
+{
+	kml_test "no warning in the log" kml_no_splat
+	ktap_finished
+}
+
+kml_cleanup()
+{
+	for module in kmemleak_selftest kmemleak_leaky kmemleak_lifecycle kmemleak_test; do
+		kml_unload "$module"
+	done
+	for command in stack=on clear ${KML_HAD_THREAD:+scan=on}; do
+		kml_ctl "$command" > /dev/null
+	done
+	rm -rf "$KML_TMP"
+}
+
+# kml_setup PLAN [MODULE]: skip where there is nothing to test, else start
+# from a report that is empty, and with scans that only the test asks for.
+kml_setup()
+{
+	ktap_print_header
+	[ "$(id -u)" = 0 ] || kml_skip_all "needs root"
+	[ -e "$KML_FILE" ] || mount -t debugfs none "$KML_DEBUGFS" 2>/dev/null
+	[ -e "$KML_FILE" ] || kml_skip_all "no $KML_FILE: needs CONFIG_DEBUG_KMEMLEAK and debugfs"
+	[ -x "$KML_HERE/kmemleak_ctl" ] || kml_skip_all "kmemleak_ctl has not been built"
+
+	KML_HAD_THREAD=$(kml_threads)
+	case $(kml_ctl scan=off) in
+	OK) ;;
+	EPERM) kml_skip_all "kmemleak is off: boot with kmemleak=on (test_off.sh needs a reboot)" ;;
+	*) kml_skip_all "kmemleak does not take commands" ;;
+	esac
+
+	KML_TMP=$(mktemp -d "${TMPDIR:-/tmp}/kmemleak.XXXXXX") || kml_skip_all "no temporary files"
+	trap kml_cleanup EXIT
+	KML_START="kmemleak selftest: $(basename "$0") $$"
+	echo "$KML_START" > /dev/kmsg
+	kml_mark
+	if [ -n "$2" ] && ! kml_load "$2"; then
+		kml_skip_all "cannot load $2: have the test modules been built?"
+	fi
+	kml_scan > /dev/null
+	kml_do clear > /dev/null
+
+	# One more for what kml_finish has to say.
+	ktap_set_plan $(($1 + 1))
+}

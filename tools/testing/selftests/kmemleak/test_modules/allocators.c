@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Every way the kernel has to allocate what kmemleak tracks. */
+#include <linux/align.h>
+#include <linux/array_size.h>
+#include <linux/errno.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "hidden.h"
+#include "selftest.h"
+
+#define CONSTRUCTED_SIZE	328
+
+static void construct(void *obj)
+{
+	memset(obj, 0, CONSTRUCTED_SIZE);
+}
+
+/* A large block may be had after some reclaim; if not, that is no splat. */
+#define GFP_TEST	(GFP_KERNEL | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
+
+DEFINE_ONE_BY_ONE(by_kmalloc, kzalloc(size, GFP_TEST), kfree(obj))
+DEFINE_ONE_BY_ONE(by_cache, kmem_cache_zalloc(kind->cache, GFP_KERNEL),
+		  kmem_cache_free(kind->cache, obj))
+/*
+ * Zeroed by the constructor, since __GFP_ZERO is forbidden here. What is given
+ * back has to be as constructed.
+ */
+DEFINE_ONE_BY_ONE(by_constructed_cache, kmem_cache_alloc(kind->cache, GFP_KERNEL),
+		  (construct(obj), kmem_cache_free(kind->cache, obj)))
+DEFINE_ONE_BY_ONE(by_vmalloc, vzalloc(size), vfree(obj))
+DEFINE_ONE_BY_ONE(by_percpu, (__force void *)__alloc_percpu(size, sizeof(long)),
+		  free_percpu((__force void __percpu *)obj))
+
+static noinline bool by_bulk(const struct kind *kind, size_t size, void **objs, unsigned int nr)
+{
+	int got = kmem_cache_alloc_bulk(kind->cache, GFP_KERNEL | __GFP_ZERO, nr, objs);
+
+	return got == nr;
+}
+
+static void free_by_bulk(const struct kind *kind, size_t size, void **objs, unsigned int nr)
+{
+	kmem_cache_free_bulk(kind->cache, nr, objs);
+}
+
+static void free_by_kfree_bulk(const struct kind *kind, size_t size, void **objs, unsigned int nr)
+{
+	kfree_bulk(nr, objs);
+}
+
+static size_t kmalloc_reported(const struct kind *kind, size_t size)
+{
+	return size > KMALLOC_MAX_CACHE_SIZE ? size : kmalloc_size_roundup(size);
+}
+
+static size_t cache_reported(const struct kind *kind, size_t size)
+{
+	return kmem_cache_size(kind->cache);
+}
+
+static size_t vmalloc_reported(const struct kind *kind, size_t size)
+{
+	return PAGE_ALIGN(size);
+}
+
+static size_t percpu_reported(const struct kind *kind, size_t size)
+{
+	return ALIGN(size, PCPU_MIN_ALLOC_SIZE);
+}
+
+/* Each ends in a 0. The first is the one used where one size will do. */
+static const size_t kmalloc_sizes[] = {
+	192, 1, 7, 9, 24, 96, 100, 129, 1000, 3000, 5000, 12345, 70000, 1234567, 0
+};
+
+static const size_t bulk_sizes[] = { 200, 72, 2000, 0 };
+static const size_t plain_cache_sizes[] = { 200, 0 };
+static const size_t constructed_cache_sizes[] = { CONSTRUCTED_SIZE, 0 };
+static const size_t rcu_cache_sizes[] = { 136, 0 };
+static const size_t bulk_cache_sizes[] = { 88, 0 };
+static const size_t vmalloc_sizes[] = { SZ_4K, 1, 10000, SZ_64K, SZ_1M, 0 };
+static const size_t percpu_sizes[] = { 64, 1, 4, 8, 100, 400, 0 };
+
+enum {
+	KMALLOC, KFREE_BULK, CACHE_PLAIN, CACHE_CONSTRUCTED, CACHE_RCU, CACHE_BULK,
+	VMALLOC, PERCPU, NR_KINDS
+};
+
+static struct kind kinds[NR_KINDS] = {
+	[KMALLOC] = KIND("kmalloc", kmalloc_sizes,
+			 by_kmalloc, free_by_kmalloc, kmalloc_reported),
+	[KFREE_BULK] = KIND("kfree_bulk", bulk_sizes,
+			    by_kmalloc, free_by_kfree_bulk, kmalloc_reported),
+	[CACHE_PLAIN] = KIND("cache", plain_cache_sizes,
+			     by_cache, free_by_cache, cache_reported),
+	[CACHE_CONSTRUCTED] = KIND("cache_constructed", constructed_cache_sizes,
+				   by_constructed_cache, free_by_constructed_cache,
+				   cache_reported),
+	[CACHE_RCU] = KIND("cache_rcu", rcu_cache_sizes,
+			   by_cache, free_by_cache, cache_reported),
+	[CACHE_BULK] = KIND("cache_bulk", bulk_cache_sizes,
+			    by_bulk, free_by_bulk, cache_reported),
+	[VMALLOC] = KIND("vmalloc", vmalloc_sizes,
+			 by_vmalloc, free_by_vmalloc, vmalloc_reported),
+	[PERCPU] = KIND("percpu", percpu_sizes,
+			by_percpu, free_by_percpu, percpu_reported),
+};
+
+const struct kind * const kmalloc_kind = &kinds[KMALLOC];
+
+/*
+ * The pages of other caches have had other objects, and the kernel is not free
+ * of stale pointers to these. A cache with a constructor is never shared.
+ */
+const struct kind * const private_kind = &kinds[CACHE_CONSTRUCTED];
+
+/* The kind after this one, the first one after NULL, NULL after the last. */
+const struct kind *next_kind(const struct kind *kind)
+{
+	kind = kind ? kind + 1 : kinds;
+	return kind < kinds + NR_KINDS ? kind : NULL;
+}
+
+/* Objects that cannot be written to by their address. */
+bool is_percpu(const struct kind *kind)
+{
+	return kind == &kinds[PERCPU];
+}
+
+/* Large blocks are scarce: one of each will do. */
+#define LEAKS_OF_A_SIZE		3
+#define SCARCE			SZ_8K
+
+static int leak_size(const struct kind *kind, size_t size)
+{
+	unsigned int nr = size < SCARCE ? LEAKS_OF_A_SIZE : 1;
+	void *objs[LEAKS_OF_A_SIZE];
+	int err = make_objects(kind, size, objs, nr);
+
+	while (!err && nr--)
+		if (!add_record(kind, size, objs[nr]))
+			err = -ENOMEM;
+	return err;
+}
+
+static int leak_all(void)
+{
+	const struct kind *kind;
+	const size_t *listed;
+	size_t size;
+	int err = 0;
+
+	for (kind = next_kind(NULL); kind; kind = next_kind(kind))
+		for (listed = kind->sizes; *listed && !err; listed++)
+			err = leak_size(kind, *listed);
+	for (size = 8; size <= min(SZ_4M, KMALLOC_MAX_SIZE) && !err; size *= 2)
+		err = leak_size(kmalloc_kind, size);
+	return err;
+}
+
+/* Leak some objects of the private cache, or of every kind and size. */
+int leak_objects(const char *arg)
+{
+	if (!strcmp(arg, "all"))
+		return leak_all();
+	return *arg ? -EINVAL : leak_size(private_kind, CONSTRUCTED_SIZE);
+}
+
+static int make_cache(int which, const char *name, slab_flags_t flags, void (*ctor)(void *))
+{
+	struct kind *kind = &kinds[which];
+
+	kind->cache = kmem_cache_create(name, kind->sizes[0], 0, flags, ctor);
+	return kind->cache ? 0 : -ENOMEM;
+}
+
+int init_allocators(void)
+{
+	int err = make_cache(CACHE_PLAIN, "kmemleak_selftest", 0, NULL);
+
+	err = err ?: make_cache(CACHE_CONSTRUCTED, "kmemleak_selftest_ctor", 0, construct);
+	err = err ?: make_cache(CACHE_RCU, "kmemleak_selftest_rcu", SLAB_TYPESAFE_BY_RCU, NULL);
+	err = err ?: make_cache(CACHE_BULK, "kmemleak_selftest_bulk", 0, NULL);
+	if (err)
+		exit_allocators();
+	return err;
+}
+
+void exit_allocators(void)
+{
+	int i;
+
+	for (i = 0; i < NR_KINDS; i++)
+		kmem_cache_destroy(kinds[i].cache);
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * More live objects than the detector has metadata for, and objects that only
+ * they refer to: the wards. A ward is made while there is metadata, so that
+ * the detector knows it, and is then handed to one of the crowd, of which the
+ * detector may know nothing.
+ */
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/llist.h>
+#include <linux/slab.h>
+
+#include "hidden.h"
+#include "selftest.h"
+
+#define WARDS	100
+
+struct member {
+	struct llist_node link;
+	void *ward;
+};
+
+static LLIST_HEAD(crowd);
+static void *wards[WARDS];
+
+int make_wards(const char *arg)
+{
+	size_t size = private_kind->sizes[0];
+	struct record *rec;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < WARDS; i++) {
+		err = make_objects(private_kind, size, &wards[i], 1);
+		if (err)
+			return err;
+		rec = add_record(private_kind, size, wards[i]);
+		if (!rec)
+			return -ENOMEM;
+		rec->label = "ward";
+		rec->fate = FATE_QUIET;
+	}
+	return 0;
+}
+
+static noinline struct member *join_crowd(void)
+{
+	struct member *member = kzalloc(sizeof(*member), GFP_KERNEL);
+
+	if (member)
+		llist_add(&member->link, &crowd);
+	return member;
+}
+
+int make_crowd(const char *arg)
+{
+	unsigned int nr, i;
+
+	if (kstrtouint(arg, 0, &nr))
+		return -EINVAL;
+	for (i = nr; i; i--) {
+		struct member *member = join_crowd();
+
+		if (!member)
+			return -ENOMEM;
+		/* The last to join, who are the least likely to be known. */
+		if (i <= WARDS) {
+			member->ward = wards[i - 1];
+			wards[i - 1] = NULL;
+		}
+	}
+	return 0;
+}
+
+void free_crowd(void)
+{
+	struct llist_node *first = llist_del_all(&crowd);
+	struct member *member, *tmp;
+
+	/* As in free_records(): no pointer may outlive them. */
+	llist_for_each_entry_safe(member, tmp, first, link)
+		kfree_sensitive(member);
+	memset(wards, 0, sizeof(wards));
+}

@@ -1,0 +1,60 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The detector is switched off, which lasts until the next boot: this test is
+# the last one.
+
+# shellcheck source=/dev/null
+. "$(dirname "$0")/kmemleak_lib.sh"
+
+answers()
+{
+	answer=$(kml_ctl "$1")
+	[ "$answer" = "$2" ] && return
+	echo "$1 is answered with $answer"
+	return 1
+}
+
+records()
+{
+	grep '^unreferenced object ' "$KML_FILE"
+}
+
+still_readable()
+{
+	records | cmp "$KML_TMP/records" -
+}
+
+# Nobody looks, but the objects come and go as ever.
+allocators_work()
+{
+	kml_make free && kml_make leak && kml_make hold=all && kml_make free
+}
+
+emptied()
+{
+	kml_do clear && [ ! -s "$KML_FILE" ]
+}
+
+kml_setup 18 kmemleak_selftest
+
+kml_make leak=all > /dev/null
+kml_scan > /dev/null
+
+kml_test "something is reported" records
+records > "$KML_TMP/records"
+kml_test "off is taken" kml_do off
+for command in scan scan=on scan=off scan=5 stack=on stack=off dump=0x10; do
+	kml_test "then $command is not permitted" answers "$command" EPERM
+done
+for command in bogus scanx offx; do
+	kml_test "$command is still no command" answers "$command" EINVAL
+done
+kml_test "the threads are gone" [ -z "$(kml_threads)" ]
+kml_test "what was reported can be read" still_readable
+kml_test "clear empties the report" emptied
+kml_test "clear is taken again" emptied
+kml_test "allocators work" allocators_work
+kml_test "nothing is reported" [ ! -s "$KML_FILE" ]
+
+kml_finish

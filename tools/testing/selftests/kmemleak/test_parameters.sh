@@ -1,0 +1,83 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The parameters: how long a leak is waited for, and how much the log tells.
+
+# shellcheck source=/dev/null
+. "$(dirname "$0")/kmemleak_lib.sh"
+
+MIN_SCANS=/sys/module/kmemleak/parameters/min_unref_scans
+VERBOSE=/sys/module/kmemleak/parameters/verbose
+
+# set_parameter FILE VALUE: it answers OK and then has the value.
+set_parameter()
+{
+	answer=$(kml_put "$1" "$2")
+	[ "$answer" = OK ] && [ "$(cat "$1")" = "$2" ] && return
+	echo "$1 is $(cat "$1"), and answers $2 with $answer"
+	return 1
+}
+
+bad_parameter()
+{
+	before=$(cat "$1")
+	answer=$(kml_put "$1" "$2")
+	[ "$answer" = EINVAL ] && [ "$(cat "$1")" = "$before" ] && return
+	echo "$1 is $(cat "$1"), and answers $2 with $answer"
+	return 1
+}
+
+fresh_leaks()
+{
+	kml_make retire && kml_do clear && kml_make leak
+}
+
+# scans_quiet NUMBER: that many scans report nothing.
+scans_quiet()
+{
+	for number in $(seq "$1"); do
+		kml_scan || return
+		kml_expected | kml_all quiet | kml_compare && continue
+		echo "by scan $number"
+		return 1
+	done
+}
+
+found_by_fourth()
+{
+	fresh_leaks && scans_quiet 3 && kml_scan && kml_expected | kml_compare
+}
+
+# One that finds them, with all there is to say of a leak in the log.
+leaks_in_log()
+{
+	fresh_leaks || return
+	kml_mark
+	kml_scan || return
+	object=$(kml_expected | awk '{ print $1; exit }')
+	kml_log | grep "unreferenced object $object"
+}
+
+leaks_not_in_log()
+{
+	! leaks_in_log && kml_expected | kml_compare
+}
+
+kml_setup 9 kmemleak_selftest
+[ -e "$MIN_SCANS" ] || kml_skip_rest "no parameter min_unref_scans"
+
+kml_test "min_unref_scans is 1" [ "$(cat "$MIN_SCANS")" = 1 ]
+for value in 0 -1 abc; do
+	kml_test "min_unref_scans refuses '$value'" bad_parameter "$MIN_SCANS" "$value"
+done
+kml_test "min_unref_scans can be 3" set_parameter "$MIN_SCANS" 3
+kml_test "then three scans report nothing, and the fourth one everything" found_by_fourth
+set_parameter "$MIN_SCANS" 1 > /dev/null
+
+kml_test "leaks are not in the log" leaks_not_in_log
+kml_put "$VERBOSE" 1 > /dev/null
+kml_test "verbose has them in the log" leaks_in_log
+kml_put "$VERBOSE" 0 > /dev/null
+kml_test "and has them no more when it is off" leaks_not_in_log
+
+kml_finish

@@ -1,0 +1,78 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The kernel's own sample module, which is none of ours: 14 leaks when it has
+# been loaded, its list and its per-CPU pointers' objects when it is gone.
+
+# shellcheck source=/dev/null
+. "$(dirname "$0")/kmemleak_lib.sh"
+
+# found_by_size "SIZE*COUNT...": how many there are of each size.
+found_by_size()
+{
+	kml_scan || return
+	awk -v wanted="$1" -v hidden="$HIDDEN" '
+	/^unreferenced object / { size = $5 + 0; seen = 0 }
+	/^    kmemleak_test_init\+0x[0-9a-f]+\/0x[0-9a-f]+ \[kmemleak_test\]$/ && !seen {
+		seen = 1
+		count[size]++
+	}
+	END {
+		sizes = split(wanted, pairs, " ")
+		for (i = 1; i <= sizes; i++) {
+			split(pairs[i], pair, "*")
+			if (count[pair[1]] < pair[2]) {
+				print "not found: all " pairs[i]
+				status = status ? status : hidden
+			} else if (count[pair[1]] > pair[2]) {
+				print count[pair[1]] " and not " pairs[i]
+				status = 1
+			}
+			delete count[pair[1]]
+		}
+		for (size in count) {
+			print "there are " count[size] " of " size " bytes"
+			status = 1
+		}
+		exit status
+	}' "$KML_FILE"
+}
+
+load_sample()
+{
+	kml_load kmemleak_test || kml_load kmemleak-test
+}
+
+# Those of the last time are not counted again, whether they were found or not.
+load_anew()
+{
+	kml_unload kmemleak_test
+	kml_scan && kml_do clear && load_sample
+}
+
+found_loaded()
+{
+	kml_loaded kmemleak_test && [ "$KML_ATTEMPT" = 1 ] || load_anew || return
+	found_by_size "32*2 64*1 1024*2 2048*2 4096*7"
+}
+
+possible_cpus()
+{
+	last=$(sed 's/.*[-,]//' /sys/devices/system/cpu/possible)
+	echo $((last + 1))
+}
+
+# The 10 elements have 416 bytes, and each CPU has an object of 129 bytes.
+found_unloaded()
+{
+	load_anew && kml_unload kmemleak_test &&
+		found_by_size "32*2 64*1 192*$(possible_cpus) 512*10 1024*2 2048*2 4096*7"
+}
+
+kml_setup 2
+load_sample > /dev/null || kml_skip_rest "no samples/kmemleak module (CONFIG_SAMPLE_KMEMLEAK=m)"
+
+kml_test_all "14 leaks when it is loaded" found_loaded
+kml_test_all "list elements and per-CPU objects as well when it is gone" found_unloaded
+
+kml_finish
