@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0
+
+# Where `make apply`, `unapply` and `patch` find a kernel source.
+KSRC ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test shell apply unapply patch clean
+
+help:
+	@echo 'make run                 boot a kernel with the detector, show a leak it finds'
+	@echo 'make test                run every test'
+	@echo 'make shell               boot it and give a shell in it'
+	@echo 'make apply KSRC=DIR      put the detector into a kernel source'
+	@echo 'make unapply KSRC=DIR    take it out again'
+	@echo 'make patch [KSRC=DIR]    write build/kmemleak-VERSION.patch'
+	@echo 'make clean               remove build/'
+
+run shell test:
+	@scripts/$@.sh
+
+apply unapply:
+	@$(if $(KSRC),,$(error say where the kernel source is: make $@ KSRC=DIR))
+	@scripts/apply.sh $@ '$(KSRC)'
+
+patch:
+	@scripts/patch.sh '$(KSRC)'
+
+clean:
+	rm -rf build

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# shellcheck disable=SC2154 # objects and logs are from lib.sh
+#
+# Starts guests. To be sourced after lib.sh, and after kernel_setup has said
+# which kernel.
+
+# In front of QEMU: a time limit, but for an interactive guest.
+guest_prefix=
+
+# What COMMAND_LINE has after "--" goes to /init.
+guest_qemu()	# CPUS MEMORY COMMAND_LINE QEMU_OPTIONS...
+{
+	cpus=$1 memory=$2 append=$3
+	shift 3
+	# panic=-1 and -no-reboot: a panic ends QEMU at once.
+	# shellcheck disable=SC2086
+	$guest_prefix qemu-system-aarch64 -M virt -cpu cortex-a76 \
+		-smp "$cpus" -m "$memory" -nic none -no-reboot \
+		-kernel "$objects/arch/arm64/boot/Image" \
+		-initrd "$objects/initramfs.cpio" \
+		-append "console=ttyAMA0 panic=-1 kmemleak=on $append" "$@"
+}
+
+# Runs a guest to its end. The console goes to logs/LOG.console. What the guest
+# has to tell goes to LOG.results, and LOG.verdict has "done" if it came to the
+# end of its work: these two by ports of their own, so that nothing on the
+# console can be taken for them. Fails if there is no such verdict.
+guest_run()	# LOG SECONDS CPUS MEMORY COMMAND_LINE
+{
+	log=$logs/$1
+	guest_prefix="timeout -k 5 $2"
+	shift 2
+	rm -f "$log.console" "$log.verdict"
+	: > "$log.results"
+	status=0
+	guest_qemu "$@" -display none -monitor none -serial "file:$log.console" \
+		-device virtio-serial-device \
+		-chardev "file,id=results,path=$log.results" \
+		-device virtserialport,chardev=results,name=results \
+		-chardev "file,id=verdict,path=$log.verdict" \
+		-device virtserialport,chardev=verdict,name=verdict \
+		< /dev/null > "$log.qemu" 2>&1 || status=$?
+	echo "$status" > "$log.status"
+	[ "$(cat "$log.verdict" 2> /dev/null)" = "done" ] && [ "$status" = 0 ]
+}
+
+guest_complain()	# LOG of a guest_run that failed
+{
+	log=$logs/$1
+	status=$(cat "$log.status")
+	case $status in
+	0)	echo "the guest ended before its work did" ;;
+	124 | 137) echo "the guest did not end in time" ;;
+	*)	echo "QEMU ended with status $status"
+		cat "$log.qemu" ;;
+	esac
+	echo "the end of its console ($log.console):"
+	tail -n 40 "$log.console" 2> /dev/null | tr -d '\r' | sed 's/^/    /'
+}

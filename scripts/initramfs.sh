@@ -1,0 +1,78 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# initramfs.sh NAME: packs the initramfs for a kernel that has been built:
+# BusyBox, our init, the kernel's modules, and the selftests as kselftest
+# installs them.
+
+set -eu
+. "$(dirname "$0")/lib.sh"
+kernel_setup "$1"
+
+copy=$objects/selftests
+installed=$objects/kselftest_install
+modules=$objects/modules_install
+selftests=tools/testing/selftests
+
+# The test modules are built where their source is, so each kernel needs a
+# copy. It is made anew if a file went away, which leaves what was built of it.
+copy_selftests()
+{
+	mkdir -p "$copy"
+	(cd "$linux/$selftests/kmemleak" && find . -type f | sort) > "$copy.files.new"
+	cmp -s "$copy.files.new" "$copy.files" || rm -rf "$copy"
+	mkdir -p "$copy"
+	mv "$copy.files.new" "$copy.files"
+	(cd "$linux" && rsync -aR scripts/subarch.include $selftests/Makefile $selftests/lib.mk \
+		$selftests/run_kselftest.sh $selftests/kselftest $selftests/kselftest.h \
+		$selftests/kselftest_harness.h $selftests/kmemleak "$copy/")
+}
+
+# With debug information in the test modules, for the source lines of a report.
+install_selftests()
+{
+	copy_selftests
+	rm -rf "$installed"
+	make -C "$copy/$selftests" TARGETS=kmemleak ARCH=$arch CROSS_COMPILE=$cross \
+		KDIR="$objects" KCFLAGS=-g W=1 KSFT_INSTALL_PATH="$installed" install
+}
+
+install_modules()
+{
+	rm -rf "$modules"
+	kernel_make modules_install INSTALL_MOD_PATH="$modules"
+	rm -f "$modules"/lib/modules/*/build
+}
+
+pack()
+{
+	{
+		echo "dir /dev 755 0 0"
+		echo "nod /dev/console 600 0 0 c 5 1"
+		for dir in bin lib proc root sys tmp usr usr/bin; do
+			echo "dir /$dir 755 0 0"
+		done
+		echo "file /bin/busybox $busybox 755 0 0"
+		echo "slink /bin/sh busybox 777 0 0"
+		echo "slink /usr/bin/env /bin/busybox 777 0 0"
+		for file in init demo tests; do
+			echo "file /$file $top/initramfs/$file 755 0 0"
+		done
+		echo "file /usr/bin/timeout $top/initramfs/timeout 755 0 0"
+		entries "$modules/lib/modules" /lib/modules
+		entries "$installed" /kselftest
+	} > "$objects/initramfs.list"
+	"$objects/usr/gen_init_cpio" "$objects/initramfs.list" > "$objects/initramfs.tmp"
+	mv "$objects/initramfs.tmp" "$objects/initramfs.cpio"
+}
+
+entries()	# DIRECTORY PATH: all that is in there, as PATH in the guest
+{
+	(cd "$1" && find . -type d) | sed "s|^\.|dir $2|; s|\$| 755 0 0|"
+	(cd "$1" && find . -type f) | while read -r file; do
+		echo "file $2/${file#./} $1/${file#./} $(stat -c %a "$1/$file") 0 0"
+	done
+}
+
+step "selftests-$1" "build the selftests for $1" install_selftests
+step "initramfs-$1" "pack the initramfs for $1" eval "install_modules; pack"

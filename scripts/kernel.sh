@@ -1,0 +1,99 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# kernel.sh NAME: configures and builds one of the kernels of lib.sh.
+
+set -eu
+. "$(dirname "$0")/lib.sh"
+kernel_setup "$1"
+
+# merge_config.sh would take a second line for an option, even the same one, for
+# a value that did not survive.
+last_of_each()
+{
+	awk '
+	match($0, /CONFIG_[A-Za-z0-9_]+(=| is not set$)/) {
+		name = substr($0, RSTART, RLENGTH)
+		sub(/(=| is not set)$/, "", name)
+		line[name] = $0
+	}
+	END {
+		for (name in line)
+			print line[name]
+	}' | sort
+}
+
+# allnoconfig and the fragments, with what the selftests want on top.
+configure()
+{
+	wanted=$objects/wanted.config
+	mkdir -p "$objects"
+	{
+		for fragment in $fragments; do
+			cat "$top/configs/$fragment"
+		done
+		cat "$linux/tools/testing/selftests/kmemleak/config"
+	} | last_of_each > "$wanted"
+
+	# The rest takes several seconds, and has only these to go by.
+	cat "$wanted" "$linux/mm/kmemleak/Kconfig" "$linux.version" > "$objects/config-input"
+	if [ -f "$objects/.config" ] &&
+	   cmp -s "$objects/config-input" "$objects/configured"; then
+		return
+	fi
+
+	# Made beside .config, which stays as it is, with its time, if it is
+	# the same: else all of the kernel would be looked through again.
+	(cd "$linux" && KCONFIG_CONFIG="$objects/.config.new" ARCH=$arch CROSS_COMPILE=$cross \
+		scripts/kconfig/merge_config.sh -n -Q -O "$objects" "$wanted")
+
+	# merge_config.sh warns of what did not survive, but goes on.
+	awk '
+	FNR == NR {
+		if (match($0, /^CONFIG_[A-Za-z0-9_]+=/))
+			want[substr($0, 1, RLENGTH - 1)] = $0
+		else if ($1 == "#" && $2 ~ /^CONFIG_/ && $3 == "is")
+			want[$2] = ""
+		next
+	}
+	match($0, /^CONFIG_[A-Za-z0-9_]+=/) { have[substr($0, 1, RLENGTH - 1)] = $0 }
+	END {
+		for (name in want) {
+			if (want[name] == have[name])
+				continue
+			printf "wanted %s, got %s\n", \
+				want[name] == "" ? name "=n" : want[name], \
+				have[name] == "" ? "nothing" : have[name]
+			lost++
+		}
+		exit lost > 0
+	}' "$wanted" "$objects/.config.new" ||
+		die "these options did not survive the configuration"
+
+	if cmp -s "$objects/.config.new" "$objects/.config"; then
+		rm "$objects/.config.new"
+	else
+		mv "$objects/.config.new" "$objects/.config"
+	fi
+	mv "$objects/config-input" "$objects/configured"
+}
+
+# CONFIG_WERROR stops the compiler's warnings; modpost, the linker and the
+# scripts have some of their own.
+compile()
+{
+	# shellcheck disable=SC2086
+	if ! kernel_make $targets > "$objects/make.log" 2>&1; then
+		cat "$objects/make.log"
+		grep "error: " "$objects/make.log" || :
+		return 1
+	fi
+	if grep -E -i "$warnings" "$objects/make.log"; then
+		# So that the next run sees them too.
+		rm -f "$objects/vmlinux.o" "$objects/Module.symvers"
+		return 1
+	fi
+}
+
+step "config-$1" "configure $1" configure
+step "build-$1" "build $1" compile

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# shellcheck disable=SC2034 # what is set here is for the scripts that source it
+#
+# What the scripts share. To be sourced after `set -eu`.
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+kver=6.12
+build=$top/build
+linux=$build/linux-$kver
+pristine=$build/pristine-$kver
+logs=$build/logs
+busybox=$build/busybox-arm64
+jobs=$(nproc)
+
+# Without these a user's settings would reach our kernels.
+unset ARCH CROSS_COMPILE KBUILD_OUTPUT O MAKEFLAGS MFLAGS MAKELEVEL KCONFIG_ALLCONFIG
+export LC_ALL=C
+
+mkdir -p "$logs"
+
+say()
+{
+	echo "==> $*"
+}
+
+die()
+{
+	echo "$(basename "$0"): $*" >&2
+	exit 1
+}
+
+# One run at a time: two would build in the same directories. What runs within
+# `make test` finds itself covered by its lock.
+lock_build()
+{
+	[ -z "${KMEMLEAK_BUILD_LOCKED:-}" ] || return 0
+	export KMEMLEAK_BUILD_LOCKED=1
+	exec 8> "$build/.lock"
+	flock -n 8 || die "another make is at work in $build"
+}
+
+# step NAME WHAT COMMAND...: a step of the set-up, its output in logs/NAME.log,
+# its time on the terminal. Not to be called where its status is tested: a shell
+# function does not stop at the first failure there.
+step()
+{
+	name=$1 what=$2
+	shift 2
+	printf '%s' "==> $what ... "
+	begin=$(date +%s)
+	set +e
+	(set -e; "$@") > "$logs/$name.log" 2>&1 < /dev/null
+	status=$?
+	set -e
+	if [ $status = 0 ]; then
+		echo "$(($(date +%s) - begin)) s"
+	else
+		echo "failed after $(($(date +%s) - begin)) s"
+		tail -n 30 "$logs/$name.log" | sed 's/^/    /'
+		echo "    (the whole log: $logs/$name.log)"
+		exit 1
+	fi
+}
+
+# kernel_setup NAME: the kernels that we build, and from what.
+kernel_setup()
+{
+	objects=$build/$1
+	warnings=warning
+	case $1 in
+	arm64)
+		arch=arm64
+		cross=aarch64-linux-gnu-
+		fragments="kmemleak.config guest.config tests.config"
+		targets="Image modules"
+		;;
+	lint)
+		arch=arm64
+		cross=aarch64-linux-gnu-
+		fragments="kmemleak.config guest.config tests.config"
+		targets="W=1 C=2 mm/kmemleak/"
+		# Others are checked along with ours, which have warnings.
+		warnings='(mm/kmemleak/|linux/kmemleak\.h).*(warning|error)'
+		;;
+	arm64-debug)
+		arch=arm64
+		cross=aarch64-linux-gnu-
+		fragments="kmemleak.config guest.config tests.config debug.config"
+		targets="Image modules"
+		;;
+	x86_64)
+		arch=x86_64
+		cross=
+		fragments="kmemleak.config x86_64.config tests.config"
+		targets="vmlinux modules"
+		;;
+	um)
+		arch=um
+		cross=
+		fragments="kmemleak.config um.config tests.config"
+		targets="vmlinux modules"
+		;;
+	*)
+		die "no kernel is called $1"
+		;;
+	esac
+}
+
+# kernel_make ARGS...: make in the tree and for the kernel of kernel_setup.
+kernel_make()
+{
+	make -C "$linux" O="$objects" ARCH="$arch" CROSS_COMPILE="$cross" -j "$jobs" -s "$@"
+}

@@ -1,0 +1,131 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Boots a kernel with the detector, loads a driver that leaks, scans, and shows
+# the report beside the lines of the driver that allocated what it leaked.
+# Fails if the report is not exactly what the driver leaked.
+
+set -eu
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/guest.sh"
+kernel_setup arm64
+lock_build
+
+driver=kmemleak_leaky
+test_modules=$objects/selftests/tools/testing/selftests/kmemleak/test_modules
+module=$test_modules/$driver.ko
+
+# What the driver says it leaked, "expect ADDRESS SIZE FUNCTION ...", against
+# the records of the report: each found, and no other.
+judge()
+{
+	awk '
+	/: expect 0x/ {
+		sub(/.*: expect /, "")
+		size[$1] = $2
+		func_name[$1] = $3
+		expected++
+	}
+	/^unreferenced object / {
+		address = $3
+		records++
+		if (!(address in size))
+			wrong("reported, but not leaked: " address)
+		else if (size[address] != $5 + 0)
+			wrong(address " has size " size[address] ", not " $5 + 0)
+		else
+			found[address] = 0
+	}
+	/^    / && address in found && index($1, func_name[address] "+") == 1 {
+		found[address] = 1
+	}
+	END {
+		for (address in size) {
+			if (!(address in found))
+				wrong("leaked, but not reported: " address)
+			else if (!found[address])
+				wrong(address ": " func_name[address] " is not in its backtrace")
+		}
+		if (!expected)
+			wrong("the driver leaked nothing")
+		exit mistakes > 0
+	}
+	function wrong(why) {
+		print "  " why
+		mistakes++
+	}' "$log.results"
+}
+
+# The place in the driver's own source of a frame FUNCTION+OFFSET, as FILE:LINE.
+# A frame is a return address: the call is the instruction before it, four bytes
+# on arm64. addr2line -i starts with the inline functions of headers.
+place_of()
+{
+	symbol=${1%%+*}
+	offset=${1#*+}
+	offset=${offset%%/*}
+	"${cross}readelf" -s -W "$module" |
+		awk -v name="$symbol" '$8 == name && $4 == "FUNC" { print $7, $2; exit }' |
+		while read -r section value; do
+			name=$("${cross}readelf" -S -W "$module" |
+				sed -n "s/^ *\[ *$section\] \([^ ]*\) .*/\1/p")
+			"${cross}addr2line" -i -e "$module" -j "$name" \
+				"$(printf '0x%x' $((0x$value + offset - 4)))"
+		done | grep -F -m 1 "$test_modules/"
+}
+
+# For each record the function of the driver that allocated, with the line.
+show_source()
+{
+	awk -v suffix="[$driver]" '
+	/^unreferenced object / { first = 1 }
+	first && $2 == suffix {
+		first = 0
+		if (!seen[$1]++)
+			print $1
+	}' "$log.results" | while read -r frame; do
+		place=$(place_of "$frame") || continue
+		file=${place%%:*}
+		line=${place#*:}
+		line=${line%% *}
+		echo
+		echo "${frame%%+*}() in $(basename "$file"), allocated at line $line, never freed:"
+		echo
+		# The whole function: what should have freed is in there too.
+		awk -v line="$line" '
+		/^[A-Za-z_].*\(/ { from = NR }
+		{ text[NR] = $0 }
+		NR >= line && /^}/ { exit }
+		END {
+			for (nr = from; nr <= NR; nr++)
+				printf "  %s %4d  %s\n", nr == line ? ">" : " ", nr, text[nr]
+		}' "$file"
+	done
+}
+"$top/scripts/setup.sh" run
+"$top/scripts/kernel.sh" arm64
+"$top/scripts/initramfs.sh" arm64
+begin=$(date +%s)
+printf '%s' "==> boot with kmemleak=on, load $driver, scan ... "
+guest_run run 120 2 1G "-- demo $driver" || {
+	echo failed
+	guest_complain run
+	exit 1
+}
+echo "$(($(date +%s) - begin)) s"
+
+judge > "$log.mistakes" && right=yes || right=no
+sed -n "/^unreferenced/,\$p" "$log.results" > "$log.report"
+
+echo
+head -n 80 "$log.report"
+[ "$(wc -l < "$log.report")" -le 80 ] || echo "... (the whole report: $log.report)"
+show_source
+echo
+if [ "$right" = yes ]; then
+	echo "CORRECT: the report has what the driver leaked, and nothing else."
+else
+	echo "WRONG: the report is not what the driver leaked ($log.results)."
+	head -n 20 "$log.mistakes"
+	exit 1
+fi

@@ -1,0 +1,92 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# setup.sh run|test: everything that is needed before a kernel can be built:
+# Debian's packages, BusyBox for the guest, the kernel source with the overlay.
+
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+packages="linux-source-$kver gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+	gcc libc6-dev make bc bison flex libelf-dev libssl-dev perl
+	qemu-system-arm cpio kmod rsync xz-utils"
+[ "$1" != test ] || packages="$packages git patch sparse shellcheck"
+
+missing_packages()
+{
+	for package in $packages; do
+		status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2> /dev/null) || status=none
+		[ "$status" = installed ] || echo "$package"
+	done
+}
+
+install_packages()
+{
+	export DEBIAN_FRONTEND=noninteractive
+	# The lists of a fresh machine are empty or old; those of one in use
+	# mostly do, and fetching them takes longer than the rest.
+	# shellcheck disable=SC2086
+	apt-get install -y --no-install-recommends $missing || {
+		apt-get update
+		apt-get install -y --no-install-recommends $missing
+	}
+}
+
+# APT set up for arm64, with the machine's sources and keys, but with lists,
+# cache and an empty dpkg status of its own.
+apt_arm64()
+{
+	apt-get -o APT::Architecture=arm64 -o APT::Architectures=arm64 \
+		-o APT::Sandbox::User=root \
+		-o Dir::State="$apt/state" -o Dir::State::status="$apt/status" \
+		-o Dir::Cache="$apt/cache" "$@"
+}
+
+fetch_busybox()
+{
+	apt=$build/apt-arm64
+	rm -rf "$apt"
+	mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial" "$apt/deb"
+	: > "$apt/status"
+	apt_arm64 update
+	(cd "$apt/deb" && apt_arm64 download busybox-static)
+	dpkg-deb -x "$apt"/deb/busybox-static_*_arm64.deb "$apt/root"
+	cp "$apt/root/bin/busybox" "$busybox.tmp"
+	mv "$busybox.tmp" "$busybox"
+	rm -rf "$apt"
+}
+
+unpack_source()
+{
+	rm -rf "$linux" "$linux.tmp" "$pristine" "$linux.version"
+	# What was built from another source would look newer than this one.
+	rm -rf "$build/arm64" "$build/arm64-debug" "$build/x86_64" "$build/um" "$build/lint"
+	mkdir -p "$linux.tmp" "$pristine"
+	tar -xf "/usr/src/linux-source-$kver.tar.xz" -C "$linux.tmp" --strip-components=1
+	# Untouched files for the tests of apply, which need no more than these.
+	(cd "$linux.tmp" && cp -Rp --parents Makefile mm include/linux/kmemleak.h \
+		Documentation/dev-tools Documentation/core-api/mm-api.rst \
+		tools/testing/selftests/lib.mk "$pristine")
+	mv "$linux.tmp" "$linux"
+	echo "$source_version" > "$linux.version"
+}
+
+command -v dpkg-query > /dev/null || die "this needs Debian 12 or a system like it"
+missing=$(missing_packages | tr '\n' ' ')
+if [ -n "$missing" ]; then
+	[ "$(id -u)" = 0 ] ||
+		die "these packages are missing; as root: apt-get install --no-install-recommends $missing"
+	step packages "install packages: $missing" install_packages
+	missing=$(missing_packages | tr '\n' ' ')
+	[ -z "$missing" ] || die "could not install: $missing"
+fi
+
+[ -f "$busybox" ] ||
+	step busybox "fetch BusyBox for arm64 from Debian's busybox-static" fetch_busybox
+
+source_version=$(dpkg-query -W -f '${Version}' "linux-source-$kver")
+if [ "$(cat "$linux.version" 2> /dev/null)" != "$source_version" ]; then
+	step unpack "unpack linux-source-$kver $source_version" unpack_source
+fi
+
+step apply "apply the overlay to build/linux-$kver" "$top/scripts/apply.sh" apply "$linux"

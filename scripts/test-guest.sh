@@ -1,0 +1,48 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# test-guest.sh NAME CPUS MEMORY SECONDS: boots a kernel, which runs the KUnit
+# suites, runs the selftests in the guest, and looks for splats on its console.
+
+set -eu
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/guest.sh"
+kernel_setup "$1"
+
+guest=$1-$2cpus
+where="$1, $2 CPUs"
+log=$logs/$guest
+
+# What the kernel prints when it, or a debugging option, found something wrong.
+splats='BUG:|WARNING:|Oops|Kernel panic|Unable to handle kernel|cut here'
+splats="$splats|INFO: (possible|trying|rcu|task)|self-detected stall|soft lockup"
+splats="$splats|sleeping function|suspicious RCU|possible .* detected|inconsistent lock"
+splats="$splats|list_(add|del) corruption|refcount_t:|ODEBUG:|UBSAN|blocked for more"
+splats="$splats|held lock freed|lock held when returning|bad page|Bad page"
+
+: > "$log.results"
+guest_run "$guest" "$4" "$2" "$3" "kunit.enable=1 -- tests" &
+runner=$!
+
+# The results as they come. mawk would wait for a full buffer.
+line_by_line=
+! awk -W version 2>&1 < /dev/null | grep -q mawk || line_by_line="-W interactive"
+# shellcheck disable=SC2086
+tail -f -n +1 -s 0.2 --pid=$runner "$log.results" 2> /dev/null |
+	awk $line_by_line -v where="$where" -f "$top/scripts/ktap.awk"
+! grep -q "^[ #]*not ok " "$log.results" || echo "    (what failed tests have to say: $log.results)"
+
+if wait $runner; then
+	echo "ok - $where: ran to its end"
+else
+	echo "not ok - $where: ran to its end"
+	guest_complain "$guest"
+fi
+
+if grep -n -E -e "$splats" "$log.console" > "$log.splats" || [ ! -s "$log.console" ]; then
+	echo "not ok - $where: no splat on the console"
+	head -n 20 "$log.splats" | tr -d '\r' | sed 's/^/    /'
+	echo "    (the whole console: $log.console)"
+else
+	echo "ok - $where: no splat on the console"
+fi

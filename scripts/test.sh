@@ -1,0 +1,100 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Every test. Each part says "ok - TEST", "not ok - TEST" or "skip - TEST # WHY"
+# for each of its tests; they are counted here.
+
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+results=$logs/results
+begin=$(date +%s)
+
+# part TITLE COMMAND...: a part that stops before its end is a failed test.
+part()
+{
+	title=$1
+	shift
+	echo "==> $title"
+	{ "$@" 2>&1 || echo "not ok - $title: stopped with status $?"; } | tee -a "$results"
+}
+
+build_kernel()
+{
+	if "$top/scripts/kernel.sh" "$1"; then
+		echo "ok - build: $1, without a warning"
+	else
+		echo "not ok - build: $1, without a warning"
+		return 1
+	fi
+}
+
+# A guest must not run what an earlier build has left.
+test_kernel()	# NAME COMMAND...
+{
+	name=$1
+	shift
+	build_kernel "$name" || { echo "not ok - $name: no kernel to test"; return 0; }
+	"$top/scripts/initramfs.sh" "$name" || { echo "not ok - $name: no guest to test"; return 0; }
+	"$@"
+}
+
+test_guest()	# as test-guest.sh
+{
+	"$top/scripts/test-guest.sh" "$@" || echo "not ok - $1, $2 CPUs: stopped with status $?"
+}
+
+test_release()
+{
+	run_demo
+	test_guest arm64 2 1G 600
+	test_guest arm64 4 1G 600
+}
+
+test_debug()
+{
+	test_guest arm64-debug 2 1G 1500
+}
+
+test_builds()
+{
+	build_kernel x86_64 || :
+	build_kernel um || :
+}
+
+run_demo()
+{
+	if "$top/scripts/run.sh" > "$logs/demo.log" 2>&1; then
+		echo "ok - make run: shows the leak of its driver"
+	else
+		echo "not ok - make run: shows the leak of its driver"
+		tail -n 30 "$logs/demo.log" | sed 's/^/    /'
+	fi
+}
+
+lock_build
+: > "$results"
+"$top/scripts/setup.sh" test
+
+part "count tests" "$top/scripts/test-ktap.sh"
+part "apply, unapply, patch" "$top/scripts/test-apply.sh"
+
+part "the kernel with the detector" test_kernel arm64 test_release
+part "the kernel with the detector and everything that finds mistakes" \
+	test_kernel arm64-debug test_debug
+part "other architectures" test_builds
+part "lint" "$top/scripts/test-lint.sh"
+
+passed=$(grep -c '^ok ' "$results") || :
+failed=$(grep -c '^not ok ' "$results") || :
+echo "==> all tests ... $(($(date +%s) - begin)) s"
+if grep -q '^skip ' "$results"; then
+	echo "skipped:"
+	grep '^skip ' "$results"
+fi
+if [ "$failed" != 0 ]; then
+	echo "failed:"
+	grep '^not ok ' "$results"
+fi
+echo "$passed passed, $failed failed"
+[ "$passed" != 0 ] && [ "$failed" = 0 ]
