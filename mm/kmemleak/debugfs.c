@@ -236,6 +236,7 @@ static int __init kml_late_init(void)
 	if (kml_modtext_init())
 		pr_warn("cannot follow modules: frames of unloaded ones will have no names\n");
 
+	kml_hide_memmap();
 	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_AUTO_SCAN)) {
 		mutex_lock(&kml_control_mutex);
 		if (kml_thread_start(FIRST_SCAN_SECS))

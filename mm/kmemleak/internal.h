@@ -40,6 +40,7 @@
 #include <linux/stackdepot.h>
 #include <linux/types.h>
 
+struct page;
 struct seq_file;
 struct vm_struct;
 
@@ -342,16 +343,22 @@ struct kml_object *kml_find_exact(enum kml_space space, unsigned long start,
 typedef int (*kml_visit_stack_t)(const void *stack, const void *live,
 				 const void *end);
 
+/* The same for struct pages, of neighbouring page frames. */
+typedef int (*kml_visit_pages_t)(struct page *first, struct page *end);
+
 /**
  * struct kml_root_visitor - what a scan does with its roots
  * @memory: called for each range of root memory; may sleep
+ * @pages: called for struct pages that are in use; may sleep
  * @task_stack: called for each stack of a task; may sleep
  */
 struct kml_root_visitor {
 	kml_visit_t memory;
+	kml_visit_pages_t pages;
 	kml_visit_stack_t task_stack;
 };
 
+void __init kml_hide_memmap(void);
 int kml_visit_roots(const struct kml_root_visitor *visitor, bool stacks);
 
 /* ---- scan.c: mark, confirm, decide ---- */

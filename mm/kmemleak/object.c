@@ -85,13 +85,13 @@ static void link_object(struct kml_tree *tree, struct kml_object *obj)
 		link = obj->start < object_of(parent)->start ?
 			&parent->rb_left : &parent->rb_right;
 	}
-	/*
-	 * A reader must not find the node before it is a leaf and its block has
-	 * a range. Pairs with the address dependency in lookup_once(). This is
-	 * rb_link_node_rcu(), which sparse does not take.
-	 */
+	/* This is rb_link_node_rcu(), which sparse does not take. */
 	obj->node.rb_left = NULL;
 	obj->node.rb_right = NULL;
+	/*
+	 * A reader must not find the node before it is a leaf and its block has
+	 * a range. Pairs with the address dependency in lookup_once().
+	 */
 	smp_wmb();
 	rb_link_node(&obj->node, parent, link);
 	rb_insert_color(&obj->node, &tree->root);

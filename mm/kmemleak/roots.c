@@ -6,6 +6,7 @@
  * interrupts and other exceptions are per-CPU variables, or blocks that per-CPU
  * variables point at.
  */
+#include <linux/memblock.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
@@ -15,6 +16,7 @@
 #include <linux/sched.h>
 #include <linux/sched/task.h>
 #include <linux/sched/task_stack.h>
+#include <linux/vmalloc.h>
 
 #include <asm/sections.h>
 
@@ -41,6 +43,49 @@ static int visit_percpu(kml_visit_t visit)
 	return ret;
 }
 
+/* Where a part of the array of struct pages stands, or 0 if unknown. */
+static phys_addr_t __init phys_of_memmap(const struct page *page)
+{
+	struct page *backing;
+
+	if (virt_addr_valid(page))
+		return __pa(page);
+	/* It is mapped like vmalloc memory, but not among its addresses. */
+	if (IS_ENABLED(CONFIG_DEBUG_VIRTUAL))
+		return 0;
+	backing = vmalloc_to_page(page);
+	return backing ? page_to_phys(backing) + offset_in_page(page) : 0;
+}
+
+/**
+ * kml_hide_memmap() - do not take the array of struct pages for boot memory
+ *
+ * It was allocated at boot like other roots. But only the struct pages that are
+ * in use are roots, and they are visited one by one.
+ *
+ * Context: Boot, process context.
+ */
+void __init kml_hide_memmap(void)
+{
+	const unsigned long step = PAGE_SIZE / sizeof(struct page);
+	phys_addr_t start = 0, end = 0;
+	unsigned long pfn;
+
+	for (pfn = 0; pfn < max_pfn; pfn += step) {
+		struct page *page = pfn_to_online_page(pfn);
+		phys_addr_t phys = page ? phys_of_memmap(page) : 0;
+
+		if (!phys)
+			continue;
+		if (phys != end) {
+			kml_untrack_range(KML_PHYS, start, end - start);
+			start = phys;
+		}
+		end = phys + PAGE_SIZE;
+	}
+	kml_untrack_range(KML_PHYS, start, end - start);
+}
+
 /* The struct page of a frame of @zone that is in use, or NULL. */
 static struct page *page_in_use(const struct zone *zone, unsigned long pfn)
 {
@@ -51,7 +96,7 @@ static struct page *page_in_use(const struct zone *zone, unsigned long pfn)
 	return page;
 }
 
-static int visit_zone(const struct zone *zone, kml_visit_t visit)
+static int visit_zone(const struct zone *zone, kml_visit_pages_t visit)
 {
 	unsigned long end = zone_end_pfn(zone);
 	unsigned long pfn = zone->zone_start_pfn;
@@ -77,7 +122,7 @@ static int visit_zone(const struct zone *zone, kml_visit_t visit)
 	return ret;
 }
 
-static int visit_struct_pages(kml_visit_t visit)
+static int visit_struct_pages(kml_visit_pages_t visit)
 {
 	struct zone *zone;
 	int ret = 0;
@@ -179,7 +224,7 @@ int kml_visit_roots(const struct kml_root_visitor *visitor, bool stacks)
 		return ret;
 
 	get_online_mems();
-	ret = visit_struct_pages(visitor->memory);
+	ret = visit_struct_pages(visitor->pages);
 	if (!ret)
 		ret = kml_visit_unknown(visitor->memory);
 	put_online_mems();

@@ -19,6 +19,7 @@
 
 #include <linux/crc32.h>
 #include <linux/kthread.h>
+#include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/percpu.h>
 #include <linux/printk.h>
@@ -31,6 +32,9 @@
 
 /* Objects handled between two walks of a tree. */
 #define SCAN_BATCH	16
+
+/* Struct pages looked at between two offers to reschedule. */
+#define SCAN_PAGE_BATCH	64
 
 /* Mark passes after which suspects that still get fewer are left undecided. */
 #define SCAN_MAX_PASSES	16
@@ -157,9 +161,9 @@ static void mark_words(const unsigned long *words, size_t nr,
 
 	rcu_read_lock();
 	for (i = 0; i < nr; i++) {
-		unsigned long addr;
+		unsigned long addr = READ_ONCE(words[i]);
 
-		addr = (unsigned long)kasan_reset_tag((void *)words[i]);
+		addr = (unsigned long)kasan_reset_tag((void *)addr);
 		if (may_be_in(&kml_trees[KML_VIRT], addr))
 			mark(&kml_trees[KML_VIRT], addr, holder);
 		if (may_be_in(&kml_trees[KML_PERCPU], addr))
@@ -190,6 +194,39 @@ static int scan_memory(const void *start, const void *end)
 		if (!kml_read_memory(buf, (void *)addr, len))
 			mark_words(buf, len / sizeof(long), NULL);
 		addr += len;
+		cond_resched_tasks_rcu_qs();
+		ret = scan_must_stop();
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/*
+ * The memory of a page that once was a slab's is described by a struct page in
+ * which the slab's free list may have been left: a pointer into the page itself.
+ */
+static void mark_page(const struct page *page)
+{
+	unsigned long self = (unsigned long)kasan_reset_tag(page_to_virt(page));
+	const struct kml_object *holder;
+
+	rcu_read_lock();
+	holder = kml_lookup(&kml_trees[KML_VIRT], self);
+	mark_words((const unsigned long *)page,
+		   sizeof(*page) / sizeof(long), holder);
+	rcu_read_unlock();
+}
+
+static int scan_pages(struct page *first, struct page *end)
+{
+	struct page *page;
+	int ret;
+
+	for (page = first; page < end; page++) {
+		mark_page(page);
+		if (page_to_pfn(page) % SCAN_PAGE_BATCH)
+			continue;
 		cond_resched_tasks_rcu_qs();
 		ret = scan_must_stop();
 		if (ret)
@@ -341,6 +378,7 @@ static void spill_registers(void *arg)
 
 static const struct kml_root_visitor root_visitor = {
 	.memory = scan_memory,
+	.pages = scan_pages,
 	.task_stack = scan_task_stack,
 };
 

@@ -84,7 +84,12 @@ static const size_t constructed_cache_sizes[] = { CONSTRUCTED_SIZE, 0 };
 static const size_t rcu_cache_sizes[] = { 136, 0 };
 static const size_t bulk_cache_sizes[] = { 88, 0 };
 static const size_t vmalloc_sizes[] = { SZ_4K, 1, 10000, SZ_64K, SZ_1M, 0 };
-static const size_t percpu_sizes[] = { 64, 1, 4, 8, 100, 400, 0 };
+
+/*
+ * Where per-CPU pointers of the first chunk look like addresses in .data, as
+ * on arm64, these hide many leaks in it. The large ones soon use it up.
+ */
+static const size_t percpu_sizes[] = { 64, SZ_8K, SZ_4K, 1, 4, 8, 100, 400, 0 };
 
 enum {
 	KMALLOC, KFREE_BULK, CACHE_PLAIN, CACHE_CONSTRUCTED, CACHE_RCU, CACHE_BULK,
