@@ -4,18 +4,19 @@
 KSRC ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test shell apply unapply patch clean
+.PHONY: help run test bench shell apply unapply patch clean
 
 help:
 	@echo 'make run                 boot a kernel with the detector, show a leak it finds'
 	@echo 'make test                run every test'
+	@echo 'make bench               measure what the detector costs'
 	@echo 'make shell               boot it and give a shell in it'
 	@echo 'make apply KSRC=DIR      put the detector into a kernel source'
 	@echo 'make unapply KSRC=DIR    take it out again'
 	@echo 'make patch [KSRC=DIR]    write build/kmemleak-VERSION.patch'
 	@echo 'make clean               remove build/'
 
-run shell test:
+run shell test bench:
 	@scripts/$@.sh
 
 apply unapply:

@@ -55,7 +55,7 @@ pack()
 		echo "file /bin/busybox $busybox 755 0 0"
 		echo "slink /bin/sh busybox 777 0 0"
 		echo "slink /usr/bin/env /bin/busybox 777 0 0"
-		for file in init demo tests; do
+		for file in init bench demo tests; do
 			echo "file /$file $top/initramfs/$file 755 0 0"
 		done
 		echo "file /usr/bin/timeout $top/initramfs/timeout 755 0 0"

@@ -241,7 +241,8 @@ struct kml_object *kml_lookup(struct kml_tree *tree, unsigned long addr)
 		return NULL;
 
 	for (i = 0; i < KML_LOOKUP_TRIES; i++) {
-		seq = read_seqcount_begin(&tree->seq);
+		/* Raw: lockdep would look at it for every word of memory. */
+		seq = raw_read_seqcount_begin(&tree->seq);
 		obj = lookup_once(tree, addr);
 		/* Ranges are fixed: a hit is right whatever happened since. */
 		if (obj || !read_seqcount_retry(&tree->seq, seq))
