@@ -35,8 +35,10 @@ static int visit_percpu(kml_visit_t visit)
 		return 0;
 
 	for_each_possible_cpu(cpu) {
-		ret = visit(__per_cpu_start + per_cpu_offset(cpu),
-			    __per_cpu_end + per_cpu_offset(cpu));
+		const void *start;
+
+		start = per_cpu_ptr((void __percpu *)__per_cpu_start, cpu);
+		ret = visit(start, start + (__per_cpu_end - __per_cpu_start));
 		if (ret)
 			break;
 	}

@@ -262,14 +262,14 @@ static void cut(struct kunit *test, struct model *m, unsigned int from,
 
 /* ---- One change to blocks in all kinds of places ---- */
 
-struct range {
+struct store_range {
 	const char *name;
 	unsigned int from;
 	unsigned int len;
 };
 
 /* Next to each other, apart, of one byte, and at either end of the window. */
-static const struct range layout[] = {
+static const struct store_range layout[] = {
 	{ .from = 0,	.len = 16 },
 	{ .from = 32,	.len = 64 },
 	{ .from = 96,	.len = 32 },
@@ -277,7 +277,7 @@ static const struct range layout[] = {
 	{ .from = 240,	.len = 16 },
 };
 
-static const struct range ranges[] = {
+static const struct store_range ranges[] = {
 	{ "whole block",		32, 64 },
 	{ "front",			32, 8 },
 	{ "middle",			40, 8 },
@@ -304,7 +304,7 @@ static const struct range ranges[] = {
 	{ "all",			0, WINDOW },
 };
 
-static void range_desc(const struct range *range, char *desc)
+static void range_desc(const struct store_range *range, char *desc)
 {
 	strscpy(desc, range->name, KUNIT_PARAM_DESC_SIZE);
 }
@@ -343,7 +343,7 @@ static struct model *lay_out(struct kunit *test, unsigned long base)
 
 static void store_insert(struct kunit *test)
 {
-	const struct range *range = test->param_value;
+	const struct store_range *range = test->param_value;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(bases); i++) {
@@ -356,7 +356,7 @@ static void store_insert(struct kunit *test)
 
 static void store_cut(struct kunit *test)
 {
-	const struct range *range = test->param_value;
+	const struct store_range *range = test->param_value;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(bases); i++) {
@@ -421,7 +421,7 @@ static void store_limits(struct kunit *test)
 
 /* ---- The same in the real tree, where metadata comes along ---- */
 
-static void track(struct model *m, const struct range *range)
+static void track(struct model *m, const struct store_range *range)
 {
 	model_cut(m, range->from, range->len);
 	model_add(m, range->from, range->len);
@@ -443,7 +443,7 @@ static struct model *lay_out_phys(struct kunit *test)
 
 static void store_untrack_range(struct kunit *test)
 {
-	const struct range *range = test->param_value;
+	const struct store_range *range = test->param_value;
 	struct model *m = lay_out_phys(test);
 
 	kml_untrack_range(KML_PHYS, m->base + range->from, range->len);
@@ -454,7 +454,7 @@ static void store_untrack_range(struct kunit *test)
 /* A new block takes the place of what is still recorded there. */
 static void store_track_over(struct kunit *test)
 {
-	const struct range *range = test->param_value;
+	const struct store_range *range = test->param_value;
 	struct model *m = lay_out_phys(test);
 
 	track(m, range);
