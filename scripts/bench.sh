@@ -8,12 +8,7 @@
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/guest.sh"
-kernel_setup arm64
-lock_build
-
-"$top/scripts/setup.sh" run
-"$top/scripts/kernel.sh" arm64
-"$top/scripts/initramfs.sh" arm64
+guest_prepare
 
 for mode in off on; do
 	guest_run bench-$mode 120 1 1G "kmemleak=$mode loglevel=4 -- bench kmemleak_bench" \

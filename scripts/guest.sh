@@ -2,8 +2,18 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # objects and logs are from lib.sh
 #
-# Starts guests. To be sourced after lib.sh, and after kernel_setup has said
-# which kernel.
+# Starts guests. To be sourced after lib.sh. Before a guest is started,
+# kernel_setup or guest_prepare has to say of which kernel.
+
+# All that a guest for other purposes than `make test` needs.
+guest_prepare()
+{
+	kernel_setup arm64
+	lock_build
+	"$top/scripts/setup.sh" run
+	"$top/scripts/kernel.sh" arm64
+	"$top/scripts/initramfs.sh" arm64
+}
 
 # In front of QEMU: a time limit, but for an interactive guest.
 guest_prefix=

@@ -8,8 +8,7 @@
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/guest.sh"
-kernel_setup arm64
-lock_build
+guest_prepare
 
 driver=kmemleak_leaky
 test_modules=$objects/selftests/tools/testing/selftests/kmemleak/test_modules
@@ -102,9 +101,7 @@ show_source()
 		}' "$file"
 	done
 }
-"$top/scripts/setup.sh" run
-"$top/scripts/kernel.sh" arm64
-"$top/scripts/initramfs.sh" arm64
+
 begin=$(date +%s)
 printf '%s' "==> boot with kmemleak=on, load $driver, scan ... "
 guest_run run 120 2 1G "-- demo $driver" || {

@@ -42,7 +42,6 @@
 
 struct page;
 struct seq_file;
-struct vm_struct;
 
 /* The most memory that is read with interrupts off, in bytes. */
 #define KML_CHUNK	4096

@@ -181,6 +181,13 @@ static int scan_must_stop(void)
 	return signal_pending(current) ? -EINTR : 0;
 }
 
+/* Between two chunks: let others run, and see whether to go on. */
+static int scan_breathe(void)
+{
+	cond_resched_tasks_rcu_qs();
+	return scan_must_stop();
+}
+
 static int scan_memory(const void *start, const void *end)
 {
 	unsigned long *buf = kml_scan_buffer();
@@ -193,11 +200,10 @@ static int scan_memory(const void *start, const void *end)
 
 		if (!kml_read_memory(buf, (void *)addr, len))
 			mark_words(buf, len / sizeof(long), NULL);
-		addr += len;
-		cond_resched_tasks_rcu_qs();
-		ret = scan_must_stop();
+		ret = scan_breathe();
 		if (ret)
 			return ret;
+		addr += len;
 	}
 	return 0;
 }
@@ -227,8 +233,7 @@ static int scan_pages(struct page *first, struct page *end)
 		mark_page(page);
 		if (page_to_pfn(page) % SCAN_PAGE_BATCH)
 			continue;
-		cond_resched_tasks_rcu_qs();
-		ret = scan_must_stop();
+		ret = scan_breathe();
 		if (ret)
 			return ret;
 	}
@@ -271,11 +276,10 @@ static int scan_piece(struct kml_object *obj, unsigned int cpu, size_t offset,
 			return ret;
 		if (!ret)
 			mark_words(buf, len / sizeof(long), obj);
-		addr += len;
-		cond_resched_tasks_rcu_qs();
-		ret = scan_must_stop();
+		ret = scan_breathe();
 		if (ret)
 			return ret;
+		addr += len;
 	}
 	return 0;
 }
