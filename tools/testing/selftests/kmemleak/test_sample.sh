@@ -7,17 +7,26 @@
 # shellcheck source=/dev/null
 . "$(dirname "$0")/kmemleak_lib.sh"
 
-# found_by_size "SIZE*COUNT...": how many there are of each size.
+# found_by_size "SIZE*COUNT...": how many there are of each size, of the last
+# time that the module was loaded: what an earlier attempt has leaked may come to
+# light at any time.
 found_by_size()
 {
 	kml_scan || return
 	awk -v wanted="$1" -v hidden="$HIDDEN" '
 	/^unreferenced object / { size = $5 + 0; seen = 0 }
+	/^  comm "/ { pid = $0; sub(/.*, pid /, "", pid); pid += 0 }
 	/^    kmemleak_test_init\+0x[0-9a-f]+\/0x[0-9a-f]+ \[kmemleak_test\]$/ && !seen {
 		seen = 1
-		count[size]++
+		loader[++records] = pid
+		bytes[records] = size
+		if (pid > last)
+			last = pid
 	}
 	END {
+		for (i = 1; i <= records; i++)
+			if (loader[i] == last)
+				count[bytes[i]]++
 		sizes = split(wanted, pairs, " ")
 		for (i = 1; i <= sizes; i++) {
 			split(pairs[i], pair, "*")
