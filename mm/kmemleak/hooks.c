@@ -20,12 +20,15 @@
 
 #include <asm/sections.h>
 
-#include "internal.h"
+#include "block.h"
 
 static unsigned long addr_of(const void *ptr)
 {
 	return (unsigned long)kasan_reset_tag(ptr);
 }
+
+/* Who called the hook: its own frame, however it is inlined, is the first one. */
+#define here(gfp)	kml_origin(_RET_IP_, __builtin_frame_address(0), gfp)
 
 /* The value of a __percpu pointer as it is found in memory. */
 static unsigned long percpu_addr_of(const void __percpu *ptr)
@@ -45,11 +48,17 @@ static unsigned long percpu_addr_of(const void __percpu *ptr)
  */
 void kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp)
 {
+	struct kml_origin origin;
+
 	if (!kml_tracking() || IS_ERR_OR_NULL(ptr))
 		return;
+	origin = here(gfp);
 	/* KFENCE objects are as small as asked for, not as their cache says. */
-	kml_track(KML_VIRT, addr_of(ptr), kfence_ksize(ptr) ?: size, min_count,
-		  0, gfp, _RET_IP_);
+	if (unlikely(is_kfence_address(ptr)))
+		size = kfence_ksize(ptr) ?: size;
+	else if (min_count == 1 && kml_slot_alloc(addr_of(ptr), size, gfp, origin))
+		return;
+	kml_track(KML_VIRT, addr_of(ptr), size, min_count, 0, gfp, origin);
 }
 EXPORT_SYMBOL_GPL(kmemleak_alloc);
 
@@ -63,9 +72,14 @@ EXPORT_SYMBOL_GPL(kmemleak_alloc);
  */
 void kmemleak_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp)
 {
+	unsigned long addr = percpu_addr_of(ptr);
+	struct kml_origin origin;
+
 	if (!kml_tracking() || IS_ERR_OR_NULL((__force const void *)ptr))
 		return;
-	kml_track(KML_PERCPU, percpu_addr_of(ptr), size, 1, 0, gfp, _RET_IP_);
+	origin = here(gfp);
+	if (!kml_slot_alloc_percpu(addr, size, gfp, origin))
+		kml_track(KML_PERCPU, addr, size, 1, 0, gfp, origin);
 }
 EXPORT_SYMBOL_GPL(kmemleak_alloc_percpu);
 
@@ -101,7 +115,7 @@ void kmemleak_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp)
 	if (!kml_tracking())
 		return;
 	kml_track(KML_VIRT, addr_of(area->addr), size, 2, vmalloc_flags(area),
-		  gfp, _RET_IP_);
+		  gfp, here(gfp));
 	kml_hand_surplus(addr_of(area), addr_of(area->addr));
 }
 EXPORT_SYMBOL_GPL(kmemleak_vmalloc);
@@ -115,7 +129,9 @@ EXPORT_SYMBOL_GPL(kmemleak_vmalloc);
  */
 void kmemleak_free(const void *ptr)
 {
-	if (kml_following_frees() && !IS_ERR_OR_NULL(ptr))
+	if (!kml_following_frees() || IS_ERR_OR_NULL(ptr))
+		return;
+	if (!kml_slot_free(addr_of(ptr)))
 		kml_untrack(KML_VIRT, addr_of(ptr));
 }
 EXPORT_SYMBOL_GPL(kmemleak_free);
@@ -145,8 +161,12 @@ EXPORT_SYMBOL_GPL(kmemleak_free_part);
  */
 void kmemleak_free_percpu(const void __percpu *ptr)
 {
-	if (kml_following_frees() && !IS_ERR_OR_NULL((__force const void *)ptr))
-		kml_untrack(KML_PERCPU, percpu_addr_of(ptr));
+	unsigned long addr = percpu_addr_of(ptr);
+
+	if (!kml_following_frees() || IS_ERR_OR_NULL((__force const void *)ptr))
+		return;
+	if (!kml_slot_free_percpu(addr))
+		kml_untrack(KML_PERCPU, addr);
 }
 EXPORT_SYMBOL_GPL(kmemleak_free_percpu);
 
@@ -161,16 +181,8 @@ EXPORT_SYMBOL_GPL(kmemleak_free_percpu);
  */
 void kmemleak_update_trace(const void *ptr)
 {
-	struct kml_object *obj;
-
-	if (!kml_tracking() || IS_ERR_OR_NULL(ptr))
-		return;
-	obj = kml_find(&kml_trees[KML_VIRT], addr_of(ptr));
-	if (!obj)
-		return;
-	WRITE_ONCE(obj->text_epoch, READ_ONCE(kml_text_epoch));
-	WRITE_ONCE(obj->trace, kml_trace_save(_RET_IP_, 0));
-	kml_put(obj);
+	if (kml_tracking() && !IS_ERR_OR_NULL(ptr))
+		kml_set_trace(addr_of(ptr), here(0).trace);
 }
 EXPORT_SYMBOL(kmemleak_update_trace);
 
@@ -279,7 +291,7 @@ void kmemleak_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp)
 {
 	if (kml_tracking())
 		kml_track(KML_PHYS, (unsigned long)phys, size, KML_GRAY, 0, gfp,
-			  _RET_IP_);
+			  here(gfp));
 }
 EXPORT_SYMBOL(kmemleak_alloc_phys);
 
@@ -324,8 +336,10 @@ static void __init hide_metadata(void)
 
 static void __init track_section(const void *start, const void *end)
 {
+	struct kml_origin nobody = {};
+
 	kml_track(KML_VIRT, (unsigned long)start, end - start, KML_GRAY, 0,
-		  GFP_ATOMIC, _RET_IP_);
+		  GFP_ATOMIC, nobody);
 }
 
 /**
@@ -345,6 +359,7 @@ void __init kmemleak_init(void)
 	}
 
 	kml_pool_init();
+	kml_block_init();
 	kml_unknown_init();
 	kml_state_advance(KML_STATE_ON);
 

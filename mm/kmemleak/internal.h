@@ -3,9 +3,9 @@
  * Kernel memory leak detector: private types and interfaces.
  *
  * Data flows one way, and a file calls only what stands before it in this
- * list: state.c, pool.c, trace.c, object.c, modtext.c, unknown.c, track.c,
- * hooks.c (the only door for the rest of the kernel), roots.c, scan.c,
- * report.c, thread.c, command.c, debugfs.c. Two interfaces below are called
+ * list: state.c, pool.c, trace.c, object.c, block.c, slot.c, modtext.c,
+ * unknown.c, track.c, hooks.c (the only door for the rest of the kernel),
+ * roots.c, scan.c, report.c, thread.c, command.c, debugfs.c. Two interfaces below are called
  * from the right: a struct kml_root_visitor, and kml_scan()'s leak printer.
  *
  * Lock order, outermost first:
@@ -15,6 +15,7 @@
  *   3. gone_mutex		names of code that was unloaded (modtext.c)
  *   4. kml_tree.lock		shape of one address space's tree
  *      kml_object.lock		life and scan settings of one object
+ *      kml_block_lock		births and deaths of blocks with slots
  *      kml_pool_lock		free list of the metadata pool
  *
  * The locks of level 4 are raw spinlocks taken with interrupts off. They are
@@ -40,6 +41,7 @@
 #include <linux/stackdepot.h>
 #include <linux/types.h>
 
+struct kml_slot;
 struct page;
 struct seq_file;
 
@@ -142,8 +144,8 @@ struct kml_area {
  *	protects @alive, @flags and additions to @areas
  * @ref: pins; the tree holds one
  * @trace: where it was allocated
+ * @comm: name of the task that allocated it, or kind of interrupt
  * @born: value of kml_scan_seq when it was put into the tree
- * @text_epoch: value of kml_text_epoch when @trace was taken
  * @seen: value of kml_scan_seq of the last scan that found it referenced;
  *	kml_scan_mutex
  * @pass: mark pass that @count belongs to; kml_scan_mutex
@@ -159,7 +161,6 @@ struct kml_area {
  * @flags: KML_* bits; @lock
  * @alive: not freed yet; @lock
  * @jiffies: when it was allocated
- * @comm: name of the task that allocated it, or kind of interrupt
  */
 struct kml_object {
 	struct rb_node node;
@@ -174,8 +175,8 @@ struct kml_object {
 	raw_spinlock_t lock;
 	refcount_t ref;
 	depot_stack_handle_t trace;
+	depot_stack_handle_t comm;
 	u32 born;
-	u32 text_epoch;
 	u32 seen;
 	u32 pass;
 	u32 queued;
@@ -189,7 +190,6 @@ struct kml_object {
 	u8 flags;
 	bool alive;
 	unsigned long jiffies;
-	char comm[TASK_COMM_LEN];
 };
 
 /* ---- pool.c: memory for metadata ---- */
@@ -216,9 +216,25 @@ static inline gfp_t kml_gfp(gfp_t gfp)
 
 /* ---- trace.c: allocation stacks ---- */
 
-depot_stack_handle_t kml_trace_save(unsigned long caller, gfp_t gfp);
+/* Incremented when code goes, see modtext.c: part of what a trace means. */
+extern u32 kml_text_epoch;
+
+/**
+ * struct kml_origin - who allocated something, and where
+ * @trace: the stack
+ * @comm: name of the task, or kind of interrupt
+ * @pid: of the task, 0 in interrupts
+ */
+struct kml_origin {
+	depot_stack_handle_t trace;
+	depot_stack_handle_t comm;
+	u32 pid;
+};
+
+struct kml_origin kml_origin(unsigned long caller, const void *frame, gfp_t gfp);
 unsigned int kml_trace_fetch(depot_stack_handle_t trace,
-			     unsigned long **entries);
+			     unsigned long **entries, u32 *epoch);
+void kml_comm_fetch(depot_stack_handle_t comm, char *buf);
 
 /* ---- object.c: the store ---- */
 
@@ -266,6 +282,8 @@ struct kml_cursor {
 typedef bool (*kml_match_t)(const struct kml_object *obj, void *arg);
 
 int kml_insert(struct kml_tree *tree, struct kml_object *obj);
+int kml_insert_promoted(struct kml_tree *tree, struct kml_object *obj,
+			struct kml_slot *slot, u32 meta, bool young);
 struct kml_object *kml_remove(struct kml_tree *tree, unsigned long start);
 bool kml_remove_object(struct kml_tree *tree, struct kml_object *obj,
 		       struct kml_object *left, struct kml_object *right);
@@ -307,9 +325,7 @@ static inline bool kml_is_counted(const struct kml_object *obj)
 
 /* ---- modtext.c: names of code that is gone ---- */
 
-extern u32 kml_text_epoch;
-
-void kml_symbol(const struct kml_object *obj, unsigned long addr, char *buf);
+void kml_symbol(unsigned long addr, u32 epoch, char *buf);
 int __init kml_modtext_init(void);
 
 /* ---- unknown.c: blocks whose metadata could not be had ---- */
@@ -327,14 +343,16 @@ int kml_visit_unknown(kml_visit_t visit);
 void kml_object_init(struct kml_object *obj, enum kml_space space,
 		     unsigned long start, size_t size);
 void kml_track(enum kml_space space, unsigned long start, size_t size,
-	       int min_count, u8 flags, gfp_t gfp, unsigned long caller);
+	       int min_count, u8 flags, gfp_t gfp, struct kml_origin origin);
 void kml_untrack(enum kml_space space, unsigned long start);
 void kml_untrack_range(enum kml_space space, unsigned long start, size_t size);
 void kml_paint(enum kml_space space, unsigned long start, int min_count);
 void kml_hand_surplus(unsigned long start, unsigned long target);
 void kml_add_area(unsigned long start, size_t size, gfp_t gfp);
+struct kml_object *kml_find_own(enum kml_space space, unsigned long addr);
 struct kml_object *kml_find_exact(enum kml_space space, unsigned long start,
 				  const char *what);
+void kml_set_trace(unsigned long addr, depot_stack_handle_t trace);
 
 /* ---- roots.c: what a scan starts from ---- */
 

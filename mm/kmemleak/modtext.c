@@ -6,23 +6,27 @@
  * loaded module drops its __init code. Their addresses then mean nothing, or
  * something else once another module stands there. So before code goes, the
  * names of those of its addresses that occur in traces are written down,
- * together with an epoch: a frame of an object that was born before that epoch
- * is looked up here first.
+ * together with an epoch: a frame of a trace that was taken before that epoch is
+ * looked up here first.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/hash.h>
 #include <linux/hashtable.h>
 #include <linux/kallsyms.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
 
-#include "internal.h"
+#include "block.h"
 
 /* Addresses that one sweep over the objects can gather. */
 #define GONE_BATCH	64
 
-/* Incremented when code goes; objects remember its value at their birth. */
+/* Traces that a sweep remembers, as a power of two. */
+#define GONE_VISITED_BITS	9
+
+/* Traces that lead through code that may go have its value when it was taken. */
 u32 kml_text_epoch;
 
 #ifdef CONFIG_MODULES
@@ -54,6 +58,7 @@ static DEFINE_HASHTABLE(gone_names, 6);
  * @more: there were more addresses than fit
  * @nr: number of addresses
  * @addrs: the addresses
+ * @visited: traces that were looked at lately
  */
 struct gone_sweep {
 	const struct module *mod;
@@ -61,6 +66,7 @@ struct gone_sweep {
 	bool more;
 	unsigned int nr;
 	unsigned long addrs[GONE_BATCH];
+	depot_stack_handle_t visited[1 << GONE_VISITED_BITS];
 };
 
 /* The name that @addr had at @epoch is the first one it lost after that. */
@@ -98,25 +104,63 @@ static void gather(struct gone_sweep *sweep, unsigned long addr)
 		sweep->more = true;
 }
 
-static bool gather_frames(const struct kml_object *obj, void *arg)
+/* Most objects share their trace with one that was just looked at. */
+static bool was_visited(struct gone_sweep *sweep, depot_stack_handle_t trace)
 {
-	struct gone_sweep *sweep = arg;
+	depot_stack_handle_t *visited;
+
+	visited = &sweep->visited[hash_32(trace, GONE_VISITED_BITS)];
+	if (*visited == trace)
+		return true;
+	*visited = trace;
+	return false;
+}
+
+static void gather_trace(struct gone_sweep *sweep, depot_stack_handle_t trace)
+{
 	unsigned long *entries;
 	unsigned int i, nr;
+	u32 epoch;
 
-	nr = kml_trace_fetch(obj->trace, &entries);
+	if (was_visited(sweep, trace))
+		return;
+	nr = kml_trace_fetch(trace, &entries, &epoch);
 	for (i = 0; i < nr; i++) {
 		struct gone_name *gone;
 
 		if (core_kernel_text(entries[i]))
 			continue;
-		gone = find_gone(entries[i], obj->text_epoch);
+		gone = find_gone(entries[i], epoch);
 		if (gone)
 			gone->used = true;
 		else if (is_going(sweep, entries[i]))
 			gather(sweep, entries[i]);
 	}
+}
+
+static bool gather_object(const struct kml_object *obj, void *arg)
+{
+	gather_trace(arg, READ_ONCE(obj->trace));
 	return false;
+}
+
+static void gather_blocks(struct gone_sweep *sweep, enum kml_space space)
+{
+	struct kml_block *block;
+	unsigned long from = 0;
+	unsigned int i;
+
+	while ((block = kml_next_block(space, &from))) {
+		for (i = 0; i < block->nr; i++) {
+			const struct kml_slot *slot = &block->slots[i];
+
+			/* Pairs with smp_store_release() in publish(). */
+			if (smp_load_acquire(&slot->meta) & KML_SLOT_LIVE)
+				gather_trace(sweep, READ_ONCE(slot->trace));
+		}
+		kml_block_put(block);
+		cond_resched();
+	}
 }
 
 static bool remember(unsigned long addr, u32 epoch)
@@ -162,17 +206,19 @@ static void sweep_traces(struct gone_sweep *sweep)
 
 	sweep->nr = 0;
 	sweep->more = false;
+	memset(sweep->visited, 0, sizeof(sweep->visited));
 	for (space = 0; space < KML_NR_SPACES; space++) {
 		struct kml_cursor cur = KML_CURSOR(&kml_trees[space]);
 
-		kml_collect(&cur, gather_frames, sweep, &obj, 1);
+		gather_blocks(sweep, space);
+		kml_collect(&cur, gather_object, sweep, &obj, 1);
 	}
 }
 
 static void code_goes(const struct module *mod, bool init_only)
 {
 	struct gone_sweep *sweep;
-	bool progress;
+	bool progress, found = false;
 	unsigned int i;
 	u32 epoch;
 
@@ -189,9 +235,12 @@ static void code_goes(const struct module *mod, bool init_only)
 		sweep_traces(sweep);
 		for (i = 0; i < sweep->nr; i++)
 			progress |= remember(sweep->addrs[i], epoch);
+		found |= progress;
 	} while (sweep->more && progress);
 	drop_unused();
-	WRITE_ONCE(kml_text_epoch, epoch);
+	/* An epoch makes all traces through modules new ones. */
+	if (found)
+		WRITE_ONCE(kml_text_epoch, epoch);
 	mutex_unlock(&gone_mutex);
 
 	kfree(sweep);
@@ -251,16 +300,16 @@ static bool gone_symbol(unsigned long addr, u32 epoch, char *buf)
 #endif /* CONFIG_MODULES */
 
 /**
- * kml_symbol() - name a frame of an object's trace
- * @obj: the object
+ * kml_symbol() - name a frame of a trace
  * @addr: return address in the trace
+ * @epoch: when the trace was taken, as of kml_trace_fetch()
  * @buf: room for KSYM_SYMBOL_LEN bytes: function, offset, size and module,
  *	also where the module has gone since
  *
  * Context: Process context; may sleep.
  */
-void kml_symbol(const struct kml_object *obj, unsigned long addr, char *buf)
+void kml_symbol(unsigned long addr, u32 epoch, char *buf)
 {
-	if (!gone_symbol(addr, obj->text_epoch, buf))
+	if (!gone_symbol(addr, epoch, buf))
 		sprint_symbol(buf, addr);
 }

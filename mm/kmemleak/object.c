@@ -16,7 +16,7 @@
 #include <linux/percpu.h>
 #include <linux/uaccess.h>
 
-#include "internal.h"
+#include "block.h"
 
 /* Blocks visited in one go with the tree locked and interrupts off. */
 #define KML_WALK_BATCH	16
@@ -138,6 +138,51 @@ int kml_insert(struct kml_tree *tree, struct kml_object *obj)
 	} else {
 		write_seqcount_begin(&tree->seq);
 		link_object(tree, obj);
+		write_seqcount_end(&tree->seq);
+	}
+	raw_spin_unlock_irqrestore(&tree->lock, flags);
+	return ret;
+}
+
+/**
+ * kml_insert_promoted() - move an object from its slot into the tree
+ * @tree: tree of its address space
+ * @obj: the object, complete; its first pin goes to the tree
+ * @slot: where it is now
+ * @meta: what the slot says
+ * @young: take it for an object that was just allocated
+ *
+ * For those who look into the slot first, and into the tree then, there is no
+ * moment at which it is in neither.
+ *
+ * Context: Any but NMI.
+ * Return: 0; -EAGAIN if the slot no longer says @meta, or the object is being
+ * read; -EEXIST if it overlaps a block of the tree; -EPERM if the detector was
+ * switched off. Nothing is changed on error.
+ */
+int kml_insert_promoted(struct kml_tree *tree, struct kml_object *obj,
+			struct kml_slot *slot, u32 meta, bool young)
+{
+	unsigned long flags;
+	int ret = 0;
+
+	if (meta & KML_SLOT_PINNED)
+		return -EAGAIN;
+
+	raw_spin_lock_irqsave(&tree->lock, flags);
+	if (!kml_tracking()) {
+		ret = -EPERM;
+	} else if (find_overlap(tree, obj->start, obj->size)) {
+		ret = -EEXIST;
+	} else {
+		write_seqcount_begin(&tree->seq);
+		if (cmpxchg(&slot->meta, meta, 0) != meta) {
+			ret = -EAGAIN;
+		} else {
+			link_object(tree, obj);
+			if (!young)
+				obj->born = 0;
+		}
 		write_seqcount_end(&tree->seq);
 	}
 	raw_spin_unlock_irqrestore(&tree->lock, flags);

@@ -87,12 +87,17 @@ struct kml_object *kml_object_alloc(gfp_t gfp)
 
 /**
  * kml_object_free() - give back the metadata of an object nobody can see
- * @obj: object from kml_object_alloc()
+ * @obj: object from kml_object_alloc(), with its scan areas
  *
  * Context: Any that may call kmem_cache_free().
  */
 void kml_object_free(struct kml_object *obj)
 {
+	struct hlist_node *tmp;
+	struct kml_area *area;
+
+	hlist_for_each_entry_safe(area, tmp, &obj->areas, node)
+		kml_area_free(area);
 	if (in_static_pool(obj) || READ_ONCE(kml_pool_count) < KML_POOL_LOW)
 		pool_give(obj);
 	else
@@ -101,13 +106,7 @@ void kml_object_free(struct kml_object *obj)
 
 static void object_free_rcu(struct rcu_head *rcu)
 {
-	struct kml_object *obj = container_of(rcu, struct kml_object, rcu);
-	struct hlist_node *tmp;
-	struct kml_area *area;
-
-	hlist_for_each_entry_safe(area, tmp, &obj->areas, node)
-		kml_area_free(area);
-	kml_object_free(obj);
+	kml_object_free(container_of(rcu, struct kml_object, rcu));
 }
 
 /**
@@ -122,7 +121,7 @@ void kml_object_free_rcu(struct kml_object *obj)
 	if (kml_object_cache)
 		call_rcu(&obj->rcu, object_free_rcu);
 	else
-		object_free_rcu(&obj->rcu);
+		kml_object_free(obj);
 }
 
 /**

@@ -38,8 +38,11 @@ static void seq_or_log(struct seq_file *seq, const char *fmt, ...)
 /* A task may put anything into its name; a line of the report stays a line. */
 static void print_origin(struct seq_file *seq, const struct kml_object *obj)
 {
+	char comm[TASK_COMM_LEN];
+
+	kml_comm_fetch(obj->comm, comm);
 	seq_or_log(seq, "  comm \"%*pE\", pid %d, jiffies %lu\n",
-		   (int)strnlen(obj->comm, sizeof(obj->comm)), obj->comm,
+		   (int)strnlen(comm, sizeof(comm)), comm,
 		   obj->pid, obj->jiffies);
 }
 
@@ -58,10 +61,11 @@ static void print_frames(struct seq_file *seq, const struct kml_object *obj)
 	char symbol[KSYM_SYMBOL_LEN];
 	unsigned long *entries;
 	unsigned int i, nr;
+	u32 epoch;
 
-	nr = kml_trace_fetch(READ_ONCE(obj->trace), &entries);
+	nr = kml_trace_fetch(READ_ONCE(obj->trace), &entries, &epoch);
 	for (i = 0; i < nr; i++) {
-		kml_symbol(obj, entries[i], symbol);
+		kml_symbol(entries[i], epoch, symbol);
 		seq_or_log(seq, "    %s\n", symbol);
 	}
 }

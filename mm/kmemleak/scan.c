@@ -17,6 +17,8 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/bitfield.h>
+#include <linux/bitmap.h>
 #include <linux/crc32.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
@@ -27,8 +29,9 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/task_stack.h>
 #include <linux/smp.h>
+#include <linux/vmalloc.h>
 
-#include "internal.h"
+#include "block.h"
 
 /* Objects handled between two walks of a tree. */
 #define SCAN_BATCH	16
@@ -62,8 +65,12 @@ static struct {
 	u32 pass;
 	/* Objects to be scanned, pinned and linked by gray_next. */
 	struct kml_object *gray;
+	/* Blocks with objects to be scanned, pinned and linked by gray_next. */
+	struct kml_block *gray_blocks;
 	/* Deepest frame of the scanning task that is not the scan's own. */
 	const void *frame;
+	/* There are blocks to bury when a grace period has passed. */
+	bool closed;
 	/* Leaks of the last scan that came to an end. */
 	unsigned long leaks;
 } scan;
@@ -114,6 +121,21 @@ static void shade(struct kml_object *obj)
 	scan.gray = obj;
 }
 
+/* The same for an object in a slot. */
+static void shade_slot(struct kml_block *block, unsigned int index)
+{
+	lockdep_assert_held(&kml_scan_mutex);
+	if (!block->queued) {
+		if (!refcount_inc_not_zero(&block->ref))
+			return;
+		block->queued = true;
+		block->gray_next = scan.gray_blocks;
+		scan.gray_blocks = block;
+	}
+	__set_bit(index, block->seen);
+	__set_bit(index, block->gray);
+}
+
 /* ---- Mark ---- */
 
 static bool count_reference(struct kml_object *obj)
@@ -132,30 +154,86 @@ static bool count_reference(struct kml_object *obj)
 	return true;
 }
 
-/* A word of @holder, or of root memory, has the value @addr. */
-static void mark(struct kml_tree *tree, unsigned long addr,
-		 const struct kml_object *holder)
-{
-	struct kml_object *obj = kml_lookup(tree, addr);
-	unsigned long surplus;
+/**
+ * struct holder - whose words are being looked at: none, if all is 0
+ * @space: address space of @addr
+ * @addr: an address within the object; references to the object itself do not
+ *	count
+ */
+struct holder {
+	enum kml_space space;
+	unsigned long addr;
+};
 
-	if (!obj || obj == holder || count_reference(obj))
-		return;
-	surplus = READ_ONCE(obj->surplus);
-	if (!surplus)
-		return;
-	obj = kml_lookup(tree, surplus);
-	if (obj && obj != holder && obj->start == surplus)
+static bool is_holder(const struct holder *holder, enum kml_space space,
+		      unsigned long start, size_t size)
+{
+	return holder->addr - start < size && holder->space == space;
+}
+
+static void hand_surplus(unsigned long target, const struct holder *holder)
+{
+	struct kml_object *obj = kml_lookup(&kml_trees[KML_VIRT], target);
+
+	if (obj && obj->start == target &&
+	    !is_holder(holder, KML_VIRT, obj->start, obj->size))
 		count_reference(obj);
 }
 
-static bool may_be_in(const struct kml_tree *tree, unsigned long addr)
+static void mark_slot(const struct kml_slot_ref *ref,
+		      const struct holder *holder)
 {
-	return addr >= READ_ONCE(tree->lo) && addr <= READ_ONCE(tree->hi);
+	struct kml_block *block = ref->block;
+	unsigned long start = kml_slot_start(block, ref->index);
+	unsigned long area;
+
+	if (is_holder(holder, block->space, start,
+		      kml_slot_size(block, ref->index)) ||
+	    ref->meta & KML_SLOT_BLACK)
+		return;
+	if (!__test_and_set_bit(ref->index, block->counted)) {
+		if (!test_bit(ref->index, block->seen))
+			shade_slot(block, ref->index);
+		return;
+	}
+	if (ref->meta & KML_SLOT_SURPLUS &&
+	    !kml_read_memory(&area, (void *)start +
+			     offsetof(struct vm_struct, addr), sizeof(area)))
+		hand_surplus(area, holder);
+}
+
+/* A word has the value @addr. */
+static void mark(enum kml_space space, unsigned long addr,
+		 const struct holder *holder)
+{
+	struct kml_slot_ref ref;
+	struct kml_object *obj;
+	unsigned long surplus;
+
+	/* In this order: what is promoted goes from the one to the other. */
+	if (kml_slot_find(space, addr, &ref)) {
+		mark_slot(&ref, holder);
+		return;
+	}
+	obj = kml_lookup(&kml_trees[space], addr);
+	if (!obj || is_holder(holder, space, obj->start, obj->size) ||
+	    count_reference(obj))
+		return;
+	surplus = READ_ONCE(obj->surplus);
+	if (surplus)
+		hand_surplus(surplus, holder);
+}
+
+static bool may_be_in(enum kml_space space, unsigned long addr)
+{
+	const struct kml_tree *tree = &kml_trees[space];
+
+	return kml_may_have_block(space, addr) ||
+	       (addr >= READ_ONCE(tree->lo) && addr <= READ_ONCE(tree->hi));
 }
 
 static void mark_words(const unsigned long *words, size_t nr,
-		       const struct kml_object *holder)
+		       const struct holder *holder)
 {
 	size_t i;
 
@@ -164,10 +242,10 @@ static void mark_words(const unsigned long *words, size_t nr,
 		unsigned long addr = READ_ONCE(words[i]);
 
 		addr = (unsigned long)kasan_reset_tag((void *)addr);
-		if (may_be_in(&kml_trees[KML_VIRT], addr))
-			mark(&kml_trees[KML_VIRT], addr, holder);
-		if (may_be_in(&kml_trees[KML_PERCPU], addr))
-			mark(&kml_trees[KML_PERCPU], addr, holder);
+		if (may_be_in(KML_VIRT, addr))
+			mark(KML_VIRT, addr, holder);
+		if (may_be_in(KML_PERCPU, addr))
+			mark(KML_PERCPU, addr, holder);
 	}
 	rcu_read_unlock();
 }
@@ -190,6 +268,7 @@ static int scan_breathe(void)
 
 static int scan_memory(const void *start, const void *end)
 {
+	static const struct holder nobody;
 	unsigned long *buf = kml_scan_buffer();
 	unsigned long addr = ALIGN((unsigned long)start, sizeof(long));
 	unsigned long last = ALIGN_DOWN((unsigned long)end, sizeof(long));
@@ -199,7 +278,7 @@ static int scan_memory(const void *start, const void *end)
 		size_t len = kml_chunk_len(addr, last - addr);
 
 		if (!kml_read_memory(buf, (void *)addr, len))
-			mark_words(buf, len / sizeof(long), NULL);
+			mark_words(buf, len / sizeof(long), &nobody);
 		ret = scan_breathe();
 		if (ret)
 			return ret;
@@ -214,14 +293,13 @@ static int scan_memory(const void *start, const void *end)
  */
 static void mark_page(const struct page *page)
 {
-	unsigned long self = (unsigned long)kasan_reset_tag(page_to_virt(page));
-	const struct kml_object *holder;
+	struct holder self = {
+		.space = KML_VIRT,
+		.addr = (unsigned long)kasan_reset_tag(page_to_virt(page)),
+	};
 
-	rcu_read_lock();
-	holder = kml_lookup(&kml_trees[KML_VIRT], self);
-	mark_words((const unsigned long *)page,
-		   sizeof(*page) / sizeof(long), holder);
-	rcu_read_unlock();
+	mark_words((const unsigned long *)page, sizeof(*page) / sizeof(long),
+		   &self);
 }
 
 static int scan_pages(struct page *first, struct page *end)
@@ -245,7 +323,7 @@ static int scan_task_stack(const void *stack, const void *live,
 {
 	struct kml_object *obj;
 
-	obj = kml_find(&kml_trees[KML_VIRT], (unsigned long)stack);
+	obj = kml_find_own(KML_VIRT, (unsigned long)stack);
 	if (obj) {
 		/* The first task's stack is but a part of the data section. */
 		if (obj->start == (unsigned long)stack && kml_is_counted(obj))
@@ -267,6 +345,7 @@ static int scan_piece(struct kml_object *obj, unsigned int cpu, size_t offset,
 	unsigned long begin = obj->start + offset;
 	unsigned long addr = ALIGN(begin, sizeof(long));
 	unsigned long last = ALIGN_DOWN(begin + size, sizeof(long));
+	struct holder self = { .space = obj->space, .addr = obj->start };
 
 	while (addr < last) {
 		size_t len = kml_chunk_len(addr, last - addr);
@@ -275,7 +354,7 @@ static int scan_piece(struct kml_object *obj, unsigned int cpu, size_t offset,
 		if (ret == -ENOENT)
 			return ret;
 		if (!ret)
-			mark_words(buf, len / sizeof(long), obj);
+			mark_words(buf, len / sizeof(long), &self);
 		ret = scan_breathe();
 		if (ret)
 			return ret;
@@ -314,17 +393,67 @@ static void scan_object(struct kml_object *obj)
 	}
 }
 
+/* One CPU's copy of an object in a slot, if it is a per-CPU object. */
+static void scan_slot(struct kml_block *block, unsigned int index,
+		      unsigned int cpu)
+{
+	unsigned long *buf = kml_scan_buffer();
+	unsigned long start = kml_slot_start(block, index);
+	size_t size = kml_slot_size(block, index);
+	unsigned long last = ALIGN_DOWN(start + size, sizeof(long));
+	u32 meta = READ_ONCE(block->slots[index].meta);
+	struct holder self = { .space = block->space, .addr = start };
+	unsigned long addr;
+	size_t len;
+
+	addr = ALIGN(start, sizeof(long)) +
+	       FIELD_GET(KML_SLOT_SKIP, meta) * sizeof(long);
+	for (; addr < last; addr += len) {
+		len = kml_chunk_len(addr, last - addr);
+		if (!kml_slot_read(block, index, cpu, addr - start, buf, len))
+			mark_words(buf, len / sizeof(long), &self);
+	}
+}
+
+static void scan_block(struct kml_block *block)
+{
+	unsigned int index, cpu;
+
+	for_each_set_bit(index, block->gray, block->nr) {
+		__clear_bit(index, block->gray);
+		if (scan_must_stop())
+			continue;
+		if (block->space != KML_PERCPU) {
+			scan_slot(block, index, 0);
+			continue;
+		}
+		for_each_possible_cpu(cpu)
+			scan_slot(block, index, cpu);
+	}
+}
+
 /* Scan what is gray, and what that makes gray. Drops the rest on a stop. */
 static int scan_gray(void)
 {
+	struct kml_block *block;
 	struct kml_object *obj;
 
-	while ((obj = scan.gray)) {
-		scan.gray = obj->gray_next;
-		if (!scan_must_stop())
-			scan_object(obj);
-		kml_put(obj);
-	}
+	do {
+		while ((block = scan.gray_blocks)) {
+			scan.gray_blocks = block->gray_next;
+			/* What it marks in itself may queue it again. */
+			block->queued = false;
+			scan_block(block);
+			kml_block_put(block);
+			cond_resched_tasks_rcu_qs();
+		}
+		while ((obj = scan.gray) && !scan.gray_blocks) {
+			scan.gray = obj->gray_next;
+			if (!scan_must_stop())
+				scan_object(obj);
+			kml_put(obj);
+		}
+	} while (scan.gray_blocks);
 	return scan_must_stop();
 }
 
@@ -343,6 +472,106 @@ static bool match_verdict(const struct kml_object *obj, void *arg)
 {
 	return is_suspect(obj) || obj->unref_scans || kml_is_leak(obj, NULL);
 }
+
+/* ---- Objects in slots ---- */
+
+static u32 slot_meta(const struct kml_block *block, unsigned int index)
+{
+	/* Pairs with smp_store_release() in publish(). */
+	return smp_load_acquire(&block->slots[index].meta);
+}
+
+static void for_each_block(void (*action)(struct kml_block *block))
+{
+	struct kml_block *block;
+	enum kml_space space;
+
+	for (space = 0; space < KML_NR_SPACES; space++) {
+		unsigned long from = 0;
+
+		while ((block = kml_next_block(space, &from))) {
+			action(block);
+			kml_block_put(block);
+			cond_resched_tasks_rcu_qs();
+		}
+	}
+}
+
+/* Whatever is there now was there before this scan. */
+static void begin_block(struct kml_block *block)
+{
+	bool empty = true;
+	unsigned int i;
+
+	bitmap_zero(block->seen, block->nr);
+	bitmap_zero(block->gray, block->nr);
+	for (i = 0; i < block->nr; i++) {
+		u32 meta = slot_meta(block, i);
+
+		if (meta & KML_SLOT_YOUNG)
+			kml_slot_change(&block->slots[i], KML_SLOT_YOUNG, 0);
+		empty &= !(meta & KML_SLOT_LIVE);
+	}
+	/* It has to be empty twice. */
+	if (empty && block->idle) {
+		kml_block_close(block);
+		scan.closed = true;
+	}
+	block->idle = empty;
+}
+
+static void bury_block(struct kml_block *block)
+{
+	if (block->idle)
+		kml_block_bury(block);
+}
+
+/* Shade the roots among the objects of a block that were not in this pass. */
+static void shade_young(struct kml_block *block)
+{
+	unsigned int i;
+
+	for (i = 0; i < block->nr; i++) {
+		if (!(slot_meta(block, i) & KML_SLOT_YOUNG))
+			continue;
+		/* First, so that an object that takes its place is young. */
+		if (kml_slot_change(&block->slots[i], KML_SLOT_YOUNG, 0))
+			shade_slot(block, i);
+	}
+}
+
+static void shade_roots(struct kml_block *block)
+{
+	unsigned int i;
+
+	bitmap_zero(block->counted, block->nr);
+	for (i = 0; i < block->nr; i++) {
+		u32 meta = slot_meta(block, i);
+
+		if (meta & KML_SLOT_GRAY || test_bit(i, block->seen))
+			shade_slot(block, i);
+	}
+	shade_young(block);
+}
+
+/* Suspects leave their slots, which have no room for what is to come. */
+static void promote_suspects(struct kml_block *block)
+{
+	unsigned int i;
+
+	for (i = 0; i < block->nr; i++) {
+		u32 meta = slot_meta(block, i);
+
+		if (!(meta & KML_SLOT_LIVE) || test_bit(i, block->seen) ||
+		    meta & (KML_SLOT_YOUNG | KML_SLOT_GRAY | KML_SLOT_BLACK))
+			continue;
+		/* Without memory it cannot be decided: it is in use. */
+		if (!kml_slot_promote(block, i, false, GFP_KERNEL))
+			shade_slot(block, i);
+	}
+}
+
+/* ---- Objects of their own ---- */
 
 /* What is done with a pinned object; returns something that can be summed up. */
 typedef unsigned long (*kml_action_t)(struct kml_object *obj, void *arg);
@@ -393,14 +622,17 @@ static int mark_pass(void)
 	if (!++scan.pass)
 		scan.pass = 1;
 
+	for_each_block(shade_roots);
 	sum_matches(match_unscanned_root, shade_one, NULL);
 	on_each_cpu(spill_registers, NULL, 1);
 	ret = kml_visit_roots(&root_visitor, READ_ONCE(kml_scan_stacks));
 	if (!ret)
 		ret = scan_gray();
-	if (!ret)
+	if (!ret) {
 		/* Objects that were born in the meantime. */
+		for_each_block(shade_young);
 		sum_matches(match_unscanned_root, shade_one, NULL);
+	}
 	/* On an error too: it gives back the pins. */
 	return scan_gray() ?: ret;
 }
@@ -471,6 +703,10 @@ static int confirm(void)
 	unsigned long before, after;
 	int ret, passes;
 
+	for_each_block(promote_suspects);
+	ret = scan_gray();
+	if (ret)
+		return ret;
 	sum_matches(match_suspect, note_content, NULL);
 	after = sum_matches(match_suspect, count_one, NULL);
 	for (passes = 1; after; passes++) {
@@ -568,6 +804,7 @@ int kml_scan(kml_print_t print)
 	if (ret)
 		goto out;
 	scan.frame = __builtin_frame_address(0);
+	for_each_block(begin_block);
 	WRITE_ONCE(kml_scan_seq, kml_scan_seq + 1);
 	ret = mark_pass();
 	if (!ret)
@@ -575,6 +812,11 @@ int kml_scan(kml_print_t print)
 	if (ret > 0) {
 		decide(print);
 		ret = 0;
+	}
+	if (scan.closed) {
+		synchronize_rcu();
+		for_each_block(bury_block);
+		scan.closed = false;
 	}
 out:
 	mutex_unlock(&kml_scan_mutex);

@@ -10,7 +10,7 @@
 #include <linux/printk.h>
 #include <linux/sched.h>
 
-#include "internal.h"
+#include "block.h"
 
 /* Seconds between two scans of the thread. */
 #define SCAN_PERIOD_SECS	600
@@ -131,7 +131,13 @@ void kml_forget_all(void)
 	lockdep_assert_held(&kml_scan_mutex);
 	for (space = 0; space < KML_NR_SPACES; space++) {
 		struct kml_tree *tree = &kml_trees[space];
+		struct kml_block *block;
+		unsigned long from = 0;
 
+		while ((block = kml_next_block(space, &from))) {
+			kml_block_forget(block);
+			kml_block_put(block);
+		}
 		/* From the start again for what is cut behind the cursor. */
 		while (READ_ONCE(tree->nr)) {
 			struct kml_cursor cur = KML_CURSOR(tree);

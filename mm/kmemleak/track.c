@@ -4,33 +4,16 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/hardirq.h>
+#include <linux/bitfield.h>
 #include <linux/jiffies.h>
 #include <linux/kernel.h>
 #include <linux/rculist.h>
 #include <linux/string.h>
 
-#include "internal.h"
+#include "block.h"
 
 /* Times a new block is tried to be put in before it is called unknown. */
 #define KML_TRACK_TRIES	8
-
-static void note_task(struct kml_object *obj)
-{
-	obj->pid = 0;
-	if (in_hardirq()) {
-		strscpy(obj->comm, "hardirq");
-	} else if (in_serving_softirq()) {
-		strscpy(obj->comm, "softirq");
-	} else {
-		obj->pid = current->pid;
-		/*
-		 * The lock against a concurrent change of the name may be held
-		 * by the caller of the hook; a torn name is the lesser evil.
-		 */
-		strscpy(obj->comm, current->comm);
-	}
-}
 
 /**
  * kml_object_init() - set all fields that do not tell who allocated it, and how
@@ -77,11 +60,10 @@ static struct kml_object *make_piece(const struct kml_object *whole,
 	obj->min_count = READ_ONCE(whole->min_count);
 	obj->flags = READ_ONCE(whole->flags) & (KML_NO_SCAN | KML_STACK);
 	obj->trace = whole->trace;
-	obj->text_epoch = whole->text_epoch;
+	obj->comm = whole->comm;
 	obj->jiffies = whole->jiffies;
 	obj->grace = READ_ONCE(whole->grace);
 	obj->pid = whole->pid;
-	strscpy(obj->comm, whole->comm);
 	return obj;
 }
 
@@ -115,6 +97,30 @@ static void cut_object(struct kml_object *obj, unsigned long start, size_t size)
 		kml_object_free(right);
 }
 
+/* Pin the block of the slot in which the object at @addr is. */
+static bool pin_slot(enum kml_space space, unsigned long addr,
+		     struct kml_slot_ref *ref)
+{
+	bool found;
+
+	rcu_read_lock();
+	found = kml_slot_find(space, addr, ref) &&
+		refcount_inc_not_zero(&ref->block->ref);
+	rcu_read_unlock();
+	return found;
+}
+
+/* See to it that the object at @addr has no slot. */
+static void promote_at(enum kml_space space, unsigned long addr)
+{
+	struct kml_slot_ref ref;
+
+	if (!pin_slot(space, addr, &ref))
+		return;
+	kml_slot_promote(ref.block, ref.index, true, 0);
+	kml_block_put(ref.block);
+}
+
 /**
  * kml_untrack_range() - stop to track a range, whatever blocks it touches
  * @space: address space
@@ -131,6 +137,8 @@ void kml_untrack_range(enum kml_space space, unsigned long start, size_t size)
 
 	if (!size)
 		return;
+	/* Of objects in slots a range is a part of one, if at all. */
+	promote_at(space, start);
 	while ((obj = kml_find_range(&kml_trees[space], start, size))) {
 		cut_object(obj, start, size);
 		kml_put(obj);
@@ -145,7 +153,7 @@ void kml_untrack_range(enum kml_space space, unsigned long start, size_t size)
  * @min_count: references that make it reachable, or KML_GRAY or KML_BLACK
  * @flags: KML_* flags
  * @gfp: flags of the allocation
- * @caller: return address of the hook
+ * @origin: who allocated it, and where
  *
  * The allocator has just given this range to its caller, so a block that is
  * still recorded there is one whose free was not reported. It makes room.
@@ -153,7 +161,7 @@ void kml_untrack_range(enum kml_space space, unsigned long start, size_t size)
  * Context: Any but NMI that may allocate with @gfp.
  */
 void kml_track(enum kml_space space, unsigned long start, size_t size,
-	       int min_count, u8 flags, gfp_t gfp, unsigned long caller)
+	       int min_count, u8 flags, gfp_t gfp, struct kml_origin origin)
 {
 	struct kml_tree *tree = &kml_trees[space];
 	struct kml_object *obj;
@@ -173,16 +181,16 @@ void kml_track(enum kml_space space, unsigned long start, size_t size,
 	if (kml_is_black(obj))
 		obj->flags |= KML_NO_SCAN;
 	obj->jiffies = jiffies;
-	obj->text_epoch = READ_ONCE(kml_text_epoch);
-	obj->trace = kml_trace_save(caller, gfp);
-	note_task(obj);
+	obj->trace = origin.trace;
+	obj->comm = origin.comm;
+	obj->pid = origin.pid;
 
 	for (i = 0; i < KML_TRACK_TRIES; i++) {
 		err = kml_insert(tree, obj);
 		if (err != -EEXIST)
 			break;
-		kml_warn("block at 0x%lx (size %zu) overlaps one whose free was not reported, from %pS\n",
-			 start, size, (void *)caller);
+		kml_warn("block at 0x%lx (size %zu) overlaps one whose free was not reported\n",
+			 start, size);
 		kml_untrack_range(space, start, size);
 	}
 	if (!err)
@@ -211,6 +219,45 @@ void kml_untrack(enum kml_space space, unsigned long start)
 }
 
 /**
+ * kml_find_own() - find and pin an object, and see to it that it has no slot
+ * @space: address space
+ * @addr: any address
+ *
+ * Context: Any but NMI.
+ * Return: the object that contains @addr, to be given back with kml_put(), or
+ * NULL.
+ */
+struct kml_object *kml_find_own(enum kml_space space, unsigned long addr)
+{
+	promote_at(space, addr);
+	return kml_find(&kml_trees[space], addr);
+}
+
+/**
+ * kml_set_trace() - take another stack for the one of an object's allocation
+ * @addr: points into the object
+ * @trace: the stack
+ *
+ * Context: Any but NMI, called by the owner of the object.
+ */
+void kml_set_trace(unsigned long addr, depot_stack_handle_t trace)
+{
+	struct kml_slot_ref ref;
+	struct kml_object *obj;
+
+	if (pin_slot(KML_VIRT, addr, &ref)) {
+		WRITE_ONCE(ref.block->slots[ref.index].trace, trace);
+		kml_block_put(ref.block);
+		return;
+	}
+	obj = kml_find(&kml_trees[KML_VIRT], addr);
+	if (obj) {
+		WRITE_ONCE(obj->trace, trace);
+		kml_put(obj);
+	}
+}
+
+/**
  * kml_find_exact() - find and pin the block that starts at an address
  * @space: address space
  * @start: its first address
@@ -222,7 +269,7 @@ void kml_untrack(enum kml_space space, unsigned long start)
 struct kml_object *kml_find_exact(enum kml_space space, unsigned long start,
 				  const char *what)
 {
-	struct kml_object *obj = kml_find(&kml_trees[space], start);
+	struct kml_object *obj = kml_find_own(space, start);
 
 	if (obj && obj->start != start) {
 		kml_put(obj);
@@ -233,6 +280,21 @@ struct kml_object *kml_find_exact(enum kml_space space, unsigned long start,
 		kml_warn("cannot %s: no tracked block starts at 0x%lx\n",
 			 what, start);
 	return obj;
+}
+
+/* Change bits of the object that starts at @start, if it is in a slot. */
+static bool change_slot(enum kml_space space, unsigned long start, u32 clear,
+			u32 set)
+{
+	struct kml_slot_ref ref;
+	bool done;
+
+	rcu_read_lock();
+	done = kml_slot_find(space, start, &ref) &&
+	       kml_slot_start(ref.block, ref.index) == start &&
+	       kml_slot_change(&ref.block->slots[ref.index], clear, set);
+	rcu_read_unlock();
+	return done;
 }
 
 /**
@@ -247,6 +309,9 @@ void kml_paint(enum kml_space space, unsigned long start, int min_count)
 {
 	struct kml_object *obj;
 
+	if (change_slot(space, start, KML_SLOT_GRAY | KML_SLOT_BLACK,
+			min_count == KML_GRAY ? KML_SLOT_GRAY : KML_SLOT_BLACK))
+		return;
 	obj = kml_find_exact(space, start,
 			     min_count == KML_GRAY ? "keep" : "ignore");
 	if (!obj)
@@ -258,16 +323,19 @@ void kml_paint(enum kml_space space, unsigned long start, int min_count)
 }
 
 /**
- * kml_hand_surplus() - let surplus references to a block count for another one
- * @start: first address of the block
- * @target: first address of the other one
+ * kml_hand_surplus() - let surplus references to a vm_struct count for its area
+ * @start: first address of the vm_struct
+ * @target: first address of the area
  *
  * Context: Any but NMI.
  */
 void kml_hand_surplus(unsigned long start, unsigned long target)
 {
-	struct kml_object *obj = kml_find_exact(KML_VIRT, start, "link");
+	struct kml_object *obj;
 
+	if (change_slot(KML_VIRT, start, 0, KML_SLOT_SURPLUS))
+		return;
+	obj = kml_find_exact(KML_VIRT, start, "link");
 	if (!obj)
 		return;
 	WRITE_ONCE(obj->surplus, target);
@@ -278,6 +346,31 @@ static bool area_fits(const struct kml_object *obj, unsigned long start,
 		      size_t size)
 {
 	return size <= obj->size && start - obj->start <= obj->size - size;
+}
+
+/* A first area that reaches from near the start to the end fits into a slot. */
+static bool skip_in_slot(unsigned long start, size_t size)
+{
+	struct kml_slot_ref ref;
+	bool done = false;
+	u32 skip;
+
+	if (!IS_ALIGNED(start, sizeof(long)))
+		return false;
+	rcu_read_lock();
+	if (kml_slot_find(KML_VIRT, start, &ref)) {
+		unsigned long first = kml_slot_start(ref.block, ref.index);
+		unsigned long end = first + ref.block->size;
+
+		skip = (start - first) / sizeof(long);
+		if (skip && skip <= FIELD_MAX(KML_SLOT_SKIP) &&
+		    (size == SIZE_MAX || size == end - start) &&
+		    !(ref.meta & KML_SLOT_SKIP))
+			done = kml_slot_change(&ref.block->slots[ref.index], 0,
+					       FIELD_PREP(KML_SLOT_SKIP, skip));
+	}
+	rcu_read_unlock();
+	return done;
 }
 
 /**
@@ -292,10 +385,13 @@ static bool area_fits(const struct kml_object *obj, unsigned long start,
  */
 void kml_add_area(unsigned long start, size_t size, gfp_t gfp)
 {
-	struct kml_object *obj = kml_find(&kml_trees[KML_VIRT], start);
+	struct kml_object *obj;
 	struct kml_area *area;
 	unsigned long flags;
 
+	if (skip_in_slot(start, size))
+		return;
+	obj = kml_find_own(KML_VIRT, start);
 	if (!obj) {
 		if (!kml_unknown_blocks())
 			kml_warn("cannot limit scan: no tracked block at 0x%lx\n",

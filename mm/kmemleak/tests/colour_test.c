@@ -39,7 +39,7 @@ static struct kml_object *find(enum kml_space space, unsigned long addr)
 {
 	if (had.obj)
 		kml_put(had.obj);
-	had.obj = kml_find(&kml_trees[space], addr);
+	had.obj = kml_find_own(space, addr);
 	return had.obj;
 }
 
@@ -242,7 +242,7 @@ static void colour_update_trace(struct kunit *test)
 
 	colour_retrace(had.block);
 	KUNIT_EXPECT_NE(test, obj->trace, old);
-	nr = kml_trace_fetch(obj->trace, &entries);
+	nr = kml_trace_fetch(obj->trace, &entries, NULL);
 	KUNIT_ASSERT_GE(test, nr, 2);
 	KUNIT_EXPECT_LE(test, nr, KML_TRACE_DEPTH);
 	sprint_symbol_no_offset(symbol, entries[0]);
@@ -255,9 +255,11 @@ static void colour_origin(struct kunit *test)
 {
 	unsigned long before = jiffies;
 	struct kml_object *obj = new_block(test);
+	char comm[TASK_COMM_LEN];
 
+	kml_comm_fetch(obj->comm, comm);
 	KUNIT_EXPECT_EQ(test, obj->pid, current->pid);
-	KUNIT_EXPECT_STREQ(test, obj->comm, current->comm);
+	KUNIT_EXPECT_STREQ(test, comm, current->comm);
 	KUNIT_EXPECT_TRUE(test, time_in_range(obj->jiffies, before, jiffies));
 	KUNIT_EXPECT_EQ(test, obj->space, KML_VIRT);
 }

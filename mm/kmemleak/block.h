@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Kernel memory leak detector: blocks whose objects have slots.
+ */
+#ifndef __MM_KMEMLEAK_BLOCK_H
+#define __MM_KMEMLEAK_BLOCK_H
+
+#include <linux/reciprocal_div.h>
+
+#include "internal.h"
+
+struct kmem_cache;
+struct slab;
+
+/* Per-CPU memory: bytes that have a block, and bytes that share a slot. */
+#define KML_PERCPU_PAGE		4096
+#define KML_PERCPU_GRAIN	8
+#define KML_PERCPU_SLOTS	(KML_PERCPU_PAGE / KML_PERCPU_GRAIN)
+
+/* Bits of kml_slot.meta; all clear: no object. */
+#define KML_SLOT_LIVE		BIT(0)	/* there is an object */
+#define KML_SLOT_YOUNG		BIT(1)	/* no scan has met it yet */
+#define KML_SLOT_PINNED		BIT(2)	/* is being read, see kml_slot_read() */
+#define KML_SLOT_SURPLUS	BIT(3)	/* a vm_struct, stands for its area */
+#define KML_SLOT_GRAY		BIT(4)	/* a root: scanned, never reported */
+#define KML_SLOT_BLACK		BIT(5)	/* neither scanned nor reported */
+#define KML_SLOT_SKIP_SHIFT	6	/* words at its start without references */
+#define KML_SLOT_SKIP		GENMASK(9, 6)
+#define KML_SLOT_PID_SHIFT	10
+
+/**
+ * struct kml_slot - metadata of one object
+ * @meta: KML_SLOT_* bits and pid. Set when the object is allocated and cleared
+ *	when it is freed, by its owner; in between bits change by cmpxchg()
+ * @trace: where it was allocated; valid while @meta says live
+ * @comm: name of the task that did it; valid while @meta says live
+ * @stamp: when, see kml_stamp(); valid while @meta says live
+ */
+struct kml_slot {
+	u32 meta;
+	u32 trace;
+	u32 comm;
+	u32 stamp;
+} __aligned(16);
+
+/**
+ * struct kml_block - memory that is divided into objects
+ * @node: in the tree of blocks; kml_block_lock
+ * @rcu: to free it once nobody can see it
+ * @slots: one for each object that fits in
+ * @start: first address, untagged; fixed
+ * @serves: the cache whose slab it is, or the block itself for per-CPU memory;
+ *	NULL while it is closed; written under kml_block_lock
+ * @slab: the slab, NULL for per-CPU memory; fixed
+ * @reciprocal: to divide by @stride, for slabs; fixed
+ * @hash: in a bucket of per-CPU pages; written under kml_block_lock
+ * @stride: bytes from one object to the next, or in a grain; fixed
+ * @size: length of an object in bytes, 0 where each has its own; fixed
+ * @length: length in bytes; fixed
+ * @offset: bytes in front of an object, within its stride; fixed
+ * @nr: number of @slots; fixed
+ * @space: address space, an enum kml_space; fixed
+ * @linked: is in the tree; kml_block_lock
+ * @idle: no object was in it when the last scan began; kml_scan_mutex
+ * @queued: is in the list of blocks to be scanned; kml_scan_mutex
+ * @ref: pins; the tree holds one
+ * @reading: index of the slot whose object is being read, and 1
+ * @gray_next: next block to be scanned; kml_scan_mutex
+ * @gray: bitmap of slots whose objects are to be scanned; kml_scan_mutex
+ * @counted: bitmap of slots whose objects were found referenced by this mark
+ *	pass; kml_scan_mutex
+ * @seen: bitmap of slots whose objects were found referenced by this scan;
+ *	kml_scan_mutex. Followed by @gray, @counted, and for per-CPU memory the
+ *	objects' lengths, see kml_block_sizes()
+ */
+struct kml_block {
+	union {
+		struct rb_node node;
+		struct rcu_head rcu;
+	};
+	struct kml_slot *slots;
+	unsigned long start;
+	const void *serves;
+	union {
+		struct {
+			struct slab *slab;
+			struct reciprocal_value reciprocal;
+		};
+		struct hlist_node hash;
+	};
+	u32 stride;
+	u32 size;
+	u32 length;
+	u16 offset;
+	u16 nr;
+	u8 space;
+	bool linked;
+	bool idle;
+	bool queued;
+	refcount_t ref;
+	u32 reading;
+	struct kml_block *gray_next;
+	unsigned long *gray;
+	unsigned long *counted;
+	unsigned long seen[];
+};
+
+/* The lengths of the objects of a block of per-CPU memory; by their owners. */
+static inline u8 *kml_block_sizes(const struct kml_block *block)
+{
+	return (u8 *)(block->counted + BITS_TO_LONGS(block->nr));
+}
+
+/* The blocks of the pages in one part of the linear map. */
+#define KML_TABLE_PAGES	(PAGE_SIZE / sizeof(struct kml_block *))
+#define KML_TABLE_SHIFT	(PAGE_SHIFT + ilog2(KML_TABLE_PAGES))
+
+struct kml_table {
+	struct kml_block *blocks[KML_TABLE_PAGES];
+};
+
+/**
+ * struct kml_linear - the part of the linear map in which there can be blocks
+ * @base: its first address
+ * @size: its length in bytes; 0 keeps everything out
+ * @tables: for each part of it, which blocks its pages belong to
+ */
+struct kml_linear {
+	unsigned long base;
+	unsigned long size;
+	struct kml_table **tables;
+};
+
+/**
+ * struct kml_percpu_range - where there are blocks of per-CPU memory
+ * @lo: no block starts below; written under kml_block_lock
+ * @hi: no block ends above; written under kml_block_lock
+ */
+struct kml_percpu_range {
+	unsigned long lo;
+	unsigned long hi;
+};
+
+extern struct kml_linear kml_linear;
+extern struct kml_percpu_range kml_percpu_range;
+
+/* May there be a block at this address? */
+static inline bool kml_may_have_block(enum kml_space space, unsigned long addr)
+{
+	if (space == KML_VIRT)
+		return addr - kml_linear.base < kml_linear.size;
+	return addr >= READ_ONCE(kml_percpu_range.lo) &&
+	       addr < READ_ONCE(kml_percpu_range.hi);
+}
+
+static __always_inline struct kml_block **kml_table_entry(unsigned long addr)
+{
+	unsigned long offset = addr - kml_linear.base;
+	struct kml_table *table;
+
+	table = READ_ONCE(kml_linear.tables[offset >> KML_TABLE_SHIFT]);
+	return &table->blocks[(offset >> PAGE_SHIFT) % KML_TABLE_PAGES];
+}
+
+/*
+ * The block of an address of the linear map, or NULL. To be called within an RCU
+ * read-side critical section, in which the result is valid.
+ */
+static __always_inline struct kml_block *kml_block_at(unsigned long addr)
+{
+	if (addr - kml_linear.base >= kml_linear.size)
+		return NULL;
+	return rcu_dereference_raw(*kml_table_entry(addr));
+}
+
+struct kml_block *kml_percpu_block_at(unsigned long addr);
+bool kml_block_for_slab(unsigned long addr, size_t size, gfp_t gfp);
+bool kml_block_for_percpu(unsigned long addr, gfp_t gfp);
+struct kml_block *kml_next_block(enum kml_space space, unsigned long *from);
+void kml_block_put(struct kml_block *block);
+void kml_block_close(struct kml_block *block);
+void kml_block_bury(struct kml_block *block);
+void kml_block_forget(struct kml_block *block);
+unsigned long kml_nr_blocks(void);
+void __init kml_block_init(void);
+
+/* ---- slot.c: objects in slots ---- */
+
+/**
+ * struct kml_slot_ref - an object in a slot
+ * @block: its block
+ * @index: its index there
+ * @meta: what the slot said when it was found
+ */
+struct kml_slot_ref {
+	struct kml_block *block;
+	unsigned int index;
+	u32 meta;
+};
+
+unsigned long kml_slot_start(const struct kml_block *block, unsigned int index);
+size_t kml_slot_size(const struct kml_block *block, unsigned int index);
+bool kml_slot_alloc(unsigned long addr, size_t size, gfp_t gfp,
+		    struct kml_origin origin);
+bool kml_slot_free(unsigned long addr);
+bool kml_slot_alloc_percpu(unsigned long addr, size_t size, gfp_t gfp,
+			   struct kml_origin origin);
+bool kml_slot_free_percpu(unsigned long addr);
+bool kml_slot_find(enum kml_space space, unsigned long addr,
+		   struct kml_slot_ref *ref);
+bool kml_slot_change(struct kml_slot *slot, u32 clear, u32 set);
+int kml_slot_read(struct kml_block *block, unsigned int index, unsigned int cpu,
+		  size_t offset, void *buf, size_t len);
+bool kml_slot_promote(struct kml_block *block, unsigned int index, bool young,
+		      gfp_t gfp);
+
+#endif /* __MM_KMEMLEAK_BLOCK_H */
