@@ -14,19 +14,14 @@
  * period later if they are empty still. So whoever found a block open under RCU
  * may use a slot of it, for as long as the RCU read-side critical section lasts.
  */
-#include <linux/hash.h>
 #include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/log2.h>
 #include <linux/memblock.h>
 #include <linux/mm.h>
-#include <linux/rculist.h>
 
 #include "../slab.h"
 #include "block.h"
-
-/* Buckets of the hash of per-CPU pages, as a power of two. */
-#define PERCPU_HASH_BITS	8
 
 /* Slots in the smallest array there is, and in the largest. */
 #define SLOTS_MIN	8
@@ -46,7 +41,7 @@ struct kml_percpu_range kml_percpu_range = { .lo = ULONG_MAX };
 /* For pages in whose part of the table no block has been yet. */
 static struct kml_table no_table;
 
-static struct hlist_head percpu_hash[1 << PERCPU_HASH_BITS];
+struct hlist_head kml_percpu_hash[KML_PERCPU_BUCKETS];
 
 /* What blocks of per-CPU memory serve. */
 static const char percpu_memory;
@@ -59,32 +54,6 @@ static unsigned long nr_blocks;
 static struct kmem_cache *slot_caches[NR_SLOT_CACHES] __ro_after_init;
 static struct kmem_cache *block_caches[NR_BLOCK_CACHES] __ro_after_init;
 static struct kmem_cache *percpu_block_cache __ro_after_init;
-
-/* ---- From an address to its block ---- */
-
-static struct hlist_head *percpu_bucket(unsigned long page)
-{
-	return &percpu_hash[hash_long(page / KML_PERCPU_PAGE, PERCPU_HASH_BITS)];
-}
-
-/**
- * kml_percpu_block_at() - find the block of an address of per-CPU memory
- * @addr: value of a __percpu pointer
- *
- * Context: RCU read-side critical section, in which the result is valid.
- * Return: the block, or NULL.
- */
-struct kml_block *kml_percpu_block_at(unsigned long addr)
-{
-	unsigned long page = ALIGN_DOWN(addr, KML_PERCPU_PAGE);
-	struct kml_block *block;
-
-	hlist_for_each_entry_rcu(block, percpu_bucket(page), hash, true) {
-		if (block->start == page)
-			return block;
-	}
-	return NULL;
-}
 
 /* ---- Memory ---- */
 
@@ -211,7 +180,7 @@ static void link_block(struct kml_block *block)
 		set_entries(block, block);
 		return;
 	}
-	hlist_add_head_rcu(&block->hash, percpu_bucket(block->start));
+	hlist_add_head_rcu(&block->hash, kml_percpu_bucket(block->start));
 	if (block->start < kml_percpu_range.lo)
 		WRITE_ONCE(kml_percpu_range.lo, block->start);
 	if (end_of(block) > kml_percpu_range.hi)
@@ -340,7 +309,7 @@ bool kml_block_for_slab(unsigned long addr, size_t size, gfp_t gfp)
 	block->length = slab_size(slab);
 	block->slab = slab;
 	block->serves = cache;
-	block->reciprocal = cache->reciprocal_size;
+	block->inverse = div_u64(U64_MAX, cache->size) + 1;
 	block->stride = cache->size;
 	block->size = size;
 	block->offset = cache->red_left_pad;

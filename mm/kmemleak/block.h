@@ -5,7 +5,8 @@
 #ifndef __MM_KMEMLEAK_BLOCK_H
 #define __MM_KMEMLEAK_BLOCK_H
 
-#include <linux/reciprocal_div.h>
+#include <linux/math64.h>
+#include <linux/rculist.h>
 
 #include "internal.h"
 
@@ -17,6 +18,15 @@ struct slab;
 #define KML_PERCPU_GRAIN	8
 #define KML_PERCPU_SLOTS	(KML_PERCPU_PAGE / KML_PERCPU_GRAIN)
 
+/* What lengths of per-CPU objects are counted in; the allocator has no other. */
+#define KML_PERCPU_UNIT		4
+
+/* Larger per-CPU objects are few, and would be long to look for. */
+#define KML_PERCPU_MAX		512
+
+/* Buckets of the hash of per-CPU pages. */
+#define KML_PERCPU_BUCKETS	256
+
 /* Bits of kml_slot.meta; all clear: no object. */
 #define KML_SLOT_LIVE		BIT(0)	/* there is an object */
 #define KML_SLOT_YOUNG		BIT(1)	/* no scan has met it yet */
@@ -24,24 +34,23 @@ struct slab;
 #define KML_SLOT_SURPLUS	BIT(3)	/* a vm_struct, stands for its area */
 #define KML_SLOT_GRAY		BIT(4)	/* a root: scanned, never reported */
 #define KML_SLOT_BLACK		BIT(5)	/* neither scanned nor reported */
-#define KML_SLOT_SKIP_SHIFT	6	/* words at its start without references */
-#define KML_SLOT_SKIP		GENMASK(9, 6)
+#define KML_SLOT_WATCHED	BIT(6)	/* may be promoted by others than its owner */
+#define KML_SLOT_SKIP		GENMASK(9, 7)	/* words without references */
 #define KML_SLOT_PID_SHIFT	10
 
 /**
  * struct kml_slot - metadata of one object
  * @meta: KML_SLOT_* bits and pid. Set when the object is allocated and cleared
  *	when it is freed, by its owner; in between bits change by cmpxchg()
- * @trace: where it was allocated; valid while @meta says live
- * @comm: name of the task that did it; valid while @meta says live
- * @stamp: when, see kml_stamp(); valid while @meta says live
+ * @stamp: when it was allocated; valid while @meta says live
+ * @handles: where and by whom, as in struct kml_origin; valid while @meta says
+ *	live
  */
 struct kml_slot {
 	u32 meta;
-	u32 trace;
-	u32 comm;
 	u32 stamp;
-} __aligned(16);
+	u64 handles;
+};
 
 /**
  * struct kml_block - memory that is divided into objects
@@ -52,7 +61,7 @@ struct kml_slot {
  * @serves: the cache whose slab it is, or the block itself for per-CPU memory;
  *	NULL while it is closed; written under kml_block_lock
  * @slab: the slab, NULL for per-CPU memory; fixed
- * @reciprocal: to divide by @stride, for slabs; fixed
+ * @inverse: 2^64 divided by @stride and rounded up, for slabs; fixed
  * @hash: in a bucket of per-CPU pages; written under kml_block_lock
  * @stride: bytes from one object to the next, or in a grain; fixed
  * @size: length of an object in bytes, 0 where each has its own; fixed
@@ -64,7 +73,7 @@ struct kml_slot {
  * @idle: no object was in it when the last scan began; kml_scan_mutex
  * @queued: is in the list of blocks to be scanned; kml_scan_mutex
  * @ref: pins; the tree holds one
- * @reading: index of the slot whose object is being read, and 1
+ * @reading: slot of the per-CPU object that is being read, or NULL
  * @gray_next: next block to be scanned; kml_scan_mutex
  * @gray: bitmap of slots whose objects are to be scanned; kml_scan_mutex
  * @counted: bitmap of slots whose objects were found referenced by this mark
@@ -84,7 +93,7 @@ struct kml_block {
 	union {
 		struct {
 			struct slab *slab;
-			struct reciprocal_value reciprocal;
+			u64 inverse;
 		};
 		struct hlist_node hash;
 	};
@@ -98,17 +107,25 @@ struct kml_block {
 	bool idle;
 	bool queued;
 	refcount_t ref;
-	u32 reading;
+	const struct kml_slot *reading;
 	struct kml_block *gray_next;
 	unsigned long *gray;
 	unsigned long *counted;
 	unsigned long seen[];
 };
 
+/* The index of the object that an offset into a slab falls in. */
+static __always_inline unsigned long
+kml_block_index(const struct kml_block *block, unsigned long offset)
+{
+	/* Exact: the error is @offset * @stride / 2^64. */
+	return mul_u64_u64_shr(offset, block->inverse, 64);
+}
+
 /* The lengths of the objects of a block of per-CPU memory; by their owners. */
 static inline u8 *kml_block_sizes(const struct kml_block *block)
 {
-	return (u8 *)(block->counted + BITS_TO_LONGS(block->nr));
+	return (u8 *)(block->seen + 3 * BITS_TO_LONGS(KML_PERCPU_SLOTS));
 }
 
 /* The blocks of the pages in one part of the linear map. */
@@ -173,7 +190,26 @@ static __always_inline struct kml_block *kml_block_at(unsigned long addr)
 	return rcu_dereference_raw(*kml_table_entry(addr));
 }
 
-struct kml_block *kml_percpu_block_at(unsigned long addr);
+extern struct hlist_head kml_percpu_hash[KML_PERCPU_BUCKETS];
+
+static __always_inline struct hlist_head *kml_percpu_bucket(unsigned long addr)
+{
+	return &kml_percpu_hash[addr / KML_PERCPU_PAGE % KML_PERCPU_BUCKETS];
+}
+
+/* The same for an address of per-CPU memory. */
+static __always_inline struct kml_block *kml_percpu_block_at(unsigned long addr)
+{
+	unsigned long page = ALIGN_DOWN(addr, KML_PERCPU_PAGE);
+	struct kml_block *block;
+
+	hlist_for_each_entry_rcu(block, kml_percpu_bucket(page), hash, true) {
+		if (likely(block->start == page))
+			return block;
+	}
+	return NULL;
+}
+
 bool kml_block_for_slab(unsigned long addr, size_t size, gfp_t gfp);
 bool kml_block_for_percpu(unsigned long addr, gfp_t gfp);
 struct kml_block *kml_next_block(enum kml_space space, unsigned long *from);
@@ -200,12 +236,6 @@ struct kml_slot_ref {
 
 unsigned long kml_slot_start(const struct kml_block *block, unsigned int index);
 size_t kml_slot_size(const struct kml_block *block, unsigned int index);
-bool kml_slot_alloc(unsigned long addr, size_t size, gfp_t gfp,
-		    struct kml_origin origin);
-bool kml_slot_free(unsigned long addr);
-bool kml_slot_alloc_percpu(unsigned long addr, size_t size, gfp_t gfp,
-			   struct kml_origin origin);
-bool kml_slot_free_percpu(unsigned long addr);
 bool kml_slot_find(enum kml_space space, unsigned long addr,
 		   struct kml_slot_ref *ref);
 bool kml_slot_change(struct kml_slot *slot, u32 clear, u32 set);

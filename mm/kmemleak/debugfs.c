@@ -130,7 +130,7 @@ static int describe_at(unsigned long addr)
 	enum kml_space space;
 
 	for (space = 0; space < KML_NR_SPACES && !obj; space++)
-		obj = kml_find(&kml_trees[space], addr);
+		obj = kml_find_any(space, addr);
 	if (!obj)
 		return -EINVAL;
 

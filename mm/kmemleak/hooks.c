@@ -20,20 +20,53 @@
 
 #include <asm/sections.h>
 
-#include "block.h"
+#include "hot.h"
 
 static unsigned long addr_of(const void *ptr)
 {
 	return (unsigned long)kasan_reset_tag(ptr);
 }
 
+static __always_inline struct kml_origin
+origin_of(unsigned long caller, const void *frame, gfp_t gfp)
+{
+	struct kml_origin origin;
+
+	/* The depot is set up right before the detector leaves this state. */
+	if (unlikely(READ_ONCE(kml_state) == KML_STATE_EARLY))
+		return (struct kml_origin){ 0, 0 };
+	origin = kml_origin_cached(frame);
+	return likely(origin.handles) ? origin : kml_origin(caller, frame, gfp);
+}
+
 /* Who called the hook: its own frame, however it is inlined, is the first one. */
-#define here(gfp)	kml_origin(_RET_IP_, __builtin_frame_address(0), gfp)
+#define here(gfp)	origin_of(_RET_IP_, __builtin_frame_address(0), gfp)
 
 /* The value of a __percpu pointer as it is found in memory. */
 static unsigned long percpu_addr_of(const void __percpu *ptr)
 {
 	return addr_of((__force const void *)ptr);
+}
+
+/* All that is not done at once. */
+static noinline void alloc_slowly(const void *ptr, size_t size, int min_count,
+				  gfp_t gfp, unsigned long caller,
+				  const void *frame)
+{
+	unsigned long addr = addr_of(ptr);
+	struct kml_origin origin;
+
+	if (!kml_tracking() || IS_ERR_OR_NULL(ptr))
+		return;
+	origin = origin_of(caller, frame, gfp);
+	/* KFENCE objects are as small as asked for, not as their cache says. */
+	if (is_kfence_address(ptr))
+		size = kfence_ksize(ptr) ?: size;
+	else if (min_count == 1 &&
+		 (kml_slot_alloc(addr, size, origin) ||
+		  kml_slot_alloc_new(addr, size, gfp, origin)))
+		return;
+	kml_track(KML_VIRT, addr, size, min_count, 0, gfp, origin);
 }
 
 /**
@@ -48,17 +81,16 @@ static unsigned long percpu_addr_of(const void __percpu *ptr)
  */
 void kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp)
 {
+	const void *frame = __builtin_frame_address(0);
 	struct kml_origin origin;
 
-	if (!kml_tracking() || IS_ERR_OR_NULL(ptr))
-		return;
-	origin = here(gfp);
-	/* KFENCE objects are as small as asked for, not as their cache says. */
-	if (unlikely(is_kfence_address(ptr)))
-		size = kfence_ksize(ptr) ?: size;
-	else if (min_count == 1 && kml_slot_alloc(addr_of(ptr), size, gfp, origin))
-		return;
-	kml_track(KML_VIRT, addr_of(ptr), size, min_count, 0, gfp, origin);
+	if (likely(READ_ONCE(kml_state) == KML_STATE_ON && min_count == 1)) {
+		origin = kml_origin_cached(frame);
+		if (likely(origin.handles &&
+			   kml_slot_alloc(addr_of(ptr), size, origin)))
+			return;
+	}
+	alloc_slowly(ptr, size, min_count, gfp, _RET_IP_, frame);
 }
 EXPORT_SYMBOL_GPL(kmemleak_alloc);
 
@@ -78,7 +110,8 @@ void kmemleak_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp)
 	if (!kml_tracking() || IS_ERR_OR_NULL((__force const void *)ptr))
 		return;
 	origin = here(gfp);
-	if (!kml_slot_alloc_percpu(addr, size, gfp, origin))
+	if (unlikely(!kml_slot_alloc_percpu(addr, size, origin)) &&
+	    !kml_slot_alloc_percpu_new(addr, size, gfp, origin))
 		kml_track(KML_PERCPU, addr, size, 1, 0, gfp, origin);
 }
 EXPORT_SYMBOL_GPL(kmemleak_alloc_percpu);
@@ -120,6 +153,14 @@ void kmemleak_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp)
 }
 EXPORT_SYMBOL_GPL(kmemleak_vmalloc);
 
+static noinline void free_other(const void *ptr)
+{
+	unsigned long addr = addr_of(ptr);
+
+	if (!IS_ERR_OR_NULL(ptr) && !kml_slot_free_watched(addr))
+		kml_untrack(KML_VIRT, addr);
+}
+
 /**
  * kmemleak_free() - a block is about to be freed
  * @ptr: its first byte; NULL and error pointers are ignored
@@ -129,10 +170,10 @@ EXPORT_SYMBOL_GPL(kmemleak_vmalloc);
  */
 void kmemleak_free(const void *ptr)
 {
-	if (!kml_following_frees() || IS_ERR_OR_NULL(ptr))
+	if (unlikely(!kml_following_frees()))
 		return;
-	if (!kml_slot_free(addr_of(ptr)))
-		kml_untrack(KML_VIRT, addr_of(ptr));
+	if (unlikely(!kml_slot_free(addr_of(ptr))))
+		free_other(ptr);
 }
 EXPORT_SYMBOL_GPL(kmemleak_free);
 
@@ -165,7 +206,7 @@ void kmemleak_free_percpu(const void __percpu *ptr)
 
 	if (!kml_following_frees() || IS_ERR_OR_NULL((__force const void *)ptr))
 		return;
-	if (!kml_slot_free_percpu(addr))
+	if (unlikely(!kml_slot_free_percpu(addr)))
 		kml_untrack(KML_PERCPU, addr);
 }
 EXPORT_SYMBOL_GPL(kmemleak_free_percpu);
@@ -182,7 +223,7 @@ EXPORT_SYMBOL_GPL(kmemleak_free_percpu);
 void kmemleak_update_trace(const void *ptr)
 {
 	if (kml_tracking() && !IS_ERR_OR_NULL(ptr))
-		kml_set_trace(addr_of(ptr), here(0).trace);
+		kml_set_trace(addr_of(ptr), kml_trace_of(here(0).handles));
 }
 EXPORT_SYMBOL(kmemleak_update_trace);
 

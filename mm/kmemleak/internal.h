@@ -216,25 +216,34 @@ static inline gfp_t kml_gfp(gfp_t gfp)
 
 /* ---- trace.c: allocation stacks ---- */
 
-/* Incremented when code goes, see modtext.c: part of what a trace means. */
-extern u32 kml_text_epoch;
-
 /**
  * struct kml_origin - who allocated something, and where
- * @trace: the stack
- * @comm: name of the task, or kind of interrupt
+ * @handles: of the stack, and in the upper half of the name of the task or the
+ *	kind of interrupt
  * @pid: of the task, 0 in interrupts
+ *
+ * Two words, which functions return in registers.
  */
 struct kml_origin {
-	depot_stack_handle_t trace;
-	depot_stack_handle_t comm;
-	u32 pid;
+	u64 handles;
+	u64 pid;
 };
 
-struct kml_origin kml_origin(unsigned long caller, const void *frame, gfp_t gfp);
+static inline depot_stack_handle_t kml_trace_of(u64 handles)
+{
+	return lower_32_bits(handles);
+}
+
+static inline depot_stack_handle_t kml_comm_of(u64 handles)
+{
+	return upper_32_bits(handles);
+}
+
 unsigned int kml_trace_fetch(depot_stack_handle_t trace,
 			     unsigned long **entries, u32 *epoch);
 void kml_comm_fetch(depot_stack_handle_t comm, char *buf);
+u32 kml_trace_epoch(void);
+void kml_trace_new_epoch(void);
 
 /* ---- object.c: the store ---- */
 
@@ -350,6 +359,7 @@ void kml_paint(enum kml_space space, unsigned long start, int min_count);
 void kml_hand_surplus(unsigned long start, unsigned long target);
 void kml_add_area(unsigned long start, size_t size, gfp_t gfp);
 struct kml_object *kml_find_own(enum kml_space space, unsigned long addr);
+struct kml_object *kml_find_any(enum kml_space space, unsigned long addr);
 struct kml_object *kml_find_exact(enum kml_space space, unsigned long start,
 				  const char *what);
 void kml_set_trace(unsigned long addr, depot_stack_handle_t trace);

@@ -26,16 +26,13 @@
 /* Traces that a sweep remembers, as a power of two. */
 #define GONE_VISITED_BITS	9
 
-/* Traces that lead through code that may go have its value when it was taken. */
-u32 kml_text_epoch;
-
 #ifdef CONFIG_MODULES
 
 /**
  * struct gone_name - name of one address in code that is gone
  * @node: in gone_names, by @addr
  * @addr: the address
- * @epoch: value of kml_text_epoch from which on it no longer had this name
+ * @epoch: value of kml_trace_epoch() from which on it no longer had this name
  * @used: an object's trace still has it, found the last sweep
  * @name: function, offset, size and module
  */
@@ -156,7 +153,8 @@ static void gather_blocks(struct gone_sweep *sweep, enum kml_space space)
 
 			/* Pairs with smp_store_release() in publish(). */
 			if (smp_load_acquire(&slot->meta) & KML_SLOT_LIVE)
-				gather_trace(sweep, READ_ONCE(slot->trace));
+				gather_trace(sweep,
+					     kml_trace_of(slot->handles));
 		}
 		kml_block_put(block);
 		cond_resched();
@@ -229,7 +227,7 @@ static void code_goes(const struct module *mod, bool init_only)
 	sweep->init_only = init_only;
 
 	mutex_lock(&gone_mutex);
-	epoch = kml_text_epoch + 1;
+	epoch = kml_trace_epoch() + 1;
 	do {
 		progress = false;
 		sweep_traces(sweep);
@@ -240,7 +238,7 @@ static void code_goes(const struct module *mod, bool init_only)
 	drop_unused();
 	/* An epoch makes all traces through modules new ones. */
 	if (found)
-		WRITE_ONCE(kml_text_epoch, epoch);
+		kml_trace_new_epoch();
 	mutex_unlock(&gone_mutex);
 
 	kfree(sweep);

@@ -69,6 +69,8 @@ static struct {
 	struct kml_block *gray_blocks;
 	/* Deepest frame of the scanning task that is not the scan's own. */
 	const void *frame;
+	/* There are suspects in slots. */
+	bool watched;
 	/* There are blocks to bury when a grace period has passed. */
 	bool closed;
 	/* Leaks of the last scan that came to an end. */
@@ -323,7 +325,7 @@ static int scan_task_stack(const void *stack, const void *live,
 {
 	struct kml_object *obj;
 
-	obj = kml_find_own(KML_VIRT, (unsigned long)stack);
+	obj = kml_find(&kml_trees[KML_VIRT], (unsigned long)stack);
 	if (obj) {
 		/* The first task's stack is but a part of the data section. */
 		if (obj->start == (unsigned long)stack && kml_is_counted(obj))
@@ -554,21 +556,48 @@ static void shade_roots(struct kml_block *block)
 	shade_young(block);
 }
 
-/* Suspects leave their slots, which have no room for what is to come. */
+static bool is_suspect_slot(const struct kml_block *block, unsigned int index)
+{
+	u32 meta = slot_meta(block, index);
+
+	return meta & KML_SLOT_LIVE && !test_bit(index, block->seen) &&
+	       !(meta & (KML_SLOT_YOUNG | KML_SLOT_GRAY | KML_SLOT_BLACK));
+}
+
+static void watch_suspects(struct kml_block *block)
+{
+	unsigned int i;
+
+	for (i = 0; i < block->nr; i++) {
+		if (is_suspect_slot(block, i) &&
+		    kml_slot_change(&block->slots[i], 0, KML_SLOT_WATCHED))
+			scan.watched = true;
+	}
+}
+
 static void promote_suspects(struct kml_block *block)
 {
 	unsigned int i;
 
 	for (i = 0; i < block->nr; i++) {
-		u32 meta = slot_meta(block, i);
-
-		if (!(meta & KML_SLOT_LIVE) || test_bit(i, block->seen) ||
-		    meta & (KML_SLOT_YOUNG | KML_SLOT_GRAY | KML_SLOT_BLACK))
-			continue;
 		/* Without memory it cannot be decided: it is in use. */
-		if (!kml_slot_promote(block, i, false, GFP_KERNEL))
+		if (is_suspect_slot(block, i) &&
+		    !kml_slot_promote(block, i, false, GFP_KERNEL))
 			shade_slot(block, i);
 	}
+}
+
+/* Suspects leave their slots, which have no room for what is to come. */
+static int promote_all_suspects(void)
+{
+	scan.watched = false;
+	for_each_block(watch_suspects);
+	if (!scan.watched)
+		return 0;
+	/* Who frees one from here on knows that it is watched. */
+	synchronize_rcu();
+	for_each_block(promote_suspects);
+	return scan_gray();
 }
 
 /* ---- Objects of their own ---- */
@@ -703,8 +732,7 @@ static int confirm(void)
 	unsigned long before, after;
 	int ret, passes;
 
-	for_each_block(promote_suspects);
-	ret = scan_gray();
+	ret = promote_all_suspects();
 	if (ret)
 		return ret;
 	sum_matches(match_suspect, note_content, NULL);

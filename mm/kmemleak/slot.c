@@ -15,32 +15,17 @@
 #include <linux/percpu.h>
 #include <linux/vmalloc.h>
 
-#include "../slab.h"
-#include "block.h"
+#include "hot.h"
 
 /* Times a block is looked for, and made, for one object. */
 #define SLOT_TRIES	3
-
-/* In 32 bits for over a year, to a 64th of a second at least. */
-#define STAMP_SHIFT	(HZ > 128 ? ilog2(HZ) - 6 : 0)
-
-/* Larger per-CPU objects are few, and would be long to look for. */
-#define PERCPU_SIZE_MAX	512
-
-/* What lengths of per-CPU objects are counted in; the allocator has no other. */
-#define PERCPU_UNIT	4
-
-static u32 stamp_now(void)
-{
-	return jiffies >> STAMP_SHIFT;
-}
 
 static unsigned long stamp_to_jiffies(u32 stamp)
 {
 	unsigned long now = jiffies;
 
-	return now - ((unsigned long)((u32)(now >> STAMP_SHIFT) - stamp) <<
-		      STAMP_SHIFT);
+	return now - ((unsigned long)((u32)(now >> KML_STAMP_SHIFT) - stamp) <<
+		      KML_STAMP_SHIFT);
 }
 
 /**
@@ -67,48 +52,12 @@ unsigned long kml_slot_start(const struct kml_block *block, unsigned int index)
 size_t kml_slot_size(const struct kml_block *block, unsigned int index)
 {
 	if (block->space == KML_PERCPU)
-		return READ_ONCE(kml_block_sizes(block)[index]) * PERCPU_UNIT;
+		return READ_ONCE(kml_block_sizes(block)[index]) * KML_PERCPU_UNIT;
 	return block->size;
 }
 
-static __always_inline void publish(struct kml_slot *slot,
-				    struct kml_origin origin)
-{
-	WRITE_ONCE(slot->trace, origin.trace);
-	WRITE_ONCE(slot->comm, origin.comm);
-	WRITE_ONCE(slot->stamp, stamp_now());
-	/* Pairs with smp_load_acquire() of those who look at the slot. */
-	smp_store_release(&slot->meta,
-			  origin.pid << KML_SLOT_PID_SHIFT |
-			  KML_SLOT_LIVE | KML_SLOT_YOUNG);
-}
-
-/* The index of the object that starts at @addr, or a number beyond all slots. */
-static __always_inline unsigned int index_at(const struct kml_block *block,
-					     unsigned long addr)
-{
-	u32 offset = addr - block->start;
-	u32 index = reciprocal_divide(offset, block->reciprocal);
-
-	return index * block->stride + block->offset == offset ? index : U32_MAX;
-}
-
-/* Does the block describe the slab that @addr is in now? */
-static __always_inline bool is_current(const struct kml_block *block,
-				       unsigned long addr, size_t size)
-{
-	const struct slab *slab = virt_to_slab((void *)addr);
-	const struct kmem_cache *cache;
-
-	if (unlikely(slab != block->slab))
-		return false;
-	cache = slab->slab_cache;
-	return cache == READ_ONCE(block->serves) &&
-	       cache->size == block->stride && size == block->size;
-}
-
 /**
- * kml_slot_alloc() - put a new slab object into its slot
+ * kml_slot_alloc_new() - put a slab object into its slot of a block to be made
  * @addr: its first address
  * @size: its length in bytes
  * @gfp: flags of the allocation
@@ -118,90 +67,56 @@ static __always_inline bool is_current(const struct kml_block *block,
  * Return: true if it is tracked now; false if it is no plain slab object, or for
  * want of memory.
  */
-bool kml_slot_alloc(unsigned long addr, size_t size, gfp_t gfp,
-		    struct kml_origin origin)
+bool kml_slot_alloc_new(unsigned long addr, size_t size, gfp_t gfp,
+			struct kml_origin origin)
 {
-	struct kml_block *block;
-	unsigned int index;
 	int tries = SLOT_TRIES;
 
-	do {
-		rcu_read_lock();
-		block = kml_block_at(addr);
-		if (likely(block && is_current(block, addr, size))) {
-			index = index_at(block, addr);
-			if (likely(index < block->nr)) {
-				publish(&block->slots[index], origin);
-				rcu_read_unlock();
-				return true;
-			}
-			tries = 0;
-		}
-		rcu_read_unlock();
-	} while (tries-- && kml_block_for_slab(addr, size, gfp));
+	/* A scan may close it at once. */
+	while (tries-- && kml_block_for_slab(addr, size, gfp)) {
+		if (kml_slot_alloc(addr, size, origin))
+			return true;
+	}
 	return false;
 }
 
-/* Take an object out of its slot. Returns false if it was not there. */
-static __always_inline bool retire(struct kml_block *block, unsigned int index)
+/**
+ * kml_slot_wait() - wait until an object is no longer being read
+ * @block: its block, seen under RCU
+ * @slot: the slot it was in
+ *
+ * Context: Any but NMI.
+ */
+void kml_slot_wait(const struct kml_block *block, const struct kml_slot *slot)
 {
-	struct kml_slot *slot = &block->slots[index];
-	u32 meta;
-
-	if (!(READ_ONCE(slot->meta) & KML_SLOT_LIVE))
-		return false;
-	/*
-	 * The allocator orders this before the next owner's publish(). It has
-	 * to be an exchange as the object may be promoted at the same time.
-	 */
-	meta = xchg_relaxed(&slot->meta, 0);
-	if (unlikely(meta & KML_SLOT_PINNED)) {
-		/* Pairs with smp_store_release() in kml_slot_read(). */
-		while (smp_load_acquire(&block->reading) == index + 1)
-			cpu_relax();
-	}
-	return meta & KML_SLOT_LIVE;
+	/* Pairs with smp_store_release() in read_percpu(). */
+	while (smp_load_acquire(&block->reading) == slot)
+		cpu_relax();
 }
 
 /**
- * kml_slot_free() - take a slab object out of its slot
+ * kml_slot_free_watched() - take a slab object out of its slot
  * @addr: its first address
  *
  * Context: Any but NMI.
  * Return: true if it was in a slot, false if it is not or nothing is there.
  */
-bool kml_slot_free(unsigned long addr)
+bool kml_slot_free_watched(unsigned long addr)
 {
 	struct kml_block *block;
+	unsigned long index;
 	bool found = false;
-	unsigned int index;
 
 	rcu_read_lock();
 	block = kml_block_at(addr);
-	if (likely(block)) {
-		index = index_at(block, addr);
-		if (likely(index < block->nr))
-			found = retire(block, index);
-	}
+	if (block && kml_index_at(block, addr, &index))
+		found = kml_slot_retire(block, &block->slots[index]);
 	rcu_read_unlock();
 	return found;
 }
 
-static bool percpu_fits(unsigned long addr, size_t size)
-{
-	return size <= PERCPU_SIZE_MAX && IS_ALIGNED(size, PERCPU_UNIT) &&
-	       IS_ALIGNED(addr, KML_PERCPU_GRAIN) &&
-	       addr % KML_PERCPU_PAGE + size <= KML_PERCPU_PAGE;
-}
-
-static unsigned int percpu_index(const struct kml_block *block,
-				 unsigned long addr)
-{
-	return (addr - block->start) / KML_PERCPU_GRAIN;
-}
-
 /**
- * kml_slot_alloc_percpu() - put a new per-CPU object into its slot
+ * kml_slot_alloc_percpu_new() - the same for a per-CPU object
  * @addr: value of the __percpu pointer
  * @size: length of each CPU's copy in bytes
  * @gfp: flags of the allocation
@@ -211,52 +126,17 @@ static unsigned int percpu_index(const struct kml_block *block,
  * Return: true if it is tracked now; false if it does not fit a slot, or for
  * want of memory.
  */
-bool kml_slot_alloc_percpu(unsigned long addr, size_t size, gfp_t gfp,
-			   struct kml_origin origin)
+bool kml_slot_alloc_percpu_new(unsigned long addr, size_t size, gfp_t gfp,
+			       struct kml_origin origin)
 {
-	struct kml_block *block;
-	unsigned int index;
 	int tries = SLOT_TRIES;
 
-	if (!percpu_fits(addr, size))
-		return false;
-	do {
-		rcu_read_lock();
-		block = kml_percpu_block_at(addr);
-		if (likely(block && READ_ONCE(block->serves))) {
-			index = percpu_index(block, addr);
-			WRITE_ONCE(kml_block_sizes(block)[index],
-				   size / PERCPU_UNIT);
-			publish(&block->slots[index], origin);
-			rcu_read_unlock();
+	while (tries-- && kml_percpu_fits(addr, size) &&
+	       kml_block_for_percpu(addr, gfp)) {
+		if (kml_slot_alloc_percpu(addr, size, origin))
 			return true;
-		}
-		rcu_read_unlock();
-	} while (tries-- && kml_block_for_percpu(addr, gfp));
+	}
 	return false;
-}
-
-/**
- * kml_slot_free_percpu() - take a per-CPU object out of its slot
- * @addr: value of the __percpu pointer
- *
- * Context: Any but NMI. Waits until a scan that reads the object has read one
- * chunk of it.
- * Return: true if it was in a slot, false if it is not or nothing is there.
- */
-bool kml_slot_free_percpu(unsigned long addr)
-{
-	struct kml_block *block;
-	bool found = false;
-
-	if (!IS_ALIGNED(addr, KML_PERCPU_GRAIN))
-		return false;
-	rcu_read_lock();
-	block = kml_percpu_block_at(addr);
-	if (likely(block))
-		found = retire(block, percpu_index(block, addr));
-	rcu_read_unlock();
-	return found;
 }
 
 /* ---- For those who do not own the object ---- */
@@ -265,11 +145,11 @@ bool kml_slot_free_percpu(unsigned long addr)
 static bool find_percpu(const struct kml_block *block, unsigned long addr,
 			struct kml_slot_ref *ref)
 {
-	unsigned int index = percpu_index(block, addr);
-	unsigned int grains = PERCPU_SIZE_MAX / KML_PERCPU_GRAIN;
+	unsigned int index = kml_percpu_index(addr);
+	unsigned int grains = KML_PERCPU_MAX / KML_PERCPU_GRAIN;
 
 	do {
-		/* Pairs with smp_store_release() in publish(). */
+		/* Pairs with smp_store_release() in kml_slot_publish(). */
 		ref->meta = smp_load_acquire(&block->slots[index].meta);
 		ref->index = index;
 		if (ref->meta & KML_SLOT_LIVE)
@@ -283,13 +163,13 @@ static bool find_in_slab(const struct kml_block *block, unsigned long addr,
 			 struct kml_slot_ref *ref)
 {
 	u32 offset = addr - block->start;
-	u32 index = reciprocal_divide(offset, block->reciprocal);
+	u32 index = kml_block_index(block, offset);
 
 	if (index >= block->nr ||
 	    offset - index * block->stride - block->offset >= block->size)
 		return false;
 	ref->index = index;
-	/* Pairs with smp_store_release() in publish(). */
+	/* Pairs with smp_store_release() in kml_slot_publish(). */
 	ref->meta = smp_load_acquire(&block->slots[index].meta);
 	return ref->meta & KML_SLOT_LIVE;
 }
@@ -346,14 +226,14 @@ static int read_percpu(struct kml_block *block, unsigned int index,
 	int ret = -ENOENT;
 
 	local_irq_save(flags);
-	WRITE_ONCE(block->reading, index + 1);
+	WRITE_ONCE(block->reading, slot);
 	/* Fully ordered: who finds the pin finds what is being read. */
 	if (kml_slot_change(slot, 0, KML_SLOT_PINNED)) {
 		ret = kml_read_memory(buf, src, len);
 		kml_slot_change(slot, KML_SLOT_PINNED, 0);
 	}
-	/* Pairs with smp_load_acquire() in retire(). */
-	smp_store_release(&block->reading, 0);
+	/* Pairs with smp_load_acquire() in kml_slot_wait(). */
+	smp_store_release(&block->reading, NULL);
 	local_irq_restore(flags);
 	return ret;
 }
@@ -396,6 +276,7 @@ static void fill_object(struct kml_object *obj, const struct kml_block *block,
 {
 	const struct kml_slot *slot = &block->slots[index];
 	unsigned long surplus;
+	u64 handles;
 
 	kml_object_init(obj, block->space, kml_slot_start(block, index),
 			kml_slot_size(block, index));
@@ -406,8 +287,9 @@ static void fill_object(struct kml_object *obj, const struct kml_block *block,
 		obj->min_count = KML_BLACK;
 		obj->flags = KML_NO_SCAN;
 	}
-	obj->trace = READ_ONCE(slot->trace);
-	obj->comm = READ_ONCE(slot->comm);
+	handles = READ_ONCE(slot->handles);
+	obj->trace = kml_trace_of(handles);
+	obj->comm = kml_comm_of(handles);
 	obj->jiffies = stamp_to_jiffies(READ_ONCE(slot->stamp));
 	obj->pid = meta >> KML_SLOT_PID_SHIFT;
 	if (meta & KML_SLOT_SURPLUS &&
@@ -438,6 +320,9 @@ static void add_tail_area(struct kml_object *obj, unsigned int skip, gfp_t gfp)
  *	is left where it is
  * @gfp: flags to allocate with
  *
+ * The object must not be freed by who does not know that it is promoted: either
+ * the caller owns it, or it has been watched for an RCU grace period.
+ *
  * Context: Any but NMI that may allocate with @gfp.
  * Return: true if it has, or was freed meanwhile; false for want of memory.
  */
@@ -448,7 +333,7 @@ bool kml_slot_promote(struct kml_block *block, unsigned int index, bool young,
 	struct kml_object *obj;
 	u32 meta;
 
-	/* Pairs with smp_store_release() in publish(). */
+	/* Pairs with smp_store_release() in kml_slot_publish(). */
 	meta = smp_load_acquire(&slot->meta);
 	while (meta & KML_SLOT_LIVE && (young || !(meta & KML_SLOT_YOUNG))) {
 		unsigned int skip = FIELD_GET(KML_SLOT_SKIP, meta) * sizeof(long);

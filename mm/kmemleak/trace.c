@@ -13,33 +13,20 @@
  * the cache stays right where the unwinder knows better, as with return
  * addresses that a tracer has replaced.
  */
-#include <linux/hardirq.h>
-#include <linux/jiffies.h>
 #include <linux/kernel.h>
 #include <linux/moduleparam.h>
+#include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/sched/task.h>
 #include <linux/sched/task_stack.h>
 #include <linux/stackdepot.h>
 #include <linux/stacktrace.h>
 #include <linux/string.h>
-#include <linux/unaligned.h>
 
-#ifdef CONFIG_ARM64
-#include <asm/pointer_auth.h>
-#include <asm/stacktrace.h>
-#endif
-
-#include "internal.h"
+#include "hot.h"
 
 /* Frames of the detector itself that may stand above the allocator's. */
 #define TRACE_INTERNAL	6
-
-/* Entries of a CPU's cache, as a power of two. */
-#define TRACE_CACHE_BITS	9
-
-/* Odd, without pattern: 2^64 divided by the golden ratio. */
-#define TRACE_HASH_FACTOR	0x9e3779b97f4a7c15ULL
 
 /*
  * No return address is below this: it ends traces that lead through code that
@@ -47,31 +34,35 @@
  */
 #define TRACE_EPOCH_END		0x100000UL
 
-#define TRACE_COMM_WORDS	(TASK_COMM_LEN / sizeof(u64))
-
-/**
- * struct trace_entry - what was once found out about a hash
- * @key: the hash, exclusive-or @data
- * @data: handles of the trace and of the name, see pack(); 0: empty
- *
- * An interrupt, or after a migration another CPU, may write an entry while it
- * is read. A mixture of two entries does not give back the hash of either, so
- * that no lock and no barrier is needed.
- */
-struct trace_entry {
-	u64 key;
-	u64 data;
-};
-
-static DEFINE_PER_CPU_ALIGNED(struct trace_entry [1 << TRACE_CACHE_BITS],
-			      trace_cache);
+DEFINE_PER_CPU_ALIGNED(struct kml_trace_entry [1 << KML_TRACE_CACHE_BITS],
+		       kml_trace_cache);
 
 /* Frames that are kept. */
 static unsigned int trace_depth = KML_TRACE_DEPTH;
 
+u64 kml_trace_seed __read_mostly = KML_TRACE_DEPTH;
+static DEFINE_MUTEX(seed_mutex);
+
+static u32 epoch_of(u64 seed)
+{
+	return upper_32_bits(seed);
+}
+
+static void set_seed(u32 epoch, unsigned int depth)
+{
+	WRITE_ONCE(kml_trace_seed, (u64)epoch << 32 | depth);
+}
+
 static int set_trace_depth(const char *val, const struct kernel_param *kp)
 {
-	return param_set_uint_minmax(val, kp, 1, KML_TRACE_DEPTH);
+	int ret = param_set_uint_minmax(val, kp, 1, KML_TRACE_DEPTH);
+
+	if (ret)
+		return ret;
+	mutex_lock(&seed_mutex);
+	set_seed(epoch_of(kml_trace_seed), trace_depth);
+	mutex_unlock(&seed_mutex);
+	return 0;
 }
 
 static const struct kernel_param_ops trace_depth_ops = {
@@ -80,135 +71,106 @@ static const struct kernel_param_ops trace_depth_ops = {
 };
 module_param_cb(trace_depth, &trace_depth_ops, &trace_depth, 0600);
 
-/* ---- Frame records ---- */
-
-#if defined(CONFIG_ARM64) || defined(CONFIG_FRAME_POINTER)
-
-/* What the compiler leaves at the frame pointer. */
-struct frame_record {
-	unsigned long fp;
-	unsigned long lr;
-};
-
-static __always_inline unsigned long return_address(unsigned long lr)
+/**
+ * kml_trace_epoch() - tell the epoch that traces are taken in
+ *
+ * Context: Any.
+ * Return: a number below 2^20.
+ */
+u32 kml_trace_epoch(void)
 {
-#ifdef CONFIG_ARM64
-	return ptrauth_strip_kernel_insn_pac(lr);
-#else
-	return lr;
-#endif
+	return epoch_of(READ_ONCE(kml_trace_seed));
 }
 
-/* Where the last record of the stack may stand that has one at @frame. */
-static __always_inline unsigned long last_record(unsigned long frame)
+/**
+ * kml_trace_new_epoch() - from now on, take code that may go for other code
+ *
+ * Traces that lead through it are no longer the same ones as before. After a
+ * million times they are again what they were at first.
+ *
+ * Context: Process context; may sleep.
+ */
+void kml_trace_new_epoch(void)
+{
+	mutex_lock(&seed_mutex);
+	set_seed((epoch_of(kml_trace_seed) + 1) % TRACE_EPOCH_END,
+		 kml_trace_depth_of(kml_trace_seed));
+	mutex_unlock(&seed_mutex);
+}
+
+/* ---- Frame records ---- */
+
+#ifdef KML_FRAME_RECORDS
+
+/* May the records lead from the stack of an interrupt to the task's? */
+static bool may_cross(unsigned long frame, unsigned long next)
 {
 	unsigned long stack = (unsigned long)task_stack_page(current);
 
-	if (likely(frame - stack < THREAD_SIZE))
-		return stack + THREAD_SIZE - sizeof(struct frame_record);
-#ifdef CONFIG_ARM64
-	struct stack_info irq = stackinfo_get_irq();
-
-	if (frame - irq.low < irq.high - irq.low)
-		return irq.high - sizeof(struct frame_record);
-#endif
-	return 0;
+	return frame - stack >= THREAD_SIZE &&
+	       next - stack <= THREAD_SIZE - sizeof(struct kml_frame_record);
 }
 
-typedef void (*frame_visit_t)(u64 *arg, unsigned long addr);
-
-/*
- * Visit the return addresses from the record at @frame on. Returns false if
- * the records lead to where none can be expected.
- */
-static __always_inline bool walk_frames(unsigned long frame,
-					unsigned int depth,
-					frame_visit_t visit, u64 *arg)
+/* Returns false if the records lead to where none can be expected. */
+static bool hash_all_frames(u64 *hash, unsigned long frame, unsigned int depth)
 {
-	unsigned long last = last_record(frame);
-
-	if (unlikely(!last))
+	if (!kml_last_record(frame))
 		return false;
-	for (;;) {
-		const struct frame_record *record = (void *)frame;
-		unsigned long next = READ_ONCE(record->fp);
+	while (!kml_hash_frames(hash, &frame, &depth)) {
+		unsigned long next = ((struct kml_frame_record *)frame)->fp;
 
-		visit(arg, return_address(READ_ONCE(record->lr)));
-		if (!--depth)
-			return true;
-		if (unlikely(next <= frame || next > last)) {
-			if (!next)
-				return true;
-			/* From an interrupt's stack to the task's, once. */
-			if (next - frame <= last - frame)
-				return false;
-			if (frame - (unsigned long)task_stack_page(current) <
-			    THREAD_SIZE)
-				return false;
-			last = last_record(next);
-			if (!last)
-				return false;
-		}
+		if (!may_cross(frame, next))
+			return false;
 		frame = next;
 	}
+	return true;
 }
 
-static __always_inline void hash_frame(u64 *hash, unsigned long addr)
+/* Do the frame records say the same as the unwinder? */
+static bool frames_agree(unsigned long frame, unsigned int depth,
+			 const unsigned long *entries, unsigned int nr)
 {
-	*hash = *hash * TRACE_HASH_FACTOR + addr;
-}
+	unsigned long last = kml_last_record(frame);
 
-static __always_inline bool hash_frames(u64 *hash, const void *frame,
-					unsigned int depth)
-{
-	return walk_frames((unsigned long)frame, depth, hash_frame, hash);
-}
+	if (!last)
+		return false;
+	for (; depth; depth--) {
+		struct kml_frame_record record =
+			*(struct kml_frame_record *)frame;
 
-/* Compare the frame records with what the unwinder says. */
-struct frame_check {
-	u64 differ;
-	const unsigned long *entries;
-	unsigned int left;
-};
-
-static void check_frame(u64 *arg, unsigned long addr)
-{
-	struct frame_check *check = container_of(arg, struct frame_check, differ);
-
-	/* The record that ends a stack has no return address. */
-	if (!check->left) {
-		check->differ |= addr;
-		return;
+		/* The record that ends a stack has no return address. */
+		if (kml_return_address(record.lr) != (nr ? *entries : 0))
+			return false;
+		if (nr) {
+			entries++;
+			nr--;
+		}
+		if (!record.fp)
+			break;
+		if (record.fp <= frame || record.fp > last) {
+			if (!may_cross(frame, record.fp))
+				return depth == 1 && !nr;
+			last = kml_last_record(record.fp);
+		}
+		frame = record.fp;
 	}
-	check->differ |= addr ^ *check->entries++;
-	check->left--;
+	return !nr;
 }
 
-static bool frames_agree(const void *frame, unsigned int depth,
-			 const unsigned long *entries, unsigned int nr)
-{
-	struct frame_check check = { .entries = entries, .left = nr };
+#else /* !KML_FRAME_RECORDS */
 
-	return walk_frames((unsigned long)frame, depth, check_frame,
-			   &check.differ) &&
-	       !check.differ && !check.left;
-}
-
-#else /* no frame records */
-
-static __always_inline bool hash_frames(u64 *hash, const void *frame,
-					unsigned int depth)
+static bool hash_all_frames(u64 *hash, unsigned long frame, unsigned int depth)
 {
 	return false;
 }
 
-static bool frames_agree(const void *frame, unsigned int depth,
+static bool frames_agree(unsigned long frame, unsigned int depth,
 			 const unsigned long *entries, unsigned int nr)
 {
 	return false;
 }
 
-#endif
+#endif /* KML_FRAME_RECORDS */
 
 /* ---- The depot ---- */
 
@@ -227,11 +189,11 @@ static depot_stack_handle_t depot_save(unsigned long *entries, unsigned int nr,
  * The return address of the hook, @caller, is the topmost frame that is kept,
  * so that the detector's own are left out however the compiler inlined them.
  */
-static noinline depot_stack_handle_t save_trace(unsigned long caller,
-						const void *frame,
-						unsigned int depth, gfp_t gfp,
-						bool *exact)
+static depot_stack_handle_t save_trace(unsigned long caller,
+				       unsigned long frame, u64 seed, gfp_t gfp,
+				       bool *exact)
 {
+	unsigned int depth = kml_trace_depth_of(seed);
 	unsigned long entries[KML_TRACE_DEPTH + TRACE_INTERNAL + 1];
 	unsigned int i, nr, skip;
 
@@ -249,8 +211,7 @@ static noinline depot_stack_handle_t save_trace(unsigned long caller,
 	for (i = 0; i < nr; i++) {
 		if (core_kernel_text(entries[skip + i]))
 			continue;
-		entries[skip + nr++] = READ_ONCE(kml_text_epoch) %
-				       TRACE_EPOCH_END;
+		entries[skip + nr++] = epoch_of(seed);
 		break;
 	}
 	return depot_save(entries + skip, nr, gfp);
@@ -260,7 +221,7 @@ static noinline depot_stack_handle_t save_trace(unsigned long caller,
  * kml_trace_fetch() - get the frames of a trace
  * @trace: from kml_origin()
  * @entries: set to the return addresses, innermost first
- * @epoch: set to the value that kml_text_epoch had when it was taken, if it
+ * @epoch: set to what kml_trace_epoch() was when it was taken, if it
  *	leads through code that may go; may be NULL
  *
  * Context: Any.
@@ -297,21 +258,22 @@ void kml_comm_fetch(depot_stack_handle_t comm, char *buf)
 
 /* ---- Both together ---- */
 
-static u64 pack(depot_stack_handle_t trace, depot_stack_handle_t comm)
-{
-	return (u64)comm << 32 | trace;
-}
-
-static noinline u64 find_out(unsigned long caller, const void *frame,
-			     unsigned int depth, const u64 *comm, gfp_t gfp,
-			     bool *exact)
+static u64 find_out(unsigned long caller, unsigned long frame, const char *name,
+		    gfp_t gfp, u64 seed, bool *exact)
 {
 	unsigned long words[TASK_COMM_LEN / sizeof(long)];
-	depot_stack_handle_t trace;
+	depot_stack_handle_t trace, comm;
 
-	trace = save_trace(caller, frame, depth, gfp, exact);
-	memcpy(words, comm, TASK_COMM_LEN);
-	return pack(trace, depot_save(words, ARRAY_SIZE(words), gfp));
+	/*
+	 * The lock against a concurrent change of the name may be held by the
+	 * caller of the hook; a torn name is the lesser evil.
+	 */
+	memcpy(words, name, TASK_COMM_LEN);
+	comm = depot_save(words, ARRAY_SIZE(words), gfp);
+	trace = save_trace(caller, frame, seed, gfp, exact);
+	/* What could not be had for want of memory may be had next time. */
+	*exact &= comm && trace;
+	return (u64)comm << 32 | trace;
 }
 
 /**
@@ -320,60 +282,42 @@ static noinline u64 find_out(unsigned long caller, const void *frame,
  * @frame: the hook's frame, as of __builtin_frame_address(0)
  * @gfp: flags of the allocation that is being tracked
  *
- * Context: Any but NMI.
- * Return: handles and number, 0 where there is no depot yet or no memory.
+ * Context: Any but NMI, once the detector has left the early state.
+ * Return: handles and number; a handle is 0 for want of memory.
  */
 struct kml_origin kml_origin(unsigned long caller, const void *frame, gfp_t gfp)
 {
-	static const char hardirq[TASK_COMM_LEN] __aligned(8) = "hardirq";
-	static const char softirq[TASK_COMM_LEN] __aligned(8) = "softirq";
-	unsigned int depth = READ_ONCE(trace_depth);
-	struct kml_origin origin = {};
-	const char *name = current->comm;
-	u64 comm[TRACE_COMM_WORDS];
-	struct trace_entry *entry;
-	bool exact;
+	static const char hardirq[TASK_COMM_LEN] = "hardirq";
+	static const char softirq[TASK_COMM_LEN] = "softirq";
+	struct kml_origin origin = { 0, 0 };
+	unsigned long record = (unsigned long)frame;
+	u64 seed = READ_ONCE(kml_trace_seed);
+	struct kml_trace_entry *entry;
+	bool hashed, exact;
+	const char *name;
 	u64 hash;
-	u64 data;
 
-	if (unlikely(preempt_count() & (HARDIRQ_MASK | SOFTIRQ_OFFSET)))
-		name = in_hardirq() ? hardirq : softirq;
-	else
+	if (in_hardirq()) {
+		name = hardirq;
+	} else if (in_serving_softirq()) {
+		name = softirq;
+	} else {
+		name = current->comm;
 		origin.pid = current->pid;
+	}
 
-	/* The depot is set up right before the detector leaves this state. */
-	if (unlikely(READ_ONCE(kml_state) == KML_STATE_EARLY))
+	hash = kml_hash_name(seed, name);
+	hashed = hash_all_frames(&hash, record, kml_trace_depth_of(seed));
+	entry = kml_cache_entry(hash);
+	if (hashed)
+		origin.handles = kml_cached(entry, hash);
+	if (origin.handles)
 		return origin;
 
-	/*
-	 * The lock against a concurrent change of the name may be held by the
-	 * caller of the hook; a torn name is the lesser evil.
-	 */
-	comm[0] = get_unaligned((const u64 *)name);
-	comm[1] = get_unaligned((const u64 *)(name + sizeof(u64)));
-	hash = READ_ONCE(kml_text_epoch) * TRACE_HASH_FACTOR + depth;
-	hash = hash * TRACE_HASH_FACTOR + comm[0];
-	hash = hash * TRACE_HASH_FACTOR + comm[1];
-	if (unlikely(!hash_frames(&hash, frame, depth))) {
-		data = find_out(caller, frame, depth, comm, gfp, &exact);
-		goto out;
+	origin.handles = find_out(caller, record, name, gfp, seed, &exact);
+	if (hashed && exact) {
+		WRITE_ONCE(entry->key, hash ^ origin.handles);
+		WRITE_ONCE(entry->data, origin.handles);
 	}
-
-	/* Only the high bits of the sum depend on all of its parts. */
-	hash *= TRACE_HASH_FACTOR;
-	entry = raw_cpu_ptr(&trace_cache[hash >> (64 - TRACE_CACHE_BITS)]);
-	data = READ_ONCE(entry->data);
-	if (likely((READ_ONCE(entry->key) ^ data) == hash && data))
-		goto out;
-
-	data = find_out(caller, frame, depth, comm, gfp, &exact);
-	/* What could not be had for want of memory may be had next time. */
-	if (exact && (u32)data && data >> 32) {
-		WRITE_ONCE(entry->key, hash ^ data);
-		WRITE_ONCE(entry->data, data);
-	}
-out:
-	origin.trace = data;
-	origin.comm = data >> 32;
 	return origin;
 }

@@ -181,8 +181,8 @@ void kml_track(enum kml_space space, unsigned long start, size_t size,
 	if (kml_is_black(obj))
 		obj->flags |= KML_NO_SCAN;
 	obj->jiffies = jiffies;
-	obj->trace = origin.trace;
-	obj->comm = origin.comm;
+	obj->trace = kml_trace_of(origin.handles);
+	obj->comm = kml_comm_of(origin.handles);
 	obj->pid = origin.pid;
 
 	for (i = 0; i < KML_TRACK_TRIES; i++) {
@@ -223,13 +223,37 @@ void kml_untrack(enum kml_space space, unsigned long start)
  * @space: address space
  * @addr: any address
  *
- * Context: Any but NMI.
+ * Context: Any but NMI. The caller owns the object: it is not freed meanwhile.
  * Return: the object that contains @addr, to be given back with kml_put(), or
  * NULL.
  */
 struct kml_object *kml_find_own(enum kml_space space, unsigned long addr)
 {
 	promote_at(space, addr);
+	return kml_find(&kml_trees[space], addr);
+}
+
+/**
+ * kml_find_any() - find and pin an object that belongs to somebody else
+ * @space: address space
+ * @addr: any address
+ *
+ * Context: Process context; may sleep.
+ * Return: the object that contains @addr, to be given back with kml_put(), or
+ * NULL.
+ */
+struct kml_object *kml_find_any(enum kml_space space, unsigned long addr)
+{
+	struct kml_slot_ref ref;
+
+	if (pin_slot(space, addr, &ref)) {
+		kml_slot_change(&ref.block->slots[ref.index], 0,
+				KML_SLOT_WATCHED);
+		/* Who frees it from here on knows that it is watched. */
+		synchronize_rcu();
+		kml_slot_promote(ref.block, ref.index, true, GFP_KERNEL);
+		kml_block_put(ref.block);
+	}
 	return kml_find(&kml_trees[space], addr);
 }
 
@@ -244,9 +268,12 @@ void kml_set_trace(unsigned long addr, depot_stack_handle_t trace)
 {
 	struct kml_slot_ref ref;
 	struct kml_object *obj;
+	struct kml_slot *slot;
 
 	if (pin_slot(KML_VIRT, addr, &ref)) {
-		WRITE_ONCE(ref.block->slots[ref.index].trace, trace);
+		slot = &ref.block->slots[ref.index];
+		WRITE_ONCE(slot->handles,
+			   (u64)kml_comm_of(slot->handles) << 32 | trace);
 		kml_block_put(ref.block);
 		return;
 	}

@@ -11,7 +11,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "../internal.h"
+#include "../hot.h"
 #include "tree.h"
 
 /* Bytes of address space that the tests use, the last ones in the real tree. */
