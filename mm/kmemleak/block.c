@@ -187,6 +187,7 @@ static void link_block(struct kml_block *block)
 		WRITE_ONCE(kml_percpu_range.hi, end_of(block));
 }
 
+/* The pin of the tree is the caller's from here on. */
 static void unlink_block(struct kml_block *block)
 {
 	lockdep_assert_held(&kml_block_lock);
@@ -198,7 +199,6 @@ static void unlink_block(struct kml_block *block)
 	WRITE_ONCE(block->serves, NULL);
 	block->linked = false;
 	rb_erase(&block->node, &block_trees[block->space]);
-	kml_block_put(block);
 }
 
 /* Would its slots be the same ones? */
@@ -210,33 +210,51 @@ static bool same_shape(const struct kml_block *a, const struct kml_block *b)
 }
 
 /*
+ * Put a block in, or open one that does as well. Returns what stands in the way
+ * and was taken out, to be given back before the next try.
+ */
+static struct kml_block *try_settle(struct kml_block *block, bool *linked)
+{
+	struct kml_block *old;
+
+	lockdep_assert_held(&kml_block_lock);
+	/* As in kml_insert(): nothing comes in once the detector is off. */
+	if (!kml_tracking())
+		return NULL;
+	old = find_from(&block_trees[block->space], block->start);
+	if (!old || old->start >= end_of(block)) {
+		link_block(block);
+		*linked = true;
+		return NULL;
+	}
+	if (same_shape(old, block)) {
+		/* Pairs with READ_ONCE() in kml_slot_alloc(). */
+		WRITE_ONCE(old->serves, block->serves);
+		return NULL;
+	}
+	unlink_block(old);
+	return old;
+}
+
+/*
  * Put a block in place of whatever stands there, unless that will do. All
  * objects of a slab are gone before its pages come back, so that nothing that
  * lives is lost with what is replaced. Takes over the only pin.
  */
 static void settle_block(struct kml_block *block)
 {
-	struct rb_root *root = &block_trees[block->space];
+	bool linked = false;
 	struct kml_block *old;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&kml_block_lock, flags);
-	/* As in kml_insert(): nothing comes in once the detector is off. */
-	if (!kml_tracking())
-		goto out;
-	while ((old = find_from(root, block->start)) &&
-	       old->start < end_of(block)) {
-		if (same_shape(old, block)) {
-			WRITE_ONCE(old->serves, block->serves);
-			goto out;
-		}
-		unlink_block(old);
-	}
-	link_block(block);
-	block = NULL;
-out:
-	raw_spin_unlock_irqrestore(&kml_block_lock, flags);
-	if (block)
+	do {
+		raw_spin_lock_irqsave(&kml_block_lock, flags);
+		old = try_settle(block, &linked);
+		raw_spin_unlock_irqrestore(&kml_block_lock, flags);
+		if (old)
+			kml_block_put(old);
+	} while (old);
+	if (!linked)
 		free_block(block);
 }
 
@@ -406,6 +424,7 @@ void kml_block_close(struct kml_block *block)
  */
 void kml_block_bury(struct kml_block *block)
 {
+	bool unlinked = false;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&kml_block_lock, flags);
@@ -414,14 +433,17 @@ void kml_block_bury(struct kml_block *block)
 	 * meanwhile can only have opened it again.
 	 */
 	if (block->linked && !block->serves) {
-		if (is_empty(block))
+		unlinked = is_empty(block);
+		if (unlinked)
 			unlink_block(block);
+		else if (block->space == KML_PERCPU)
+			WRITE_ONCE(block->serves, &percpu_memory);
 		else
-			WRITE_ONCE(block->serves, block->space == KML_PERCPU ?
-				   (const void *)&percpu_memory :
-				   block->slab->slab_cache);
+			WRITE_ONCE(block->serves, block->slab->slab_cache);
 	}
 	raw_spin_unlock_irqrestore(&kml_block_lock, flags);
+	if (unlinked)
+		kml_block_put(block);
 }
 
 /**
@@ -433,11 +455,36 @@ void kml_block_bury(struct kml_block *block)
 void kml_block_forget(struct kml_block *block)
 {
 	unsigned long flags;
+	bool unlinked;
 
 	raw_spin_lock_irqsave(&kml_block_lock, flags);
-	if (block->linked)
+	unlinked = block->linked;
+	if (unlinked)
 		unlink_block(block);
 	raw_spin_unlock_irqrestore(&kml_block_lock, flags);
+	if (unlinked)
+		kml_block_put(block);
+}
+
+/**
+ * kml_block_free_tables() - give back what the tables need
+ *
+ * Context: Process context, when there are no blocks, there will be none, and
+ * nobody looks for any.
+ */
+void kml_block_free_tables(void)
+{
+	unsigned long i, nr = DIV_ROUND_UP(kml_linear.size,
+					   1UL << KML_TABLE_SHIFT);
+
+	for (i = 0; i < nr; i++) {
+		struct kml_table *table = kml_linear.tables[i];
+
+		if (table == &no_table)
+			continue;
+		WRITE_ONCE(kml_linear.tables[i], &no_table);
+		free_page((unsigned long)table);
+	}
 }
 
 /**

@@ -217,10 +217,18 @@ void kml_block_put(struct kml_block *block);
 void kml_block_close(struct kml_block *block);
 void kml_block_bury(struct kml_block *block);
 void kml_block_forget(struct kml_block *block);
+void kml_block_free_tables(void);
 unsigned long kml_nr_blocks(void);
 void __init kml_block_init(void);
 
 /* ---- slot.c: objects in slots ---- */
+
+/* What a slot says. What else it holds goes with it, as long as it says the same. */
+static inline u32 kml_slot_meta(const struct kml_slot *slot)
+{
+	/* Pairs with smp_store_release() in kml_slot_publish(). */
+	return smp_load_acquire(&slot->meta);
+}
 
 /**
  * struct kml_slot_ref - an object in a slot

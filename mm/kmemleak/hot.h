@@ -152,10 +152,14 @@ edge:
 /* What a hash starts with. */
 static __always_inline u64 kml_hash_name(u64 seed, const char *name)
 {
-	u64 hash = seed * KML_TRACE_FACTOR + get_unaligned((const u64 *)name);
+	const u64 *words = (const u64 *)name;
+	u64 hash = seed * KML_TRACE_FACTOR;
 
-	return hash * KML_TRACE_FACTOR +
-	       get_unaligned((const u64 *)(name + sizeof(u64)));
+	/* The task may be renamed meanwhile, see find_out(). */
+	hash += data_race(get_unaligned(&words[0]));
+	hash *= KML_TRACE_FACTOR;
+	/* And so may the rest of its name. */
+	return hash + data_race(get_unaligned(&words[1]));
 }
 
 /*
@@ -207,6 +211,13 @@ static __always_inline struct kml_origin kml_origin_cached(const void *frame)
 /* In 32 bits for over a year, to a 64th of a second at least. */
 #define KML_STAMP_SHIFT	(HZ > 128 ? ilog2(HZ) - 6 : 0)
 
+static __always_inline u32 kml_stamp(void)
+{
+	unsigned long now = jiffies;
+
+	return now >> KML_STAMP_SHIFT;
+}
+
 bool kml_slot_alloc_new(unsigned long addr, size_t size, gfp_t gfp,
 			struct kml_origin origin);
 bool kml_slot_alloc_percpu_new(unsigned long addr, size_t size, gfp_t gfp,
@@ -218,7 +229,7 @@ static __always_inline void kml_slot_publish(struct kml_slot *slot,
 					     struct kml_origin origin)
 {
 	WRITE_ONCE(slot->handles, origin.handles);
-	WRITE_ONCE(slot->stamp, (u32)(jiffies >> KML_STAMP_SHIFT));
+	WRITE_ONCE(slot->stamp, kml_stamp());
 	/* Pairs with smp_load_acquire() of those who look at the slot. */
 	smp_store_release(&slot->meta,
 			  (u32)origin.pid << KML_SLOT_PID_SHIFT |
@@ -238,8 +249,9 @@ static __always_inline bool kml_index_at(const struct kml_block *block,
 }
 
 /* Does the block describe the slab that @addr is in now? */
-static __always_inline bool kml_block_is_current(const struct kml_block *block,
-				       unsigned long addr, size_t size)
+static __always_inline bool
+kml_block_is_current(const struct kml_block *block, unsigned long addr,
+		     size_t size)
 {
 	const struct page *head = virt_to_head_page((void *)addr);
 	const struct kmem_cache *cache;

@@ -5,8 +5,9 @@
  * Data flows one way, and a file calls only what stands before it in this
  * list: state.c, pool.c, trace.c, object.c, block.c, slot.c, modtext.c,
  * unknown.c, track.c, hooks.c (the only door for the rest of the kernel),
- * roots.c, scan.c, report.c, thread.c, command.c, debugfs.c. Two interfaces below are called
- * from the right: a struct kml_root_visitor, and kml_scan()'s leak printer.
+ * roots.c, mark.c, scan.c, report.c, thread.c, command.c, debugfs.c. Two
+ * interfaces below are called from the right: a struct kml_root_visitor, and
+ * kml_scan()'s leak printer.
  *
  * Lock order, outermost first:
  *
@@ -41,6 +42,7 @@
 #include <linux/stackdepot.h>
 #include <linux/types.h>
 
+struct kml_block;
 struct kml_slot;
 struct page;
 struct seq_file;
@@ -388,15 +390,34 @@ struct kml_root_visitor {
 void __init kml_hide_memmap(void);
 int kml_visit_roots(const struct kml_root_visitor *visitor, bool stacks);
 
-/* ---- scan.c: mark, confirm, decide ---- */
+/* ---- mark.c: what points at what ---- */
 
 extern bool kml_scan_stacks;
+
+/* What is done with a pinned object; returns something that can be summed up. */
+typedef unsigned long (*kml_action_t)(struct kml_object *obj, void *arg);
+
+/* The same with a block that has slots. */
+typedef void (*kml_block_action_t)(struct kml_block *block);
+
+unsigned long kml_sum_matches(kml_match_t match, kml_action_t action,
+			      void *arg);
+void kml_walk_blocks(kml_block_action_t action);
+bool kml_is_suspect(const struct kml_object *obj);
+void kml_shade(struct kml_object *obj);
+void kml_shade_slot(struct kml_block *block, unsigned int index);
+int kml_scan_must_stop(void);
+int kml_scan_gray(void);
+void kml_mark_start(const void *frame);
+int kml_mark_pass(void);
+unsigned int kml_references(const struct kml_object *obj);
+
+/* ---- scan.c: confirm, decide ---- */
 
 typedef void (*kml_print_t)(struct kml_object *obj);
 
 int kml_scan(kml_print_t print);
 void kml_clear_leaks(void);
-unsigned int kml_references(const struct kml_object *obj);
 bool kml_have_leaks(void);
 bool kml_is_leak(const struct kml_object *obj, void *arg);
 

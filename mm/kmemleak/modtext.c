@@ -151,8 +151,7 @@ static void gather_blocks(struct gone_sweep *sweep, enum kml_space space)
 		for (i = 0; i < block->nr; i++) {
 			const struct kml_slot *slot = &block->slots[i];
 
-			/* Pairs with smp_store_release() in publish(). */
-			if (smp_load_acquire(&slot->meta) & KML_SLOT_LIVE)
+			if (kml_slot_meta(slot) & KML_SLOT_LIVE)
 				gather_trace(sweep,
 					     kml_trace_of(slot->handles));
 		}

@@ -149,8 +149,7 @@ static bool find_percpu(const struct kml_block *block, unsigned long addr,
 	unsigned int grains = KML_PERCPU_MAX / KML_PERCPU_GRAIN;
 
 	do {
-		/* Pairs with smp_store_release() in kml_slot_publish(). */
-		ref->meta = smp_load_acquire(&block->slots[index].meta);
+		ref->meta = kml_slot_meta(&block->slots[index]);
 		ref->index = index;
 		if (ref->meta & KML_SLOT_LIVE)
 			return addr - kml_slot_start(block, index) <
@@ -169,8 +168,7 @@ static bool find_in_slab(const struct kml_block *block, unsigned long addr,
 	    offset - index * block->stride - block->offset >= block->size)
 		return false;
 	ref->index = index;
-	/* Pairs with smp_store_release() in kml_slot_publish(). */
-	ref->meta = smp_load_acquire(&block->slots[index].meta);
+	ref->meta = kml_slot_meta(&block->slots[index]);
 	return ref->meta & KML_SLOT_LIVE;
 }
 
@@ -333,8 +331,7 @@ bool kml_slot_promote(struct kml_block *block, unsigned int index, bool young,
 	struct kml_object *obj;
 	u32 meta;
 
-	/* Pairs with smp_store_release() in kml_slot_publish(). */
-	meta = smp_load_acquire(&slot->meta);
+	meta = kml_slot_meta(slot);
 	while (meta & KML_SLOT_LIVE && (young || !(meta & KML_SLOT_YOUNG))) {
 		unsigned int skip = FIELD_GET(KML_SLOT_SKIP, meta) * sizeof(long);
 		int err;
@@ -354,7 +351,7 @@ bool kml_slot_promote(struct kml_block *block, unsigned int index, bool young,
 			return false;
 		/* It is read, or was changed, or freed and allocated again. */
 		cpu_relax();
-		meta = smp_load_acquire(&slot->meta);
+		meta = kml_slot_meta(slot);
 	}
 	return true;
 }

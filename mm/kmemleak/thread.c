@@ -137,6 +137,7 @@ void kml_forget_all(void)
 		while ((block = kml_next_block(space, &from))) {
 			kml_block_forget(block);
 			kml_block_put(block);
+			cond_resched();
 		}
 		/* From the start again for what is cut behind the cursor. */
 		while (READ_ONCE(tree->nr)) {
@@ -150,6 +151,9 @@ void kml_forget_all(void)
 		}
 	}
 	kml_state_advance(KML_STATE_CLEARED);
+	/* Hooks that have not seen that yet may still look for blocks. */
+	synchronize_rcu();
+	kml_block_free_tables();
 }
 
 /**

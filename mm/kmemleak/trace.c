@@ -268,7 +268,7 @@ static u64 find_out(unsigned long caller, unsigned long frame, const char *name,
 	 * The lock against a concurrent change of the name may be held by the
 	 * caller of the hook; a torn name is the lesser evil.
 	 */
-	memcpy(words, name, TASK_COMM_LEN);
+	data_race(memcpy(words, name, TASK_COMM_LEN));
 	comm = depot_save(words, ARRAY_SIZE(words), gfp);
 	trace = save_trace(caller, frame, seed, gfp, exact);
 	/* What could not be had for want of memory may be had next time. */
