@@ -103,8 +103,6 @@ static struct kml_block *alloc_block(enum kml_space space, unsigned int nr,
 	block->space = space;
 	block->slots = slots;
 	block->nr = nr;
-	block->gray = block->seen + BITS_TO_LONGS(nr);
-	block->counted = block->gray + BITS_TO_LONGS(nr);
 	refcount_set(&block->ref, 1);
 	return block;
 }

@@ -73,14 +73,10 @@ struct kml_slot {
  * @idle: no object was in it when the last scan began; kml_scan_mutex
  * @queued: is in the list of blocks to be scanned; kml_scan_mutex
  * @ref: pins; the tree holds one
- * @reading: slot of the per-CPU object that is being read, or NULL
  * @gray_next: next block to be scanned; kml_scan_mutex
- * @gray: bitmap of slots whose objects are to be scanned; kml_scan_mutex
- * @counted: bitmap of slots whose objects were found referenced by this mark
- *	pass; kml_scan_mutex
  * @seen: bitmap of slots whose objects were found referenced by this scan;
- *	kml_scan_mutex. Followed by @gray, @counted, and for per-CPU memory the
- *	objects' lengths, see kml_block_sizes()
+ *	kml_scan_mutex. Followed by kml_block_gray(), kml_block_counted(), and for
+ *	per-CPU memory kml_block_sizes()
  */
 struct kml_block {
 	union {
@@ -107,10 +103,7 @@ struct kml_block {
 	bool idle;
 	bool queued;
 	refcount_t ref;
-	const struct kml_slot *reading;
 	struct kml_block *gray_next;
-	unsigned long *gray;
-	unsigned long *counted;
 	unsigned long seen[];
 };
 
@@ -120,6 +113,18 @@ kml_block_index(const struct kml_block *block, unsigned long offset)
 {
 	/* Exact: the error is @offset * @stride / 2^64. */
 	return mul_u64_u64_shr(offset, block->inverse, 64);
+}
+
+/* Bitmap of slots whose objects are to be scanned; kml_scan_mutex. */
+static inline unsigned long *kml_block_gray(struct kml_block *block)
+{
+	return block->seen + BITS_TO_LONGS(block->nr);
+}
+
+/* Bitmap of slots that this mark pass found referenced; kml_scan_mutex. */
+static inline unsigned long *kml_block_counted(struct kml_block *block)
+{
+	return block->seen + 2 * BITS_TO_LONGS(block->nr);
 }
 
 /* The lengths of the objects of a block of per-CPU memory; by their owners. */

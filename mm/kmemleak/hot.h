@@ -223,7 +223,7 @@ bool kml_slot_alloc_new(unsigned long addr, size_t size, gfp_t gfp,
 bool kml_slot_alloc_percpu_new(unsigned long addr, size_t size, gfp_t gfp,
 			       struct kml_origin origin);
 bool kml_slot_free_watched(unsigned long addr);
-void kml_slot_wait(const struct kml_block *block, const struct kml_slot *slot);
+void kml_slot_wait(const struct kml_slot *slot);
 
 static __always_inline void kml_slot_publish(struct kml_slot *slot,
 					     struct kml_origin origin)
@@ -326,13 +326,13 @@ static __always_inline bool kml_slot_free(unsigned long addr)
  * exchange, as it may be promoted at the same time. If it is being read, wait:
  * its memory may be unmapped once it is free.
  */
-static __always_inline bool kml_slot_retire(const struct kml_block *block,
-					    struct kml_slot *slot)
+static __always_inline bool kml_slot_retire(struct kml_slot *slot)
 {
-	u32 meta = xchg_relaxed(&slot->meta, 0);
+	/* Acquire: who finds the pin must find what is being read. */
+	u32 meta = xchg_acquire(&slot->meta, 0);
 
 	if (unlikely(meta & KML_SLOT_PINNED))
-		kml_slot_wait(block, slot);
+		kml_slot_wait(slot);
 	return likely(meta & KML_SLOT_LIVE);
 }
 
@@ -401,8 +401,7 @@ static __always_inline bool kml_slot_free_percpu(unsigned long addr)
 	rcu_read_lock();
 	block = kml_percpu_block_at(addr);
 	if (likely(block))
-		found = kml_slot_retire(block,
-					&block->slots[kml_percpu_index(addr)]);
+		found = kml_slot_retire(&block->slots[kml_percpu_index(addr)]);
 	rcu_read_unlock();
 	return found;
 }

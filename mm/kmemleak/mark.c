@@ -161,7 +161,7 @@ void kml_shade_slot(struct kml_block *block, unsigned int index)
 		marking.gray_blocks = block;
 	}
 	__set_bit(index, block->seen);
-	__set_bit(index, block->gray);
+	__set_bit(index, kml_block_gray(block));
 }
 
 /* ---- Mark ---- */
@@ -219,7 +219,7 @@ static void mark_slot(const struct kml_slot_ref *ref,
 		      kml_slot_size(block, ref->index)) ||
 	    ref->meta & KML_SLOT_BLACK)
 		return;
-	if (!__test_and_set_bit(ref->index, block->counted)) {
+	if (!__test_and_set_bit(ref->index, kml_block_counted(block))) {
 		if (!test_bit(ref->index, block->seen))
 			kml_shade_slot(block, ref->index);
 		return;
@@ -454,8 +454,8 @@ static void scan_block(struct kml_block *block)
 {
 	unsigned int index, cpu;
 
-	for_each_set_bit(index, block->gray, block->nr) {
-		__clear_bit(index, block->gray);
+	for_each_set_bit(index, kml_block_gray(block), block->nr) {
+		__clear_bit(index, kml_block_gray(block));
 		if (kml_scan_must_stop())
 			continue;
 		if (block->space != KML_PERCPU) {
@@ -522,7 +522,7 @@ static void shade_roots(struct kml_block *block)
 {
 	unsigned int i;
 
-	bitmap_zero(block->counted, block->nr);
+	bitmap_zero(kml_block_counted(block), block->nr);
 	for (i = 0; i < block->nr; i++) {
 		u32 meta = kml_slot_meta(&block->slots[i]);
 

@@ -61,7 +61,7 @@ static void begin_block(struct kml_block *block)
 	unsigned int i;
 
 	bitmap_zero(block->seen, block->nr);
-	bitmap_zero(block->gray, block->nr);
+	bitmap_zero(kml_block_gray(block), block->nr);
 	for (i = 0; i < block->nr; i++) {
 		u32 meta = kml_slot_meta(&block->slots[i]);
 

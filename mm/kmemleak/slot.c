@@ -20,6 +20,9 @@
 /* Times a block is looked for, and made, for one object. */
 #define SLOT_TRIES	3
 
+/* Slot of the per-CPU object that the scanner, of which there is one, reads. */
+static const struct kml_slot *slot_being_read;
+
 static unsigned long stamp_to_jiffies(u32 stamp)
 {
 	unsigned long now = jiffies;
@@ -82,15 +85,14 @@ bool kml_slot_alloc_new(unsigned long addr, size_t size, gfp_t gfp,
 
 /**
  * kml_slot_wait() - wait until an object is no longer being read
- * @block: its block, seen under RCU
  * @slot: the slot it was in
  *
  * Context: Any but NMI.
  */
-void kml_slot_wait(const struct kml_block *block, const struct kml_slot *slot)
+void kml_slot_wait(const struct kml_slot *slot)
 {
 	/* Pairs with smp_store_release() in read_percpu(). */
-	while (smp_load_acquire(&block->reading) == slot)
+	while (smp_load_acquire(&slot_being_read) == slot)
 		cpu_relax();
 }
 
@@ -110,7 +112,7 @@ bool kml_slot_free_watched(unsigned long addr)
 	rcu_read_lock();
 	block = kml_block_at(addr);
 	if (block && kml_index_at(block, addr, &index))
-		found = kml_slot_retire(block, &block->slots[index]);
+		found = kml_slot_retire(&block->slots[index]);
 	rcu_read_unlock();
 	return found;
 }
@@ -224,14 +226,14 @@ static int read_percpu(struct kml_block *block, unsigned int index,
 	int ret = -ENOENT;
 
 	local_irq_save(flags);
-	WRITE_ONCE(block->reading, slot);
-	/* Fully ordered: who finds the pin finds what is being read. */
+	WRITE_ONCE(slot_being_read, slot);
+	/* Fully ordered; pairs with xchg_acquire() in kml_slot_retire(). */
 	if (kml_slot_change(slot, 0, KML_SLOT_PINNED)) {
 		ret = kml_read_memory(buf, src, len);
 		kml_slot_change(slot, KML_SLOT_PINNED, 0);
 	}
 	/* Pairs with smp_load_acquire() in kml_slot_wait(). */
-	smp_store_release(&block->reading, NULL);
+	smp_store_release(&slot_being_read, NULL);
 	local_irq_restore(flags);
 	return ret;
 }
