@@ -63,6 +63,8 @@ step()
 	fi
 }
 
+kernels="arm64 arm64-debug x86_64 um lint"
+
 # kernel_setup NAME: the kernels that we build, and from what.
 kernel_setup()
 {

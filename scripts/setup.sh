@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # setup.sh run|test: everything that is needed before a kernel can be built:
-# Debian's packages, BusyBox for the guest, the kernel source with the overlay.
+# Debian's packages, BusyBox for the guest, the kernel source as it is and with
+# the overlay.
 
 set -eu
 . "$(dirname "$0")/lib.sh"
@@ -56,17 +57,26 @@ fetch_busybox()
 	rm -rf "$apt"
 }
 
+# The unmodified source: the peer of make bench is built from it, and the tests
+# of apply start from it.
 unpack_source()
 {
-	rm -rf "$linux" "$linux.tmp" "$pristine" "$linux.version"
+	rm -rf "$pristine" "$pristine.tmp" "$pristine.version"
+	mkdir -p "$pristine.tmp"
+	tar -xf "/usr/src/linux-source-$kver.tar.xz" -C "$pristine.tmp" --strip-components=1
+	mv "$pristine.tmp" "$pristine"
+	echo "$source_version" > "$pristine.version"
+}
+
+# Hard links do: apply.sh never writes through one, and builds write elsewhere.
+copy_source()
+{
+	rm -rf "$linux" "$linux.tmp" "$linux.version"
 	# What was built from another source would look newer than this one.
-	rm -rf "$build/arm64" "$build/arm64-debug" "$build/x86_64" "$build/um" "$build/lint"
-	mkdir -p "$linux.tmp" "$pristine"
-	tar -xf "/usr/src/linux-source-$kver.tar.xz" -C "$linux.tmp" --strip-components=1
-	# Untouched files for the tests of apply, which need no more than these.
-	(cd "$linux.tmp" && cp -Rp --parents Makefile mm include/linux/kmemleak.h \
-		Documentation/dev-tools Documentation/core-api/mm-api.rst \
-		tools/testing/selftests/lib.mk "$pristine")
+	for kernel in $kernels; do
+		rm -rf "${build:?}/$kernel"
+	done
+	cp -al "$pristine" "$linux.tmp"
 	mv "$linux.tmp" "$linux"
 	echo "$source_version" > "$linux.version"
 }
@@ -85,8 +95,11 @@ fi
 	step busybox "fetch BusyBox for arm64 from Debian's busybox-static" fetch_busybox
 
 source_version=$(dpkg-query -W -f '${Version}' "linux-source-$kver")
-if [ "$(cat "$linux.version" 2> /dev/null)" != "$source_version" ]; then
+if [ "$(cat "$pristine.version" 2> /dev/null)" != "$source_version" ]; then
 	step unpack "unpack linux-source-$kver $source_version" unpack_source
+fi
+if [ "$(cat "$linux.version" 2> /dev/null)" != "$source_version" ]; then
+	step copy "copy it to build/linux-$kver" copy_source
 fi
 
 step apply "apply the overlay to build/linux-$kver" "$top/scripts/apply.sh" apply "$linux"

@@ -12,6 +12,13 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
+# What the tests need of the unmodified source, which is large.
+mkdir "$work/pristine"
+(cd "$pristine" && cp -Rp --parents Makefile mm include/linux/kmemleak.h \
+	Documentation/dev-tools Documentation/core-api/mm-api.rst \
+	tools/testing/selftests/lib.mk "$work/pristine")
+pristine=$work/pristine
+
 # A repository of our own, to change at will, and a tree like the kernel's.
 fresh()
 {
