@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # initramfs.sh NAME: packs the initramfs for a kernel that has been built:
-# BusyBox, our init, the kernel's modules, and the selftests as kselftest
-# installs them.
+# BusyBox, our init, and either the kernel's modules with the selftests, as
+# kselftest installs them, or the benchmark alone, at the same place.
 
 set -eu
 . "$(dirname "$0")/lib.sh"
@@ -37,9 +37,22 @@ install_selftests()
 		KDIR="$objects" KCFLAGS=-g W=1 KSFT_INSTALL_PATH="$installed" install
 }
 
+# Nothing but the benchmark is made to be built for the peer.
+install_bench()
+{
+	rm -rf "$copy" "$installed"
+	mkdir -p "$copy" "$installed/kmemleak/test_modules"
+	rsync -aR "$linux/./$selftests/kmemleak/test_modules" "$copy/"
+	kernel_make M="$copy/$selftests/kmemleak/test_modules" W=1 kmemleak_bench.ko
+	cp "$copy/$selftests/kmemleak/test_modules/kmemleak_bench.ko" \
+		"$installed/kmemleak/test_modules/"
+}
+
 install_modules()
 {
 	rm -rf "$modules"
+	mkdir -p "$modules/lib/modules"
+	[ $purpose = selftests ] || return 0
 	kernel_make modules_install INSTALL_MOD_PATH="$modules"
 	rm -f "$modules"/lib/modules/*/build
 }
@@ -74,5 +87,8 @@ entries()	# DIRECTORY PATH: all that is in there, as PATH in the guest
 	done
 }
 
-step "selftests-$1" "build the selftests for $1" install_selftests
+case $purpose in
+selftests)	step "selftests-$1" "build the selftests for $1" install_selftests ;;
+bench)	step "selftests-$1" "build the benchmark for $1" install_bench ;;
+esac
 step "initramfs-$1" "pack the initramfs for $1" eval "install_modules; pack"

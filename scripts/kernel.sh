@@ -23,7 +23,8 @@ last_of_each()
 	}' | sort
 }
 
-# allnoconfig and the fragments, with what the selftests want on top.
+# allnoconfig and the fragments, with what the selftests want on top if they are
+# to run.
 configure()
 {
 	wanted=$objects/wanted.config
@@ -32,11 +33,12 @@ configure()
 		for fragment in $fragments; do
 			cat "$top/configs/$fragment"
 		done
-		cat "$linux/tools/testing/selftests/kmemleak/config"
+		[ $purpose != selftests ] || cat "$source/tools/testing/selftests/kmemleak/config"
 	} | last_of_each > "$wanted"
 
 	# The rest takes several seconds, and has only these to go by.
-	cat "$wanted" "$linux/mm/kmemleak/Kconfig" "$linux.version" > "$objects/config-input"
+	cat "$wanted" "$linux.version" "$source"/mm/Kconfig* "$source"/mm/*/Kconfig* \
+		> "$objects/config-input"
 	if [ -f "$objects/.config" ] &&
 	   cmp -s "$objects/config-input" "$objects/configured"; then
 		return
@@ -44,7 +46,7 @@ configure()
 
 	# Made beside .config, which stays as it is, with its time, if it is
 	# the same: else all of the kernel would be looked through again.
-	(cd "$linux" && KCONFIG_CONFIG="$objects/.config.new" ARCH=$arch CROSS_COMPILE=$cross \
+	(cd "$source" && KCONFIG_CONFIG="$objects/.config.new" ARCH=$arch CROSS_COMPILE=$cross \
 		scripts/kconfig/merge_config.sh -n -Q -O "$objects" "$wanted")
 
 	# merge_config.sh warns of what did not survive, but goes on.

@@ -63,13 +63,17 @@ step()
 	fi
 }
 
-kernels="arm64 arm64-debug x86_64 um lint"
+kernels="arm64 arm64-debug x86_64 um lint bench bench-peer bench-lockstat"
 
 # kernel_setup NAME: the kernels that we build, and from what.
 kernel_setup()
 {
 	objects=$build/$1
+	source=$linux
 	warnings=warning
+	# What its initramfs is for: without selftests the kernel lacks what the
+	# selftests need and measurements are better without.
+	purpose=selftests
 	case $1 in
 	arm64)
 		arch=arm64
@@ -103,6 +107,17 @@ kernel_setup()
 		fragments="kmemleak.config um.config tests.config"
 		targets="vmlinux modules"
 		;;
+	bench | bench-peer | bench-lockstat)
+		arch=arm64
+		cross=aarch64-linux-gnu-
+		fragments="kmemleak.config guest.config bench.config"
+		targets="Image modules"
+		purpose=bench
+		case $1 in
+		bench-peer)	source=$pristine ;;
+		bench-lockstat)	fragments="$fragments lockstat.config" ;;
+		esac
+		;;
 	*)
 		die "no kernel is called $1"
 		;;
@@ -112,5 +127,5 @@ kernel_setup()
 # kernel_make ARGS...: make in the tree and for the kernel of kernel_setup.
 kernel_make()
 {
-	make -C "$linux" O="$objects" ARCH="$arch" CROSS_COMPILE="$cross" -j "$jobs" -s "$@"
+	make -C "$source" O="$objects" ARCH="$arch" CROSS_COMPILE="$cross" -j "$jobs" -s "$@"
 }
