@@ -9,7 +9,7 @@ KSRC ?=
 help:
 	@echo 'make run                 boot a kernel with the detector, show a leak it finds'
 	@echo 'make test                run every test'
-	@echo 'make bench               measure what the detector costs'
+	@echo 'make bench               measure what the detector costs, and its peer'
 	@echo 'make shell               boot it and give a shell in it'
 	@echo 'make apply KSRC=DIR      put the detector into a kernel source'
 	@echo 'make unapply KSRC=DIR    take it out again'

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The table of make bench, from what the guests said: "row NAME VALUE" and, after
+# rows of pairs on two CPUs, /proc/lock_stat. The variable `mode` says whose
+# figures a file has. Exit status 1 if a figure is missing.
+
+$1 == "row" {
+	name = $0
+	sub(/^row /, "", name)
+	sub(/ [^ ]*$/, "", name)
+	value[mode, name] = $NF
+	if (mode == "locks-on")
+		pairs[++nr_pairs] = name
+	pair = name
+	next
+}
+
+# A line of /proc/lock_stat: the class, a colon and twelve figures, of which the
+# eighth is how often it was taken, the seventh how often after another CPU. The
+# class may have spaces and colons too. RCU and sequence counts are in there, but
+# are no locks.
+mode ~ /^locks/ && NF > 12 && $(NF - 12) ~ /:$/ && $NF ~ /^[0-9.]+$/ {
+	class = $1
+	for (i = 2; i <= NF - 12; i++)
+		class = class " " $i
+	sub(/(-[RW])?:$/, "", class)
+	if (class ~ /^rcu_|seqcount/)
+		next
+	taken[mode, pair, class] += $(NF - 4)
+	bounced[mode, pair, class] += $(NF - 5)
+	classes[class] = 1
+}
+
+END {
+	mode = "table"
+	heading("instructions")
+	split("8 64 512 4096", size)
+	split("shallow deep", stack)
+	for (s = 1; s <= 2; s++)
+		for (i = 1; i <= 4; i++)
+			row("kmalloc(" size[i] ") pair, " stack[s], size[i] == 64 ? 1 / 8 : 0)
+	row("kmalloc(64) pair, 8 stacks")
+	row("kmem_cache pair", 1 / 8)
+	row("bulk of 16, alloc and free")
+	row("percpu pair", 1 / 8)
+	row("vmalloc pair", 1 / 4)
+	row("batch alloc", 1 / 8)
+	row("batch free, in order", 1 / 8)
+	row("batch free, random order", 1 / 8)
+	row("free on another CPU")
+	row("alloc of what another CPU freed")
+	row("boot to init")
+	scans()
+
+	heading("instructions, trace_depth=1")
+	depth1("kmalloc(64) pair, shallow")
+	depth1("kmalloc(64) pair, deep")
+	depth1("kmem_cache pair")
+
+	heading("instructions beside live objects")
+	split("10000 100000 1000000", number)
+	for (i = 1; i <= 3; i++)
+		row("kmalloc(64) pair beside " number[i])
+	growth()
+	for (i = 1; i <= 3; i++)
+		row("batch alloc and free beside " number[i])
+
+	heading("instructions of the slowest")
+	latency("slowest kmalloc(64), all kept", 2)
+	latency("slowest kmalloc(64), none kept")
+
+	heading("bytes per live object")
+	for (i = 1; i <= 3; i++)
+		memory(number[i])
+	reserve()
+
+	locks()
+
+	printf "\n%d of %d bars are met\n", met, bars
+	if (missing)
+		printf "%d figures are missing\n", missing
+	exit missing > 0
+}
+
+function heading(unit)
+{
+	printf "%s%-34s %11s %11s %11s %10s %10s %7s\n", headings++ ? "\n" : "", unit, \
+		"off", "peer", "ours", "peer-off", "ours-off", "ratio"
+}
+
+function have(mode, name)
+{
+	if ((mode, name) in value)
+		return 1
+	printf "%s: no figure for \"%s\"\n", name, mode
+	missing++
+	return 0
+}
+
+function verdict(holds, bar)
+{
+	bars++
+	met += holds
+	return sprintf("  %s: %s", bar, holds ? "met" : "MISSED")
+}
+
+# A bar of 0 is none.
+function line(name, off, peer, ours, bar,  over, ratio, end)
+{
+	over = peer - off
+	ratio = over ? (ours - off) / over : 0
+	if (bar)
+		end = verdict(ratio <= bar, "at most " bar)
+	print_line(name, off, peer, ours, over, ours - off, ratio, end)
+}
+
+function print_line(name, off, peer, ours, over_peer, over_ours, ratio, end)
+{
+	printf "%-34s %11.0f %11.0f %11.0f %10.0f %10.0f %7.3f%s\n", \
+		name, off, peer, ours, over_peer, over_ours, ratio, end
+}
+
+function row(name, bar)
+{
+	if (have("off", name) && have("peer", name) && have("ours", name))
+		line(name, value["off", name], value["peer", name], value["ours", name], bar)
+}
+
+function scans(  which, name, i)
+{
+	split("first second", which)
+	for (i = 1; i <= 2; i++) {
+		name = which[i] " scan"
+		if (have("peer", name) && have("ours", name))
+			printf "%-34s %11s %11.0f %11.0f %10s %10s %7.3f\n", name, "-", \
+				value["peer", name], value["ours", name], "-", "-", \
+				value["ours", name] / value["peer", name]
+	}
+}
+
+function depth1(name,  off, peer, ours, end)
+{
+	if (!have("off", name) || !have("peer", name) || !have("depth1", name))
+		return
+	off = value["off", name]
+	peer = value["peer", name]
+	ours = value["depth1", name]
+	if (name == "kmalloc(64) pair, deep")
+		end = verdict(ours - off <= 150, "overhead at most 150")
+	print_line(name, off, peer, ours, peer - off, ours - off, (ours - off) / (peer - off), end)
+}
+
+function growth(  name, mode, i, over)
+{
+	name = "kmalloc(64) pair beside "
+	split("peer ours", mode)
+	for (i = 1; i <= 2; i++) {
+		if (!have(mode[i], name 10000) || !have(mode[i], name 1000000))
+			return
+		over[i] = (value[mode[i], name 1000000] - value["off", name 1000000]) / \
+			(value[mode[i], name 10000] - value["off", name 10000])
+	}
+	printf "%-34s %11s %11s %11s %10.3f %10.3f %7s%s\n", "  overhead of 1000000 to 10000", \
+		"", "", "", over[1], over[2], "", verdict(over[2] <= 1.1 && over[2] >= 0, "ours at most 1.1")
+}
+
+# As a whole, with what the allocator itself takes.
+function latency(name, bar,  ratio, end)
+{
+	if (!have("off", name) || !have("peer", name) || !have("ours", name))
+		return
+	ratio = value["ours", name] / value["peer", name]
+	if (bar)
+		end = verdict(ratio <= bar, "at most " bar)
+	printf "%-34s %11.0f %11.0f %11.0f %10s %10s %7.3f%s\n", name, value["off", name], \
+		value["peer", name], value["ours", name], "", "", ratio, end
+}
+
+function memory(number,  name, off, peer, ours, end)
+{
+	name = "pages of " number " live objects"
+	if (!have("off", name) || !have("peer", name) || !have("ours", name))
+		return
+	off = value["off", name] * 4096 / number
+	peer = value["peer", name] * 4096 / number
+	ours = value["ours", name] * 4096 / number
+	if (number >= 100000)
+		end = verdict(ours - off <= 32, "overhead at most 32")
+	printf "%-34s %11.1f %11.1f %11.1f %10.1f %10.1f %7.3f%s\n", number " live objects", \
+		off, peer, ours, peer - off, ours - off, (ours - off) / (peer - off), end
+}
+
+# What was taken before the first object, of 4 GiB.
+function reserve(  name, all)
+{
+	name = "free pages"
+	all = 4 * 1024 * 1024
+	if (have("off", name) && have("peer", name) && have("ours", name))
+		line("KiB in use after boot", all - value["off", name] * 4, \
+		     all - value["peer", name] * 4, all - value["ours", name] * 4)
+}
+
+# Which locks CPUs share on the hot path of the detector: its own, if it takes one
+# once in a hundred operations, and any other that it takes once in ten, unless
+# that is a different one on each CPU. Each tick of the clock takes some too, and
+# there are more the longer it takes: they are known by hrtimer_bases.lock.
+function locks(  i, class, times, bounces, others, found, holds)
+{
+	printf "\n%-34s %-29s %12s %12s\n", "locks, on two CPUs at once", "class", \
+		"times per op", "from other"
+	holds = nr_pairs > 0
+	for (i = 1; i <= nr_pairs; i++) {
+		found = 0
+		others = 0.1 + 2 * added(pairs[i], "hrtimer_bases.lock", taken)
+		for (class in classes) {
+			times = added(pairs[i], class, taken)
+			bounces = added(pairs[i], class, bounced)
+			if (class ~ /^&?kml_/ ? times < 0.01 : times < others || bounces < 0.01)
+				continue
+			printf "%-34s %-29s %12.3f %12.3f\n", found++ ? "" : pairs[i], class, \
+				times, bounces
+			holds = 0
+		}
+		if (!found)
+			printf "%-34s none\n", pairs[i]
+	}
+	printf "%-34s%s\n", "", verdict(holds, "none")
+	if (!nr_pairs) {
+		print "no figures of locks"
+		missing++
+	}
+}
+
+# Per operation, by the detector.
+function added(pair, class, count)
+{
+	if (!have("locks-on", pair) || !have("locks-off", pair))
+		return 0
+	return count["locks-on", pair, class] / value["locks-on", pair] - \
+		count["locks-off", pair, class] / value["locks-off", pair]
+}
