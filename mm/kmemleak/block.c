@@ -35,6 +35,9 @@
 
 #define CACHE_NAME_MAX	24
 
+/* Blocks handled between two looks at the tree. */
+#define WALK_BATCH	16
+
 struct kml_linear kml_linear __ro_after_init;
 struct kml_percpu_range kml_percpu_range = { .lo = ULONG_MAX };
 
@@ -158,7 +161,7 @@ static void set_entries(const struct kml_block *block, struct kml_block *to)
 
 	for (addr = block->start; addr < end_of(block); addr += PAGE_SIZE) {
 		/* Pairs with the dereference in kml_block_at(). */
-		rcu_assign_pointer(*kml_table_entry(addr), to);
+		smp_store_release(kml_table_entry(addr), to);
 	}
 }
 
@@ -361,27 +364,55 @@ bool kml_block_for_percpu(unsigned long addr, gfp_t gfp)
 
 /* ---- Walks ---- */
 
-/**
- * kml_next_block() - pin the next block in address order
- * @space: address space
- * @from: where to go on; is moved behind the block
- *
- * Context: Any but NMI.
- * Return: the block, to be given back with kml_block_put(), or NULL at the end.
- */
-struct kml_block *kml_next_block(enum kml_space space, unsigned long *from)
+/* Pin the next blocks that end above *@from, which moves behind them. */
+static unsigned int pin_blocks(enum kml_space space, unsigned long *from,
+			       struct kml_block **blocks)
 {
 	struct kml_block *block;
+	struct rb_node *node;
+	unsigned int nr = 0;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&kml_block_lock, flags);
 	block = find_from(&block_trees[space], *from);
-	if (block) {
+	while (block && nr < WALK_BATCH) {
 		refcount_inc(&block->ref);
+		blocks[nr++] = block;
 		*from = end_of(block);
+		node = rb_next(&block->node);
+		block = rb_entry_safe(node, struct kml_block, node);
 	}
 	raw_spin_unlock_irqrestore(&kml_block_lock, flags);
-	return block;
+	return nr;
+}
+
+/**
+ * kml_walk_blocks() - do something with each block, in address order
+ * @action: what to do with the block, which is pinned; may sleep
+ * @arg: passed on to @action
+ *
+ * Blocks that come or go meanwhile may be missed or not; all others are visited
+ * once.
+ *
+ * Context: Process context; may sleep.
+ */
+void kml_walk_blocks(kml_block_action_t action, void *arg)
+{
+	struct kml_block *blocks[WALK_BATCH];
+	enum kml_space space;
+	unsigned int i, nr;
+
+	for (space = 0; space < KML_NR_SPACES; space++) {
+		unsigned long from = 0;
+
+		while ((nr = pin_blocks(space, &from, blocks))) {
+			for (i = 0; i < nr; i++) {
+				action(blocks[i], arg);
+				kml_block_put(blocks[i]);
+			}
+			cond_resched_tasks_rcu_qs();
+		}
+	}
 }
 
 static bool is_empty(const struct kml_block *block)

@@ -215,9 +215,12 @@ static __always_inline struct kml_block *kml_percpu_block_at(unsigned long addr)
 	return NULL;
 }
 
+/* What is done with a block. */
+typedef void (*kml_block_action_t)(struct kml_block *block, void *arg);
+
 bool kml_block_for_slab(unsigned long addr, size_t size, gfp_t gfp);
 bool kml_block_for_percpu(unsigned long addr, gfp_t gfp);
-struct kml_block *kml_next_block(enum kml_space space, unsigned long *from);
+void kml_walk_blocks(kml_block_action_t action, void *arg);
 void kml_block_put(struct kml_block *block);
 void kml_block_close(struct kml_block *block);
 void kml_block_bury(struct kml_block *block);

@@ -397,12 +397,8 @@ extern bool kml_scan_stacks;
 /* What is done with a pinned object; returns something that can be summed up. */
 typedef unsigned long (*kml_action_t)(struct kml_object *obj, void *arg);
 
-/* The same with a block that has slots. */
-typedef void (*kml_block_action_t)(struct kml_block *block);
-
 unsigned long kml_sum_matches(kml_match_t match, kml_action_t action,
 			      void *arg);
-void kml_walk_blocks(kml_block_action_t action);
 bool kml_is_suspect(const struct kml_object *obj);
 void kml_shade(struct kml_object *obj);
 void kml_shade_slot(struct kml_block *block, unsigned int index);

@@ -76,28 +76,6 @@ unsigned long kml_sum_matches(kml_match_t match, kml_action_t action,
 	return sum;
 }
 
-/**
- * kml_walk_blocks() - do something with each block that has slots
- * @action: what to do; may sleep
- *
- * Context: Process context; may sleep.
- */
-void kml_walk_blocks(kml_block_action_t action)
-{
-	struct kml_block *block;
-	enum kml_space space;
-
-	for (space = 0; space < KML_NR_SPACES; space++) {
-		unsigned long from = 0;
-
-		while ((block = kml_next_block(space, &from))) {
-			action(block);
-			kml_block_put(block);
-			cond_resched_tasks_rcu_qs();
-		}
-	}
-}
-
 /* ---- Colours ---- */
 
 static bool has_grace(const struct kml_object *obj)
@@ -505,7 +483,7 @@ static bool match_unscanned_root(const struct kml_object *obj, void *arg)
 }
 
 /* Shade the roots among the objects of a block that were not in this pass. */
-static void shade_young(struct kml_block *block)
+static void shade_young(struct kml_block *block, void *arg)
 {
 	unsigned int i;
 
@@ -518,7 +496,7 @@ static void shade_young(struct kml_block *block)
 	}
 }
 
-static void shade_roots(struct kml_block *block)
+static void shade_roots(struct kml_block *block, void *arg)
 {
 	unsigned int i;
 
@@ -529,7 +507,7 @@ static void shade_roots(struct kml_block *block)
 		if (meta & KML_SLOT_GRAY || test_bit(i, block->seen))
 			kml_shade_slot(block, i);
 	}
-	shade_young(block);
+	shade_young(block, NULL);
 }
 
 static unsigned long shade_one(struct kml_object *obj, void *arg)
@@ -576,7 +554,7 @@ int kml_mark_pass(void)
 	if (!++marking.pass)
 		marking.pass = 1;
 
-	kml_walk_blocks(shade_roots);
+	kml_walk_blocks(shade_roots, NULL);
 	kml_sum_matches(match_unscanned_root, shade_one, NULL);
 	on_each_cpu(spill_registers, NULL, 1);
 	ret = kml_visit_roots(&root_visitor, READ_ONCE(kml_scan_stacks));
@@ -584,7 +562,7 @@ int kml_mark_pass(void)
 		ret = kml_scan_gray();
 	if (!ret) {
 		/* Objects that were born in the meantime. */
-		kml_walk_blocks(shade_young);
+		kml_walk_blocks(shade_young, NULL);
 		kml_sum_matches(match_unscanned_root, shade_one, NULL);
 	}
 	/* On an error too: it gives back the pins. */

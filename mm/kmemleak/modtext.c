@@ -141,22 +141,16 @@ static bool gather_object(const struct kml_object *obj, void *arg)
 	return false;
 }
 
-static void gather_blocks(struct gone_sweep *sweep, enum kml_space space)
+static void gather_block(struct kml_block *block, void *arg)
 {
-	struct kml_block *block;
-	unsigned long from = 0;
 	unsigned int i;
 
-	while ((block = kml_next_block(space, &from))) {
-		for (i = 0; i < block->nr; i++) {
-			const struct kml_slot *slot = &block->slots[i];
+	for (i = 0; i < block->nr; i++) {
+		const struct kml_slot *slot = &block->slots[i];
 
-			if (kml_slot_meta(slot) & KML_SLOT_LIVE)
-				gather_trace(sweep,
-					     kml_trace_of(slot->handles));
-		}
-		kml_block_put(block);
-		cond_resched();
+		if (kml_slot_meta(slot) & KML_SLOT_LIVE)
+			gather_trace(arg,
+				     kml_trace_of(READ_ONCE(slot->handles)));
 	}
 }
 
@@ -204,10 +198,10 @@ static void sweep_traces(struct gone_sweep *sweep)
 	sweep->nr = 0;
 	sweep->more = false;
 	memset(sweep->visited, 0, sizeof(sweep->visited));
+	kml_walk_blocks(gather_block, sweep);
 	for (space = 0; space < KML_NR_SPACES; space++) {
 		struct kml_cursor cur = KML_CURSOR(&kml_trees[space]);
 
-		gather_blocks(sweep, space);
 		kml_collect(&cur, gather_object, sweep, &obj, 1);
 	}
 }

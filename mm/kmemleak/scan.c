@@ -55,7 +55,7 @@ static struct {
 /* ---- Objects in slots ---- */
 
 /* Whatever is there now was there before this scan. */
-static void begin_block(struct kml_block *block)
+static void begin_block(struct kml_block *block, void *arg)
 {
 	bool empty = true;
 	unsigned int i;
@@ -77,7 +77,7 @@ static void begin_block(struct kml_block *block)
 	block->idle = empty;
 }
 
-static void bury_block(struct kml_block *block)
+static void bury_block(struct kml_block *block, void *arg)
 {
 	if (block->idle)
 		kml_block_bury(block);
@@ -91,7 +91,7 @@ static bool is_suspect_slot(const struct kml_block *block, unsigned int index)
 	       !(meta & (KML_SLOT_YOUNG | KML_SLOT_GRAY | KML_SLOT_BLACK));
 }
 
-static void watch_suspects(struct kml_block *block)
+static void watch_suspects(struct kml_block *block, void *arg)
 {
 	unsigned int i;
 
@@ -102,7 +102,7 @@ static void watch_suspects(struct kml_block *block)
 	}
 }
 
-static void promote_suspects(struct kml_block *block)
+static void promote_suspects(struct kml_block *block, void *arg)
 {
 	unsigned int i;
 
@@ -118,12 +118,12 @@ static void promote_suspects(struct kml_block *block)
 static int promote_all_suspects(void)
 {
 	scan.watched = false;
-	kml_walk_blocks(watch_suspects);
+	kml_walk_blocks(watch_suspects, NULL);
 	if (!scan.watched)
 		return 0;
 	/* Who frees one from here on knows that it is watched. */
 	synchronize_rcu();
-	kml_walk_blocks(promote_suspects);
+	kml_walk_blocks(promote_suspects, NULL);
 	return kml_scan_gray();
 }
 
@@ -319,7 +319,7 @@ int kml_scan(kml_print_t print)
 	if (ret)
 		goto out;
 	kml_mark_start(__builtin_frame_address(0));
-	kml_walk_blocks(begin_block);
+	kml_walk_blocks(begin_block, NULL);
 	WRITE_ONCE(kml_scan_seq, kml_scan_seq + 1);
 	ret = kml_mark_pass();
 	if (!ret)
@@ -330,7 +330,7 @@ int kml_scan(kml_print_t print)
 	}
 	if (scan.closed) {
 		synchronize_rcu();
-		kml_walk_blocks(bury_block);
+		kml_walk_blocks(bury_block, NULL);
 		scan.closed = false;
 	}
 out:

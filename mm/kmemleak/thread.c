@@ -118,6 +118,11 @@ static bool match_all(const struct kml_object *obj, void *arg)
 	return true;
 }
 
+static void forget_block(struct kml_block *block, void *arg)
+{
+	kml_block_forget(block);
+}
+
 /**
  * kml_forget_all() - give back all metadata of a detector that is off
  *
@@ -129,16 +134,9 @@ void kml_forget_all(void)
 	enum kml_space space;
 
 	lockdep_assert_held(&kml_scan_mutex);
+	kml_walk_blocks(forget_block, NULL);
 	for (space = 0; space < KML_NR_SPACES; space++) {
 		struct kml_tree *tree = &kml_trees[space];
-		struct kml_block *block;
-		unsigned long from = 0;
-
-		while ((block = kml_next_block(space, &from))) {
-			kml_block_forget(block);
-			kml_block_put(block);
-			cond_resched();
-		}
 		/* From the start again for what is cut behind the cursor. */
 		while (READ_ONCE(tree->nr)) {
 			struct kml_cursor cur = KML_CURSOR(tree);
