@@ -27,7 +27,7 @@
 /* ---- Where it came from ---- */
 
 /* Entries of a CPU's cache, as a power of two. */
-#define KML_TRACE_CACHE_BITS	9
+#define KML_TRACE_CACHE_BITS	10
 
 /*
  * Odd, and larger than the distance of any two return addresses. Not larger than
