@@ -254,12 +254,12 @@ kml_block_is_current(const struct kml_block *block, unsigned long addr,
 		     size_t size)
 {
 	const struct page *head = virt_to_head_page((void *)addr);
-	const struct kmem_cache *cache;
+	const struct kmem_cache *cache = READ_ONCE(block->serves);
 
-	if (unlikely((struct slab *)head != block->slab))
+	/* Of a page that is no slab what is NULL may be taken for its cache. */
+	if (unlikely(!cache || (struct slab *)head != block->slab))
 		return false;
-	cache = block->slab->slab_cache;
-	return likely(cache == READ_ONCE(block->serves) &&
+	return likely(cache == block->slab->slab_cache &&
 		      cache->size == block->stride && size == block->size);
 }
 
