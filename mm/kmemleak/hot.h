@@ -259,8 +259,10 @@ kml_block_is_current(const struct kml_block *block, unsigned long addr,
 	/* Of a page that is no slab what is NULL may be taken for its cache. */
 	if (unlikely(!cache || (struct slab *)head != block->slab))
 		return false;
+	/* One cache has slabs of several lengths, depending on what is free. */
 	return likely(cache == block->slab->slab_cache &&
-		      cache->size == block->stride && size == block->size);
+		      cache->size == block->stride && size == block->size &&
+		      block->slab->objects == block->nr);
 }
 
 /**
