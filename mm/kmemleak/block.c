@@ -202,12 +202,12 @@ static void unlink_block(struct kml_block *block)
 	rb_erase(&block->node, &block_trees[block->space]);
 }
 
-/* Would its slots be the same ones? */
+/* Would its slots be the same ones, whatever the length of what is in them? */
 static bool same_shape(const struct kml_block *a, const struct kml_block *b)
 {
 	return a->start == b->start && a->length == b->length &&
-	       a->stride == b->stride && a->size == b->size &&
-	       a->offset == b->offset && a->nr == b->nr;
+	       a->stride == b->stride && a->offset == b->offset &&
+	       a->nr == b->nr;
 }
 
 /*

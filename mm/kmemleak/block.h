@@ -64,7 +64,8 @@ struct kml_slot {
  * @inverse: 2^64 divided by @stride and rounded up, for slabs; fixed
  * @hash: in a bucket of per-CPU pages; written under kml_block_lock
  * @stride: bytes from one object to the next, or in a grain; fixed
- * @size: length of an object in bytes, 0 where each has its own; fixed
+ * @size: length of an object in bytes, 0 where each has its own; written under
+ *	kml_block_lock, grows while there are objects
  * @length: length in bytes; fixed
  * @offset: bytes in front of an object, within its stride; fixed
  * @nr: number of @slots; fixed

@@ -261,7 +261,8 @@ kml_block_is_current(const struct kml_block *block, unsigned long addr,
 		return false;
 	/* One cache has slabs of several lengths, depending on what is free. */
 	return likely(cache == block->slab->slab_cache &&
-		      cache->size == block->stride && size == block->size &&
+		      cache->size == block->stride &&
+		      size == READ_ONCE(block->size) &&
 		      block->slab->objects == block->nr);
 }
 

@@ -56,7 +56,7 @@ size_t kml_slot_size(const struct kml_block *block, unsigned int index)
 {
 	if (block->space == KML_PERCPU)
 		return READ_ONCE(kml_block_sizes(block)[index]) * KML_PERCPU_UNIT;
-	return block->size;
+	return READ_ONCE(block->size);
 }
 
 /**
@@ -167,7 +167,8 @@ static bool find_in_slab(const struct kml_block *block, unsigned long addr,
 	u32 index = kml_block_index(block, offset);
 
 	if (index >= block->nr ||
-	    offset - index * block->stride - block->offset >= block->size)
+	    offset - index * block->stride - block->offset >=
+	    READ_ONCE(block->size))
 		return false;
 	ref->index = index;
 	ref->meta = kml_slot_meta(&block->slots[index]);

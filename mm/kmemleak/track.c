@@ -387,7 +387,7 @@ static bool skip_in_slot(unsigned long start, size_t size)
 	rcu_read_lock();
 	if (kml_slot_find(KML_VIRT, start, &ref)) {
 		unsigned long first = kml_slot_start(ref.block, ref.index);
-		unsigned long end = first + ref.block->size;
+		unsigned long end = first + kml_slot_size(ref.block, ref.index);
 
 		skip = (start - first) / sizeof(long);
 		if (skip && skip <= FIELD_MAX(KML_SLOT_SKIP) &&
