@@ -244,6 +244,7 @@ static inline depot_stack_handle_t kml_comm_of(u64 handles)
 unsigned int kml_trace_fetch(depot_stack_handle_t trace,
 			     unsigned long **entries, u32 *epoch);
 void kml_comm_fetch(depot_stack_handle_t comm, char *buf);
+int kml_trace_set_depth(unsigned int depth);
 u32 kml_trace_epoch(void);
 void kml_trace_new_epoch(void);
 

@@ -14,6 +14,7 @@
  * addresses that a tracer has replaced.
  */
 #include <linux/kernel.h>
+#include <linux/kstrtox.h>
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
@@ -53,16 +54,30 @@ static void set_seed(u32 epoch, unsigned int depth)
 	WRITE_ONCE(kml_trace_seed, (u64)epoch << 32 | depth);
 }
 
-static int set_trace_depth(const char *val, const struct kernel_param *kp)
+/**
+ * kml_trace_set_depth() - keep that many frames of the traces to come
+ * @depth: the number
+ *
+ * Context: Process context; may sleep.
+ * Return: 0, or -EINVAL if it is none from 1 to KML_TRACE_DEPTH.
+ */
+int kml_trace_set_depth(unsigned int depth)
 {
-	int ret = param_set_uint_minmax(val, kp, 1, KML_TRACE_DEPTH);
-
-	if (ret)
-		return ret;
+	if (!depth || depth > KML_TRACE_DEPTH)
+		return -EINVAL;
 	mutex_lock(&seed_mutex);
-	set_seed(epoch_of(kml_trace_seed), trace_depth);
+	trace_depth = depth;
+	set_seed(epoch_of(kml_trace_seed), depth);
 	mutex_unlock(&seed_mutex);
 	return 0;
+}
+
+static int set_trace_depth(const char *val, const struct kernel_param *kp)
+{
+	unsigned int depth;
+	int ret = kstrtouint(val, 0, &depth);
+
+	return ret ? -EINVAL : kml_trace_set_depth(depth);
 }
 
 static const struct kernel_param_ops trace_depth_ops = {
