@@ -30,8 +30,9 @@
 #define TRACE_INTERNAL	6
 
 /*
- * No return address is below this: it ends traces that lead through code that
- * may go, and tells which code stood there.
+ * No return address is below this: it stands before the frames of traces that
+ * lead through code that may go, and tells which code stood there. Behind them
+ * it would be lost, as the depot cuts off what was interrupted.
  */
 #define TRACE_EPOCH_END		0x100000UL
 
@@ -208,8 +209,9 @@ static depot_stack_handle_t save_trace(unsigned long caller,
 				       unsigned long frame, u64 seed, gfp_t gfp,
 				       bool *exact)
 {
+	unsigned long room[1 + KML_TRACE_DEPTH + TRACE_INTERNAL];
 	unsigned int depth = kml_trace_depth_of(seed);
-	unsigned long entries[KML_TRACE_DEPTH + TRACE_INTERNAL + 1];
+	unsigned long *entries = room + 1;
 	unsigned int i, nr, skip;
 
 	nr = stack_trace_save(entries, depth + TRACE_INTERNAL, 0);
@@ -221,15 +223,19 @@ static depot_stack_handle_t save_trace(unsigned long caller,
 	if (skip == nr)
 		skip = 0;
 
+	entries += skip;
 	nr = min(nr - skip, depth);
-	*exact = frames_agree(frame, depth, entries + skip, nr);
+	*exact = frames_agree(frame, depth, entries, nr);
+	/* What the depot is going to cut off need not tell its code. */
+	nr = filter_irq_stacks(entries, nr);
 	for (i = 0; i < nr; i++) {
-		if (core_kernel_text(entries[skip + i]))
+		if (core_kernel_text(entries[i]))
 			continue;
-		entries[skip + nr++] = epoch_of(seed);
+		*--entries = epoch_of(seed);
+		nr++;
 		break;
 	}
-	return depot_save(entries + skip, nr, gfp);
+	return depot_save(entries, nr, gfp);
 }
 
 /**
@@ -246,10 +252,11 @@ unsigned int kml_trace_fetch(depot_stack_handle_t trace,
 			     unsigned long **entries, u32 *epoch)
 {
 	unsigned int nr = trace ? stack_depot_fetch(trace, entries) : 0;
-	bool marked = nr && (*entries)[nr - 1] < TRACE_EPOCH_END;
+	bool marked = nr && **entries < TRACE_EPOCH_END;
 
 	if (epoch)
-		*epoch = marked ? (*entries)[nr - 1] : 0;
+		*epoch = marked ? **entries : 0;
+	*entries += marked;
 	return nr - marked;
 }
 
