@@ -118,70 +118,54 @@ void kml_trace_new_epoch(void)
 
 #ifdef KML_FRAME_RECORDS
 
-/* May the records lead from the stack of an interrupt to the task's? */
-static bool may_cross(unsigned long frame, unsigned long next)
+/*
+ * Add what is kept of the stack to a hash. Of what an interrupt that has a stack
+ * of its own found on the task's, nothing is kept.
+ */
+static bool hash_stack(u64 *hash, unsigned long frame, unsigned int depth)
 {
-	unsigned long stack = (unsigned long)task_stack_page(current);
-
-	return frame - stack >= THREAD_SIZE &&
-	       next - stack <= THREAD_SIZE - sizeof(struct kml_frame_record);
+	return kml_hash_frames(hash, &frame, &depth) ||
+	       frame - (unsigned long)task_stack_page(current) >= THREAD_SIZE;
 }
 
-/* Returns false if the records lead to where none can be expected. */
-static bool hash_all_frames(u64 *hash, unsigned long frame, unsigned int depth)
-{
-	if (!kml_last_record(frame))
-		return false;
-	while (!kml_hash_frames(hash, &frame, &depth)) {
-		unsigned long next = ((struct kml_frame_record *)frame)->fp;
-
-		if (!may_cross(frame, next))
-			return false;
-		frame = next;
-	}
-	return true;
-}
-
-/* Do the frame records say the same as the unwinder? */
+/*
+ * Do the frame records say the same as the unwinder, as far as they were hashed?
+ * @cut: there is more on the stack, which is not kept.
+ */
 static bool frames_agree(unsigned long frame, unsigned int depth,
-			 const unsigned long *entries, unsigned int nr)
+			 const unsigned long *entries, unsigned int nr, bool cut)
 {
 	unsigned long last = kml_last_record(frame);
+	struct kml_frame_record record;
+	unsigned int i;
 
-	if (!last)
-		return false;
-	for (; depth; depth--) {
-		struct kml_frame_record record =
-			*(struct kml_frame_record *)frame;
-
-		/* The record that ends a stack has no return address. */
-		if (kml_return_address(record.lr) != (nr ? *entries : 0))
+	for (i = 0; i < nr; i++) {
+		if (!frame || frame > last)
 			return false;
-		if (nr) {
-			entries++;
-			nr--;
-		}
-		if (!record.fp)
-			break;
-		if (record.fp <= frame || record.fp > last) {
-			if (!may_cross(frame, record.fp))
-				return depth == 1 && !nr;
-			last = kml_last_record(record.fp);
-		}
-		frame = record.fp;
+		record = *(struct kml_frame_record *)frame;
+		if (kml_return_address(record.lr) != entries[i])
+			return false;
+		/* Upwards only, or this is the end. */
+		frame = record.fp > frame ? record.fp : 0;
 	}
-	return !nr;
+	if (cut || nr == depth || !frame)
+		return nr;
+	/* One record may be left, which ends the stack and is no frame. */
+	if (frame > last)
+		return false;
+	record = *(struct kml_frame_record *)frame;
+	return !record.fp && !record.lr;
 }
 
 #else /* !KML_FRAME_RECORDS */
 
-static bool hash_all_frames(u64 *hash, unsigned long frame, unsigned int depth)
+static bool hash_stack(u64 *hash, unsigned long frame, unsigned int depth)
 {
 	return false;
 }
 
 static bool frames_agree(unsigned long frame, unsigned int depth,
-			 const unsigned long *entries, unsigned int nr)
+			 const unsigned long *entries, unsigned int nr, bool cut)
 {
 	return false;
 }
@@ -212,7 +196,7 @@ static depot_stack_handle_t save_trace(unsigned long caller,
 	unsigned long room[1 + KML_TRACE_DEPTH + TRACE_INTERNAL];
 	unsigned int depth = kml_trace_depth_of(seed);
 	unsigned long *entries = room + 1;
-	unsigned int i, nr, skip;
+	unsigned int i, nr, kept, skip;
 
 	nr = stack_trace_save(entries, depth + TRACE_INTERNAL, 0);
 	for (skip = 0; skip < nr; skip++) {
@@ -225,17 +209,17 @@ static depot_stack_handle_t save_trace(unsigned long caller,
 
 	entries += skip;
 	nr = min(nr - skip, depth);
-	*exact = frames_agree(frame, depth, entries, nr);
-	/* What the depot is going to cut off need not tell its code. */
-	nr = filter_irq_stacks(entries, nr);
-	for (i = 0; i < nr; i++) {
+	/* The depot cuts off what was interrupted. */
+	kept = filter_irq_stacks(entries, nr);
+	*exact = frames_agree(frame, depth, entries, kept, kept < nr);
+	for (i = 0; i < kept; i++) {
 		if (core_kernel_text(entries[i]))
 			continue;
 		*--entries = epoch_of(seed);
-		nr++;
+		kept++;
 		break;
 	}
-	return depot_save(entries, nr, gfp);
+	return depot_save(entries, kept, gfp);
 }
 
 /**
@@ -329,7 +313,7 @@ struct kml_origin kml_origin(unsigned long caller, const void *frame, gfp_t gfp)
 	}
 
 	hash = kml_hash_name(seed, name);
-	hashed = hash_all_frames(&hash, record, kml_trace_depth_of(seed));
+	hashed = hash_stack(&hash, record, kml_trace_depth_of(seed));
 	entry = kml_cache_entry(hash);
 	if (hashed)
 		origin.handles = kml_cached(entry, hash);
