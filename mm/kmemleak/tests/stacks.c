@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel memory leak detector: stacks to take traces of, and who takes them.
+ *
+ * Two functions that call each other, and themselves, make as many stacks as
+ * there are bit patterns. At the end of each a trace is taken as hooks take
+ * theirs, and compared with what the unwinder says right there. So are the name
+ * and the pid with what they have to be. That is done in interrupts as well,
+ * where tests cannot fail, so it is written down for the test to judge.
+ */
+#include <linux/kallsyms.h>
+#include <linux/kthread.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/stacktrace.h>
+#include <linux/string.h>
+
+#include "stacks.h"
+
+#define OBJECT_SIZE	64
+
+/* ---- Comparing ---- */
+
+/**
+ * kml_compare() - compare a trace with what the unwinder says of the stack
+ * @walk: told how it went
+ * @origin: the trace
+ * @above: frames on top of the others that only the trace has
+ * @want: what the unwinder says
+ * @want_nr: how many frames that is
+ *
+ * The depot cuts off what was interrupted; all else has to be the same.
+ *
+ * Context: Any but NMI.
+ */
+void kml_compare(struct walk *walk, struct kml_origin origin,
+		 unsigned int above, unsigned long *want, unsigned int want_nr)
+{
+	unsigned int i, nr, depth = depth_now();
+	unsigned long *got, wanted, found;
+	char comm[TASK_COMM_LEN];
+
+	walk->taken++;
+	walk->handles = origin.handles;
+	nr = kml_trace_fetch(kml_trace_of(origin.handles), &got, NULL);
+	kml_comm_fetch(kml_comm_of(origin.handles), comm);
+	want_nr = filter_irq_stacks(want, min(want_nr, depth - above));
+	for (i = 0; above + i < nr && i < want_nr; i++) {
+		if (got[above + i] != want[i])
+			break;
+	}
+	if (i != want_nr || above + i != nr) {
+		wanted = i < want_nr ? want[i] : 0;
+		found = above + i < nr ? got[above + i] : 0;
+		if (!walk->wrong++)
+			snprintf(walk->complaint, sizeof(walk->complaint),
+				 "frame %u of %u is %pS, not %pS of %u",
+				 above + i, nr, (void *)found, (void *)wanted,
+				 above + want_nr);
+	} else if (strcmp(comm, walk->name) || origin.pid != walk->pid) {
+		if (!walk->wrong++)
+			snprintf(walk->complaint, sizeof(walk->complaint),
+				 "by \"%s\", pid %llu, not by \"%s\", pid %d",
+				 comm, origin.pid, walk->name, walk->pid);
+	}
+}
+
+/* ---- Taking ---- */
+
+/* Once found out and once remembered. Nothing gets in between. */
+noinline void kml_take_twice(struct walk *walk)
+{
+	const void *frame = __builtin_frame_address(0);
+	struct kml_origin first, second;
+	unsigned long want[WANT_MAX];
+	unsigned int nr = stack_trace_save(want, WANT_MAX, 1);
+	unsigned long flags;
+
+	local_irq_save(flags);
+	walk->known += kml_origin_cached(frame).handles != 0;
+	first = ask(_RET_IP_, frame);
+	second = ask(_RET_IP_, frame);
+	/* In interrupts the short cut is not taken. */
+	walk->cached += this_cpu_has(second.handles) &&
+			(!in_task() || kml_origin_cached(frame).handles);
+	local_irq_restore(flags);
+
+	kml_compare(walk, first, 0, want, nr);
+	kml_compare(walk, second, 0, want, nr);
+}
+
+/* Interrupted anywhere. */
+noinline void kml_take_once(struct walk *walk)
+{
+	const void *frame = __builtin_frame_address(0);
+	unsigned long want[WANT_MAX];
+	unsigned int nr = stack_trace_save(want, WANT_MAX, 1);
+
+	kml_compare(walk, ask(_RET_IP_, frame), 0, want, nr);
+}
+
+/* What the detector has recorded of an object that is allocated as any other. */
+noinline void kml_take_object(struct walk *walk)
+{
+	unsigned long want[WANT_MAX];
+	unsigned int nr = stack_trace_save(want, WANT_MAX, 1);
+	void *ptr = kmalloc(OBJECT_SIZE, GFP_ATOMIC);
+	struct kml_origin origin = { 0, 0 };
+	char symbol[KSYM_SYMBOL_LEN] = "";
+	unsigned int i, got_nr, above = 0;
+	struct kml_object *obj;
+	unsigned long *got;
+
+	obj = kml_find_own(KML_VIRT, (unsigned long)kasan_reset_tag(ptr));
+	if (obj) {
+		origin.handles = (u64)obj->comm << 32 | obj->trace;
+		origin.pid = obj->pid;
+		kml_put(obj);
+	}
+	kfree(ptr);
+
+	/* On top there is the allocator, and one frame of this function. */
+	got_nr = kml_trace_fetch(kml_trace_of(origin.handles), &got, NULL);
+	for (i = 0; i < got_nr && !above; i++) {
+		sprint_symbol_no_offset(symbol, got[i]);
+		if (!strcmp(symbol, "kml_take_object"))
+			above = i + 1;
+	}
+	kml_compare(walk, origin, above, want, nr);
+}
+
+/* ---- Stacks ---- */
+
+/*
+ * What stands behind the calls keeps them from becoming jumps, and all that
+ * look the same from becoming one.
+ *
+ * Turning at bit N changes the frames N + 1 and N from the outermost one on,
+ * which is 0; and the last bit, which has no frame N + 1, just the innermost one.
+ */
+#define DEFINE_STEP(name, number)					\
+noinline void name(struct walk *walk, u32 turns, unsigned int steps)	\
+{									\
+	const unsigned int ways = number;				\
+									\
+	if (steps && turns & 1) {					\
+		kml_step_left(walk, turns >> 1, steps - 1);		\
+		WRITE_ONCE(walk->way, ways + 1);			\
+	} else if (steps) {						\
+		kml_step_right(walk, turns >> 1, steps - 1);		\
+		WRITE_ONCE(walk->way, ways + 2);			\
+	} else if (turns & 1) {						\
+		walk->take(walk);					\
+		WRITE_ONCE(walk->way, ways + 3);			\
+	} else {							\
+		walk->take(walk);					\
+		WRITE_ONCE(walk->way, ways + 4);			\
+	}								\
+}
+
+DEFINE_STEP(kml_step_left, 0)
+DEFINE_STEP(kml_step_right, 4)
+
+/* All ways to go eight frames. */
+void kml_walk_all(struct walk *walk)
+{
+	u32 turns;
+
+	for (turns = 0; turns < 1 << 8; turns++)
+		kml_step_left(walk, turns, 7);
+}
+
+/* All lengths, so that what stands beneath gets to any place of the trace. */
+void kml_walk_lengths(struct walk *walk)
+{
+	unsigned int steps;
+
+	for (steps = 0; steps < LONG; steps++) {
+		kml_step_left(walk, 0x5a3c69, steps);
+		kml_step_left(walk, ~0x5a3c69, steps);
+	}
+}
+
+/* Long ones that differ at one place: within what is kept, or beyond. */
+void kml_walk_turns(struct walk *walk)
+{
+	unsigned int bit;
+
+	for (bit = 0; bit < LONG; bit++)
+		kml_step_left(walk, 0x96e5a7 ^ BIT(bit), LONG - 1);
+}
+
+void kml_walk_once(struct walk *walk)
+{
+	kml_step_left(walk, 0x2b, 5);
+}
+
+/* ---- Contexts ---- */
+
+void kml_expect_task(struct walk *walk)
+{
+	walk->name = current->comm;
+	walk->pid = current->pid;
+}
+
+void kml_expect_interrupt(struct walk *walk, const char *name)
+{
+	walk->name = name;
+	walk->pid = 0;
+}
+
+static void run_errand(struct errand *errand)
+{
+	errand->run(&errand->walk);
+	complete(&errand->done);
+}
+
+void kml_errand_tasklet(struct tasklet_struct *tasklet)
+{
+	struct errand *errand = from_tasklet(errand, tasklet, tasklet);
+
+	kml_expect_interrupt(&errand->walk, "softirq");
+	run_errand(errand);
+}
+
+static void errand_work(struct irq_work *work)
+{
+	struct errand *errand = container_of(work, struct errand, work);
+
+	kml_expect_interrupt(&errand->walk, "hardirq");
+	run_errand(errand);
+}
+
+static void errand_work_tasklet(struct tasklet_struct *tasklet)
+{
+	struct errand *errand = from_tasklet(errand, tasklet, tasklet);
+
+	irq_work_queue(&errand->work);
+	while (!completion_done(&errand->done))
+		cpu_relax();
+}
+
+static enum hrtimer_restart errand_timer(struct hrtimer *timer)
+{
+	struct errand *errand = container_of(timer, struct errand, timer);
+
+	kml_expect_interrupt(&errand->walk, timer->is_soft ? "softirq" : "hardirq");
+	run_errand(errand);
+	return HRTIMER_NORESTART;
+}
+
+static int errand_thread(void *data)
+{
+	struct errand *errand = data;
+
+	kml_expect_task(&errand->walk);
+	run_errand(errand);
+	return 0;
+}
+
+static void in_task_itself(struct errand *errand)
+{
+	errand_thread(errand);
+}
+
+static void in_thread(struct errand *errand)
+{
+	struct task_struct *task;
+
+	task = kthread_run(errand_thread, errand, "kml_trace_test");
+	if (IS_ERR(task))
+		complete(&errand->done);
+}
+
+static void in_softirq_now(struct errand *errand)
+{
+	tasklet_setup(&errand->tasklet, kml_errand_tasklet);
+	kml_raise_softirq(errand);
+}
+
+static void in_hardirq_now(struct errand *errand)
+{
+	errand->work = IRQ_WORK_INIT_HARD(errand_work);
+	irq_work_queue(&errand->work);
+}
+
+static void in_hardirq_in_softirq(struct errand *errand)
+{
+	errand->work = IRQ_WORK_INIT_HARD(errand_work);
+	tasklet_setup(&errand->tasklet, errand_work_tasklet);
+	kml_raise_softirq(errand);
+}
+
+static void in_timer(struct errand *errand, enum hrtimer_mode mode)
+{
+	hrtimer_init(&errand->timer, CLOCK_MONOTONIC, mode);
+	errand->timer.function = errand_timer;
+	hrtimer_start(&errand->timer, ns_to_ktime(200 * NSEC_PER_USEC), mode);
+}
+
+static void in_soft_timer(struct errand *errand)
+{
+	in_timer(errand, HRTIMER_MODE_REL_SOFT);
+}
+
+static void in_hard_timer(struct errand *errand)
+{
+	in_timer(errand, HRTIMER_MODE_REL_HARD);
+}
+
+const struct context kml_contexts[NR_CONTEXTS] = {
+	{ "task",		in_task_itself },
+	{ "other task",		in_thread },
+	{ "softirq",		in_softirq_now },
+	{ "softirq of a timer",	in_soft_timer },
+	{ "hardirq",		in_hardirq_now },
+	{ "hardirq of a timer",	in_hard_timer },
+	{ "hardirq in softirq",	in_hardirq_in_softirq },
+};
+
+/**
+ * kml_run_in() - do something in some context
+ * @context: where
+ * @errand: told how it went
+ * @run: what
+ *
+ * Context: Process context; may sleep.
+ */
+void kml_run_in(const struct context *context, struct errand *errand,
+		void (*run)(struct walk *walk))
+{
+	errand->run = run;
+	init_completion(&errand->done);
+	context->enter(errand);
+	wait_for_completion(&errand->done);
+	/* What has called is still to return. */
+	tasklet_kill(&errand->tasklet);
+	irq_work_sync(&errand->work);
+	if (errand->timer.function)
+		hrtimer_cancel(&errand->timer);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Kernel memory leak detector: stacks to take traces of, and who takes them.
+ */
+#ifndef __MM_KMEMLEAK_TESTS_STACKS_H
+#define __MM_KMEMLEAK_TESTS_STACKS_H
+
+#include <linux/bottom_half.h>
+#include <linux/completion.h>
+#include <linux/hrtimer.h>
+#include <linux/interrupt.h>
+#include <linux/irq_work.h>
+
+#include "../hot.h"
+
+/* Frames that the unwinder is asked for: more than are ever kept. */
+#define WANT_MAX	(2 * KML_TRACE_DEPTH)
+
+/* Longest stacks, in frames of ours; they are longer than what is kept. */
+#define LONG		(KML_TRACE_DEPTH + 4)
+
+/**
+ * struct walk - stacks that somebody makes, and what came of it
+ * @take: what is done at the end of each
+ * @beneath: for take_in_softirq()
+ * @way: tells the ways apart for the compiler; of no interest
+ * @name: name that is to be found out
+ * @pid: the same
+ * @handles: what was found out last
+ * @taken: traces that were compared
+ * @known: traces that the cache had before
+ * @cached: traces that the cache had afterwards
+ * @wrong: traces that are not what they should be
+ * @complaint: the first of them
+ */
+struct walk {
+	void (*take)(struct walk *walk);
+	struct errand *beneath;
+	unsigned int way;
+	const char *name;
+	pid_t pid;
+	u64 handles;
+	unsigned int taken;
+	unsigned int known;
+	unsigned int cached;
+	unsigned int wrong;
+	char complaint[256];
+};
+
+/**
+ * struct errand - something to do in some context
+ * @run: what
+ * @walk: its argument
+ * @done: it has been done
+ * @tasklet: to get into a softirq
+ * @work: to get into a hardirq
+ * @timer: to get into either one at any place
+ */
+struct errand {
+	void (*run)(struct walk *walk);
+	struct walk walk;
+	struct completion done;
+	struct tasklet_struct tasklet;
+	struct irq_work work;
+	struct hrtimer timer;
+};
+
+/**
+ * struct context - where an errand can be done
+ * @name: what it is called
+ * @enter: has it done there, and completes it
+ */
+struct context {
+	const char *name;
+	void (*enter)(struct errand *errand);
+};
+
+#define NR_CONTEXTS	7
+
+extern const struct context kml_contexts[NR_CONTEXTS];
+
+static inline unsigned int depth_now(void)
+{
+	return kml_trace_depth_of(READ_ONCE(kml_trace_seed));
+}
+
+/* The way hooks take it. */
+static __always_inline struct kml_origin ask(unsigned long caller,
+					     const void *frame)
+{
+	struct kml_origin origin = kml_origin_cached(frame);
+
+	return origin.handles ? origin : kml_origin(caller, frame, GFP_ATOMIC);
+}
+
+static inline bool this_cpu_has(u64 handles)
+{
+	const struct kml_trace_entry *cache = raw_cpu_ptr(kml_trace_cache);
+	unsigned int i;
+
+	for (i = 0; i < 1 << KML_TRACE_CACHE_BITS; i++) {
+		if (handles && READ_ONCE(cache[i].data) == handles)
+			return true;
+	}
+	return false;
+}
+
+/* At once, on top of this task's stack. */
+static __always_inline void kml_raise_softirq(struct errand *errand)
+{
+	local_bh_disable();
+	tasklet_schedule(&errand->tasklet);
+	local_bh_enable();
+}
+
+void kml_compare(struct walk *walk, struct kml_origin origin,
+		 unsigned int above, unsigned long *want, unsigned int want_nr);
+void kml_take_twice(struct walk *walk);
+void kml_take_once(struct walk *walk);
+void kml_take_object(struct walk *walk);
+void kml_step_left(struct walk *walk, u32 turns, unsigned int steps);
+void kml_step_right(struct walk *walk, u32 turns, unsigned int steps);
+void kml_walk_all(struct walk *walk);
+void kml_walk_lengths(struct walk *walk);
+void kml_walk_turns(struct walk *walk);
+void kml_walk_once(struct walk *walk);
+void kml_expect_task(struct walk *walk);
+void kml_expect_interrupt(struct walk *walk, const char *name);
+void kml_errand_tasklet(struct tasklet_struct *tasklet);
+void kml_run_in(const struct context *context, struct errand *errand,
+		void (*run)(struct walk *walk));
+
+#endif /* __MM_KMEMLEAK_TESTS_STACKS_H */

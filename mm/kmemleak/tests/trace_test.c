@@ -1,0 +1,522 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel memory leak detector: tests of what it says of stacks.
+ *
+ * It has to be what the unwinder says, whether it was asked or not: of many
+ * stacks in all kml_contexts, with all depths, and with caches full of what does not
+ * belong to the stack, but almost.
+ */
+#include <kunit/test.h>
+#include <linux/cpu.h>
+#include <linux/delay.h>
+#include <linux/kthread.h>
+#include <linux/prandom.h>
+#include <linux/sched.h>
+#include <linux/stacktrace.h>
+#include <linux/string.h>
+
+#include "stacks.h"
+#include "tree.h"
+
+/* Elsewhere some stacks, or all of them, are left to the unwinder. */
+#define ALL_CACHED	(IS_ENABLED(CONFIG_ARM64) && IS_ENABLED(CONFIG_VMAP_STACK))
+
+static void context_desc(const struct context *context, char *desc)
+{
+	strscpy(desc, context->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(context, kml_contexts, context_desc);
+
+/* Whoever takes a trace meanwhile only loses it again. */
+static void empty_caches(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		memset(per_cpu_ptr(kml_trace_cache, cpu), 0,
+		       sizeof(kml_trace_cache));
+}
+
+/* Nobody has taken traces yet. */
+static void start_over(struct errand *errand, void (*take)(struct walk *walk))
+{
+	memset(&errand->walk, 0, sizeof(errand->walk));
+	errand->walk.take = take;
+	empty_caches();
+}
+
+static void expect_exact(struct kunit *test, const struct walk *walk)
+{
+	KUNIT_EXPECT_GT(test, walk->taken, 0);
+	KUNIT_EXPECT_EQ_MSG(test, walk->wrong, 0, "of %u: %s", walk->taken,
+			    walk->complaint);
+}
+
+/* Every other time they were taken from the cache. */
+static void expect_cached(struct kunit *test, const struct walk *walk)
+{
+	if (ALL_CACHED)
+		KUNIT_EXPECT_EQ(test, walk->cached, walk->taken / 2);
+}
+
+static void trace_paths(struct kunit *test)
+{
+	struct errand *errand = test->priv;
+	const struct walk *walk = &errand->walk;
+
+	start_over(errand, kml_take_twice);
+	kml_run_in(test->param_value, errand, kml_walk_all);
+	KUNIT_EXPECT_EQ(test, walk->taken, 512);
+	KUNIT_EXPECT_EQ(test, walk->known, 0);
+	expect_exact(test, walk);
+	expect_cached(test, walk);
+}
+
+static void trace_depths(struct kunit *test)
+{
+	struct errand *errand = test->priv;
+	unsigned int depth;
+
+	start_over(errand, kml_take_twice);
+	for (depth = 1; depth <= KML_TRACE_DEPTH; depth++) {
+		KUNIT_ASSERT_EQ(test, kml_trace_set_depth(depth), 0);
+		kml_run_in(test->param_value, errand, kml_walk_lengths);
+		kml_run_in(test->param_value, errand, kml_walk_turns);
+		KUNIT_ASSERT_EQ(test, errand->walk.taken, depth * 6 * LONG);
+		KUNIT_EXPECT_EQ(test, errand->walk.wrong, 0);
+	}
+	expect_exact(test, &errand->walk);
+	expect_cached(test, &errand->walk);
+}
+
+static void trace_objects(struct kunit *test)
+{
+	struct errand *errand = test->priv;
+
+	start_over(errand, kml_take_object);
+	kml_run_in(test->param_value, errand, kml_walk_all);
+	kml_run_in(test->param_value, errand, kml_walk_all);
+	kml_run_in(test->param_value, errand, kml_walk_lengths);
+	expect_exact(test, &errand->walk);
+}
+
+/* Two stacks have one trace if, and only if, they differ beyond what is kept. */
+static void trace_distinct(struct kunit *test)
+{
+	struct errand *errand = test->priv;
+	struct walk *walk = &errand->walk;
+	unsigned int bit, depth;
+	u32 turns = 0x93b2d;
+
+	start_over(errand, kml_take_once);
+	kml_expect_task(walk);
+	for (depth = 1; depth <= KML_TRACE_DEPTH; depth++) {
+		u64 handles;
+
+		KUNIT_ASSERT_EQ(test, kml_trace_set_depth(depth), 0);
+		kml_step_left(walk, turns, LONG - 1);
+		handles = walk->handles;
+		for (bit = 0; bit < LONG; bit++) {
+			kml_step_left(walk, turns ^ BIT(bit), LONG - 1);
+			/* Counted from the innermost frame, which is 0. */
+			if ((int)(LONG - 1 - bit) - 1 >= (int)depth)
+				KUNIT_EXPECT_EQ(test, walk->handles, handles);
+			else
+				KUNIT_EXPECT_NE(test, walk->handles, handles);
+		}
+	}
+	expect_exact(test, walk);
+}
+
+static void trace_bad_depth(struct kunit *test)
+{
+	const unsigned int bad[] = { 0, KML_TRACE_DEPTH + 1, 257, UINT_MAX };
+	u64 seed;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, kml_trace_set_depth(5), 0);
+	seed = READ_ONCE(kml_trace_seed);
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		KUNIT_EXPECT_EQ(test, kml_trace_set_depth(bad[i]), -EINVAL);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(kml_trace_seed), seed);
+}
+
+static void take_in_softirq(struct walk *walk)
+{
+	kml_raise_softirq(walk->beneath);
+	wait_for_completion(&walk->beneath->done);
+	tasklet_kill(&walk->beneath->tasklet);
+}
+
+/* What was interrupted does not belong to the trace, wherever that was. */
+static void trace_beneath(struct kunit *test)
+{
+	struct errand *errand = test->priv;
+	struct walk outer = { .take = take_in_softirq, .beneath = errand };
+	u64 handles = 0;
+	u32 turns;
+
+	start_over(errand, kml_take_twice);
+	errand->run = kml_take_twice;
+	init_completion(&errand->done);
+	tasklet_setup(&errand->tasklet, kml_errand_tasklet);
+	for (turns = 0; turns < 1 << 5; turns++) {
+		kml_step_left(&outer, turns, 4);
+		handles = handles ?: errand->walk.handles;
+		KUNIT_EXPECT_EQ(test, errand->walk.handles, handles);
+	}
+	expect_exact(test, &errand->walk);
+	expect_cached(test, &errand->walk);
+}
+
+/* Half of one entry and half of another one are nothing. */
+static void trace_torn(struct kunit *test)
+{
+	struct errand *errand = test->priv;
+	struct walk *walk = &errand->walk;
+	struct kml_trace_entry *entry;
+	u64 data = 0;
+	int i, cpu;
+
+	start_over(errand, kml_take_once);
+	kml_expect_task(walk);
+	for (i = 0; i < 4; i++) {
+		kml_walk_all(walk);
+		for_each_possible_cpu(cpu) {
+			entry = per_cpu(kml_trace_cache, cpu);
+			for (; entry < per_cpu(kml_trace_cache, cpu) +
+				       (1 << KML_TRACE_CACHE_BITS); entry++) {
+				if (entry->data)
+					swap(entry->data, data);
+			}
+		}
+	}
+	expect_exact(test, walk);
+}
+
+/* One stack again and again, under names that are almost the same. */
+static void trace_names(struct kunit *test)
+{
+	static const char * const names[] = {
+		"kml", "kml_", "kml_trace_test0", "kml_trace_test1",
+		"Kml_trace_test1", "kml_tracE_test1", "kml_trac", "softirq", "",
+	};
+	struct errand *errand = test->priv;
+	struct walk *walk = &errand->walk;
+	depot_stack_handle_t trace = 0;
+	unsigned int others = 0;
+	char own[TASK_COMM_LEN];
+	int i;
+
+	start_over(errand, kml_take_twice);
+	kml_expect_task(walk);
+	get_task_comm(own, current);
+	for (i = 0; i < 2 * ARRAY_SIZE(names); i++) {
+		walk->name = names[i % ARRAY_SIZE(names)];
+		set_task_comm(current, walk->name);
+		kml_walk_once(walk);
+		others += i && kml_trace_of(walk->handles) != trace;
+		trace = kml_trace_of(walk->handles);
+	}
+	set_task_comm(current, own);
+	KUNIT_EXPECT_EQ(test, others, 0);
+	/* Each name is known when it comes again. */
+	if (ALL_CACHED)
+		KUNIT_EXPECT_EQ(test, walk->known, ARRAY_SIZE(names));
+	expect_exact(test, walk);
+	expect_cached(test, walk);
+}
+
+/* An interrupt is none of the task's that has its name. */
+static void trace_namesakes(struct kunit *test)
+{
+	struct errand *errand = test->priv;
+	char own[TASK_COMM_LEN];
+
+	start_over(errand, kml_take_twice);
+	get_task_comm(own, current);
+	set_task_comm(current, "softirq");
+	kml_run_in(test->param_value, errand, kml_walk_lengths);
+	set_task_comm(current, "hardirq");
+	kml_run_in(test->param_value, errand, kml_walk_lengths);
+	set_task_comm(current, own);
+	expect_exact(test, &errand->walk);
+	expect_cached(test, &errand->walk);
+}
+
+/* What was found out before some code went is not asked for any more. */
+static void trace_epoch(struct kunit *test)
+{
+	struct errand *errand = test->priv;
+	struct walk *walk = &errand->walk;
+	u64 handles;
+	u32 epoch;
+
+	/* So few that the places of the calls below do not count. */
+	KUNIT_ASSERT_EQ(test, kml_trace_set_depth(4), 0);
+	start_over(errand, kml_take_twice);
+	kml_expect_task(walk);
+	kml_walk_once(walk);
+	handles = walk->handles;
+	kml_walk_once(walk);
+	if (ALL_CACHED)
+		KUNIT_EXPECT_EQ(test, walk->known, 1);
+
+	walk->known = 0;
+	epoch = kml_trace_epoch();
+	kml_trace_new_epoch();
+	KUNIT_EXPECT_EQ(test, kml_trace_epoch(), epoch + 1);
+	kml_walk_once(walk);
+	KUNIT_EXPECT_EQ(test, walk->known, 0);
+	/* This code stays, and has the trace that it had. */
+	KUNIT_EXPECT_EQ(test, walk->handles, handles);
+	expect_exact(test, walk);
+	expect_cached(test, walk);
+}
+
+/* ---- Records that lie ---- */
+
+#ifdef KML_FRAME_RECORDS
+
+enum lie {
+	LIE_ADDRESS,	/* another return address */
+	LIE_MISSING,	/* a frame is left out */
+	LIE_END,	/* it is the last one */
+	NR_LIES,
+};
+
+/* Copy this function's frame records, and lie about number @at. */
+static __always_inline void forge(struct kml_frame_record *forged,
+				  const struct kml_frame_record *record,
+				  enum lie lie, unsigned int at)
+{
+	unsigned int i;
+
+	for (i = 0; i < LONG; i++) {
+		forged[i] = *record;
+		record = (const void *)record->fp;
+		if (i + 1 < LONG)
+			forged[i].fp = (unsigned long)&forged[i + 1];
+	}
+	if (lie == LIE_ADDRESS)
+		forged[at].lr += 4;
+	else if (lie == LIE_MISSING)
+		forged[at] = forged[at + 1];
+	else if (lie == LIE_END)
+		forged[at].fp = 0;
+}
+
+/* What the unwinder does not agree with is not worth to be remembered. */
+static noinline void take_forged(struct walk *walk)
+{
+	const void *frame = __builtin_frame_address(0);
+	unsigned long want[WANT_MAX];
+	unsigned int nr = stack_trace_save(want, WANT_MAX, 1);
+	/* Here they stand above this frame and below the next one. */
+	struct kml_frame_record forged[LONG];
+	unsigned int at, kept = depth_now();
+	struct kml_origin origin;
+	unsigned long flags;
+	enum lie lie;
+
+	for (lie = 0; lie < NR_LIES; lie++) {
+		for (at = 0; at < LONG - 1; at++) {
+			forge(forged, frame, lie, at);
+			barrier_data(forged);
+
+			local_irq_save(flags);
+			memset(raw_cpu_ptr(kml_trace_cache), 0,
+			       sizeof(kml_trace_cache));
+			origin = ask(_RET_IP_, forged);
+			/* That a frame is the last one is seen at the next. */
+			if (lie == LIE_END ? at + 1 < kept : at < kept)
+				walk->known += this_cpu_has(origin.handles);
+			else
+				walk->cached += this_cpu_has(origin.handles);
+			local_irq_restore(flags);
+			kml_compare(walk, origin, 0, want, nr);
+		}
+	}
+}
+
+/* Frames that follow each other are never the same. */
+static void walk_to_forge(struct walk *walk)
+{
+	kml_step_left(walk, 0x55555, LONG - 1);
+}
+
+static void trace_forged(struct kunit *test)
+{
+	struct errand *errand = test->priv;
+	struct walk *walk = &errand->walk;
+	unsigned int depth, honest = 0;
+
+	start_over(errand, take_forged);
+	for (depth = 1; depth <= KML_TRACE_DEPTH; depth += 5) {
+		KUNIT_ASSERT_EQ(test, kml_trace_set_depth(depth), 0);
+		kml_run_in(test->param_value, errand, walk_to_forge);
+		honest += NR_LIES * (LONG - 1 - depth) + 1;
+	}
+	expect_exact(test, walk);
+	KUNIT_EXPECT_EQ(test, walk->known, 0);
+	if (ALL_CACHED)
+		KUNIT_EXPECT_EQ(test, walk->cached, honest);
+}
+
+#else /* !KML_FRAME_RECORDS */
+
+static void trace_forged(struct kunit *test)
+{
+	kunit_skip(test, "stacks have no frame records");
+}
+
+#endif /* KML_FRAME_RECORDS */
+
+/* ---- All at once ---- */
+
+/**
+ * struct crowd - those who take traces on one CPU
+ * @task: the thread
+ * @walk: its stacks
+ * @soft: what interrupts it
+ * @hard: what interrupts both
+ * @rnd: where they go
+ */
+struct crowd {
+	struct task_struct *task;
+	struct walk walk;
+	struct errand soft;
+	struct errand hard;
+	struct rnd_state rnd;
+};
+
+#define CROWD_MSECS	600
+#define CROWD_PERIOD	ms_to_ktime(2)
+
+static DEFINE_PER_CPU(struct crowd, crowds);
+
+/* More stacks than the cache has entries. */
+static void walk_random(struct walk *walk, struct rnd_state *rnd)
+{
+	kml_step_left(walk, prandom_u32_state(rnd), 10);
+}
+
+static enum hrtimer_restart crowd_timer(struct hrtimer *timer)
+{
+	struct errand *errand = container_of(timer, struct errand, timer);
+
+	walk_random(&errand->walk, &this_cpu_ptr(&crowds)->rnd);
+	kml_walk_once(&errand->walk);
+	hrtimer_forward_now(timer, CROWD_PERIOD);
+	return HRTIMER_RESTART;
+}
+
+static void start_timer(struct errand *errand, enum hrtimer_mode mode,
+			const char *name)
+{
+	memset(errand, 0, sizeof(*errand));
+	errand->walk.take = kml_take_once;
+	kml_expect_interrupt(&errand->walk, name);
+	hrtimer_init(&errand->timer, CLOCK_MONOTONIC, mode);
+	errand->timer.function = crowd_timer;
+	hrtimer_start(&errand->timer, CROWD_PERIOD, mode);
+}
+
+static int crowd_thread(void *data)
+{
+	struct crowd *crowd = data;
+
+	memset(&crowd->walk, 0, sizeof(crowd->walk));
+	crowd->walk.take = kml_take_once;
+	kml_expect_task(&crowd->walk);
+	start_timer(&crowd->soft, HRTIMER_MODE_REL_PINNED_SOFT, "softirq");
+	start_timer(&crowd->hard, HRTIMER_MODE_REL_PINNED_HARD, "hardirq");
+	while (!kthread_should_stop()) {
+		walk_random(&crowd->walk, &crowd->rnd);
+		kml_walk_once(&crowd->walk);
+		cond_resched();
+	}
+	hrtimer_cancel(&crowd->hard.timer);
+	hrtimer_cancel(&crowd->soft.timer);
+	return 0;
+}
+
+static void trace_crowd(struct kunit *test)
+{
+	unsigned int cpu, taken = 0, interrupts = 0;
+	struct crowd *crowd;
+	int i;
+
+	empty_caches();
+	cpus_read_lock();
+	for_each_online_cpu(cpu) {
+		crowd = per_cpu_ptr(&crowds, cpu);
+		prandom_seed_state(&crowd->rnd, cpu);
+		crowd->task = kthread_run_on_cpu(crowd_thread, crowd, cpu,
+						 "kml_trace/%u");
+	}
+	for (i = 0; i < CROWD_MSECS / 20; i++) {
+		msleep(20);
+		kml_trace_new_epoch();
+	}
+	for_each_online_cpu(cpu) {
+		crowd = per_cpu_ptr(&crowds, cpu);
+		if (!IS_ERR(crowd->task))
+			kthread_stop(crowd->task);
+	}
+	cpus_read_unlock();
+
+	for_each_online_cpu(cpu) {
+		crowd = per_cpu_ptr(&crowds, cpu);
+		expect_exact(test, &crowd->walk);
+		expect_exact(test, &crowd->soft.walk);
+		expect_exact(test, &crowd->hard.walk);
+		taken += crowd->walk.taken;
+		interrupts += crowd->soft.walk.taken + crowd->hard.walk.taken;
+	}
+	kunit_info(test, "%u traces, and %u in interrupts\n", taken, interrupts);
+}
+
+/* ---- The suite ---- */
+
+static unsigned int depth_before;
+
+static int trace_test_init(struct kunit *test)
+{
+	depth_before = depth_now();
+	test->priv = kunit_kzalloc(test, sizeof(struct errand), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, test->priv);
+	skip_if_off(test);
+	return kml_trace_set_depth(KML_TRACE_DEPTH);
+}
+
+static void trace_test_exit(struct kunit *test)
+{
+	kml_trace_set_depth(depth_before);
+}
+
+static struct kunit_case trace_cases[] = {
+	KUNIT_CASE_PARAM(trace_paths, context_gen_params),
+	KUNIT_CASE_PARAM(trace_depths, context_gen_params),
+	KUNIT_CASE_PARAM(trace_objects, context_gen_params),
+	KUNIT_CASE(trace_distinct),
+	KUNIT_CASE(trace_bad_depth),
+	KUNIT_CASE(trace_beneath),
+	KUNIT_CASE(trace_torn),
+	KUNIT_CASE(trace_names),
+	KUNIT_CASE_PARAM(trace_namesakes, context_gen_params),
+	KUNIT_CASE(trace_epoch),
+	KUNIT_CASE_PARAM(trace_forged, context_gen_params),
+	KUNIT_CASE(trace_crowd),
+	{}
+};
+
+static struct kunit_suite trace_suite = {
+	.name = "kmemleak_trace",
+	.init = trace_test_init,
+	.exit = trace_test_exit,
+	.test_cases = trace_cases,
+};
+
+kunit_test_suite(trace_suite);
