@@ -211,7 +211,8 @@ kml_finish()
 
 kml_cleanup()
 {
-	for module in kmemleak_selftest kmemleak_leaky kmemleak_lifecycle kmemleak_test; do
+	for module in kmemleak_selftest kmemleak_leaky kmemleak_lifecycle kmemleak_test \
+		kmemleak_twin_a kmemleak_twin_b; do
 		kml_unload "$module"
 	done
 	for command in stack=on clear ${KML_HAD_THREAD:+scan=on}; do

@@ -1,13 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The parameters: how long a leak is waited for, and how much the log tells.
+# The parameters: how long a leak is waited for, how many frames are kept of its
+# stack, and how much the log tells.
 
 # shellcheck source=/dev/null
 . "$(dirname "$0")/kmemleak_lib.sh"
 
 MIN_SCANS=/sys/module/kmemleak/parameters/min_unref_scans
 VERBOSE=/sys/module/kmemleak/parameters/verbose
+DEPTH=/sys/module/kmemleak/parameters/trace_depth
 
 # set_parameter FILE VALUE: it answers OK and then has the value.
 set_parameter()
@@ -63,7 +65,25 @@ leaks_not_in_log()
 	! leaks_in_log && kml_expected | kml_compare
 }
 
-kml_setup 9 kmemleak_selftest
+# The least and the largest number of frames that a record of the report has.
+frame_numbers()
+{
+	awk '/^unreferenced object/ { if (seen++) print nr; nr = 0 }
+		/^    [^ ]+\+0x[0-9a-f]+\/0x[0-9a-f]+/ { nr++ }
+		END { if (seen) print nr }' "$KML_FILE" |
+		sort -n | sed -n '1p; $p' | xargs
+}
+
+# deep NUMBER: what is leaked now has as many frames.
+deep()
+{
+	set_parameter "$DEPTH" "$1" && fresh_leaks && kml_scan || return
+	[ "$(frame_numbers)" = "$1 $1" ] && return
+	echo "there are $(frame_numbers) frames, not $1"
+	return 1
+}
+
+kml_setup 18 kmemleak_selftest
 [ -e "$MIN_SCANS" ] || kml_skip_rest "no parameter min_unref_scans"
 
 kml_test "min_unref_scans is 1" [ "$(cat "$MIN_SCANS")" = 1 ]
@@ -73,6 +93,15 @@ done
 kml_test "min_unref_scans can be 3" set_parameter "$MIN_SCANS" 3
 kml_test "then three scans report nothing, and the fourth one everything" found_by_fourth
 set_parameter "$MIN_SCANS" 1 > /dev/null
+
+had_depth=$(cat "$DEPTH")
+for value in 0 17 -1 256 4294967297 abc ' '; do
+	kml_test "trace_depth refuses '$value'" bad_parameter "$DEPTH" "$value"
+done
+for value in 1 5; do
+	kml_test "with trace_depth $value so many frames are kept" deep "$value"
+done
+set_parameter "$DEPTH" "$had_depth" > /dev/null
 
 kml_test "leaks are not in the log" leaks_not_in_log
 kml_put "$VERBOSE" 1 > /dev/null

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A module that leaks wherever modules may, in a function which is called from one
+ * place for each context. There are two of it that differ in names only, so
+ * that the one can take the other's place. TWIN() makes the names.
+ */
+#include <linux/completion.h>
+#include <linux/cpumask.h>
+#include <linux/interrupt.h>
+#include <linux/irq_work.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "hidden.h"
+
+#define OBJECT_SIZE	300
+
+/* These take names as they stand. */
+#define twin_module_init(func)	module_init(func)
+#define twin_module_exit(func)	module_exit(func)
+
+static DECLARE_COMPLETION(done);
+
+/* Says where it is called from: the twin has to be called from there too. */
+static noinline void TWIN(alloc)(const char *context)
+{
+	void *obj = kzalloc(OBJECT_SIZE, GFP_ATOMIC);
+
+	if (obj)
+		pr_info("%s: twin 0x%08lx %s 0x%lx\n", KBUILD_MODNAME,
+			reported_address(obj), context, _RET_IP_);
+}
+
+static noinline void TWIN(in_task)(void)
+{
+	TWIN(alloc)("task");
+	barrier();
+}
+
+static void TWIN(in_softirq)(struct tasklet_struct *unused)
+{
+	TWIN(alloc)("softirq");
+	complete(&done);
+}
+
+static void TWIN(in_hardirq)(struct irq_work *unused)
+{
+	TWIN(alloc)("hardirq");
+	complete(&done);
+}
+
+static DECLARE_TASKLET(tasklet, TWIN(in_softirq));
+static struct irq_work work = IRQ_WORK_INIT_HARD(TWIN(in_hardirq));
+
+static noinline void TWIN(in_irqs)(void)
+{
+	/* Not in ksoftirqd: here its stack leads through an entry. */
+	local_bh_disable();
+	tasklet_schedule(&tasklet);
+	local_bh_enable();
+	wait_for_completion(&done);
+	tasklet_kill(&tasklet);
+	irq_work_queue(&work);
+	wait_for_completion(&done);
+	irq_work_sync(&work);
+}
+
+/* What the detector remembers of a stack it remembers on one CPU. */
+static __always_inline void twice_on_each_cpu(void (*func)(void))
+{
+	int round, cpu;
+
+	for (round = 0; round < 2; round++) {
+		for_each_online_cpu(cpu) {
+			set_cpus_allowed_ptr(current, cpumask_of(cpu));
+			func();
+		}
+	}
+	set_cpus_allowed_ptr(current, cpu_possible_mask);
+}
+
+static int TWIN(set)(const char *val, const struct kernel_param *kp)
+{
+	twice_on_each_cpu(TWIN(in_task));
+	twice_on_each_cpu(TWIN(in_irqs));
+	wipe_stack(WIPE_DEPTH);
+	return 0;
+}
+
+static const struct kernel_param_ops leak_ops = {
+	.set = TWIN(set),
+};
+module_param_cb(leak, &leak_ops, NULL, 0200);
+MODULE_PARM_DESC(leak, "leak objects in all contexts, whatever is written");
+
+static noinline void __init TWIN(in_init)(void)
+{
+	TWIN(alloc)("init");
+	barrier();
+}
+
+static int __init TWIN(init)(void)
+{
+	twice_on_each_cpu(TWIN(in_init));
+	wipe_stack(WIPE_DEPTH);
+	return 0;
+}
+
+twin_module_init(TWIN(init));
+
+/* Without one it could not be unloaded. */
+static void __exit TWIN(exit)(void)
+{
+}
+
+twin_module_exit(TWIN(exit));
+
+MODULE_DESCRIPTION("Leaks of one of two modules for the kmemleak selftests");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,134 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# A module takes the place of another one, at the same addresses. Frames are
+# named after the one that stood there when they were recorded.
+
+# shellcheck source=/dev/null
+. "$(dirname "$0")/kmemleak_lib.sh"
+
+ROUNDS=4
+TRIES=20
+
+
+kml_setup 5 kmemleak_twin_a
+
+section()
+{
+	cat "/sys/module/$1/sections/$2"
+}
+
+# Memory of a module that is gone is used again some time after that; before
+# any other module has it, at the latest.
+make_room()
+{
+	kml_load kmemleak_lifecycle && kml_unload kmemleak_lifecycle
+}
+
+# take_place NAME: load the twin where the other one has stood.
+take_place()
+{
+	try=0
+	while [ "$try" -lt "$TRIES" ]; do
+		make_room && kml_load "$1" || return
+		[ "$(section "$1" .text)" = "$text" ] && return
+		kml_unload "$1"
+		try=$((try + 1))
+	done
+	echo "$1 does not come to $text"
+	return 1
+}
+
+leak()
+{
+	answer=$(kml_put "/sys/module/$1/parameters/leak" 1)
+	[ "$answer" = OK ] && return
+	echo "$1 cannot leak: $answer"
+	return 1
+}
+
+# One twin comes, leaks and goes, and the other one comes in its place.
+change_places()
+{
+	kml_unload kmemleak_twin_a
+	kml_unload kmemleak_twin_b
+	kml_load kmemleak_twin_a || return
+	text=$(section kmemleak_twin_a .text)
+	leak kmemleak_twin_a && kml_unload kmemleak_twin_a &&
+		take_place kmemleak_twin_b && leak kmemleak_twin_b
+}
+
+# leaked [MARK]: what the twins have logged since then: module, address, context,
+# return address.
+leaked()
+{
+	kml_log "$@" | sed -n 's/.*\(kmemleak_twin_[ab]\): twin /\1 /p'
+}
+
+# same_calls CONTEXT...: both twins have leaked from there, at one address.
+same_calls()
+{
+	for context; do
+		leaked | awk -v context="$context" '
+			$3 == context { seen[$4] = seen[$4] $1 }
+			END {
+				for (call in seen)
+					if (seen[call] ~ /twin_a/ && seen[call] ~ /twin_b/)
+						exit 0
+				exit 1
+			}' && continue
+		echo "no common return address in $context"
+		return 1
+	done
+}
+
+check_frames()
+{
+	leaked "$KML_START" > "$KML_TMP/all"
+	leaked > "$KML_TMP/new"
+	cat "$KML_FILE" > "$KML_TMP/report"
+	awk -f "$KML_HERE/kmemleak_twins.awk" \
+		part=1 "$KML_TMP/report" part=2 "$KML_TMP/all" part=3 "$KML_TMP/new"
+}
+
+meet()
+{
+	kml_mark
+	change_places && same_calls task softirq hardirq
+}
+
+both_named()
+{
+	[ "$KML_ATTEMPT" = 1 ] || meet || return
+	kml_scan && check_frames
+}
+
+gone_named()
+{
+	[ "$KML_ATTEMPT" = 1 ] || meet || return
+	kml_unload kmemleak_twin_b
+	kml_scan && check_frames
+}
+
+rounds_named()
+{
+	kml_mark
+	round=0
+	while [ "$round" -lt "$ROUNDS" ]; do
+		change_places || return
+		round=$((round + 1))
+	done
+	kml_scan && check_frames
+}
+
+kml_test "a module takes the place of another one" meet
+kml_test "the frames of both are named while one is there" both_named
+kml_test "and when both are gone" gone_named
+kml_test "and after $ROUNDS rounds more" rounds_named
+if same_calls init > "$KML_TMP/why"; then
+	kml_test "the frames of their init functions too" check_frames
+else
+	ktap_test_skip "the init functions had no addresses in common"
+fi
+
+kml_finish
