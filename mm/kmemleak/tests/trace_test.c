@@ -149,7 +149,23 @@ static void take_in_softirq(struct walk *walk)
 	tasklet_kill(&walk->beneath->tasklet);
 }
 
-/* What was interrupted does not belong to the trace, wherever that was. */
+/* Entries of all caches that lead to these. */
+static unsigned int nr_entries(u64 handles)
+{
+	unsigned int i, nr = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		for (i = 0; i < 1 << KML_TRACE_CACHE_BITS; i++)
+			nr += per_cpu(kml_trace_cache, cpu)[i].data == handles;
+	}
+	return nr;
+}
+
+/*
+ * What was interrupted does not belong to the trace, wherever that was. So it is
+ * found out once, on each CPU that this may have run on.
+ */
 static void trace_beneath(struct kunit *test)
 {
 	struct errand *errand = test->priv;
@@ -166,6 +182,8 @@ static void trace_beneath(struct kunit *test)
 		handles = handles ?: errand->walk.handles;
 		KUNIT_EXPECT_EQ(test, errand->walk.handles, handles);
 	}
+	if (ALL_CACHED)
+		KUNIT_EXPECT_LE(test, nr_entries(handles), num_online_cpus());
 	expect_exact(test, &errand->walk);
 	expect_cached(test, &errand->walk);
 }
@@ -364,7 +382,64 @@ static void trace_forged(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, walk->cached, honest);
 }
 
+/* The records go on where the unwinder sees the end of the stack. */
+static noinline void take_endless(struct walk *walk)
+{
+	const struct kml_frame_record *record = __builtin_frame_address(0);
+	unsigned long want[WANT_MAX];
+	unsigned int nr = stack_trace_save(want, WANT_MAX, 1);
+	struct kml_frame_record forged[KML_TRACE_DEPTH];
+	struct kml_origin origin;
+	unsigned int i, end = 0;
+	unsigned long flags;
+
+	/* The last one has no return address, and is no frame. */
+	for (i = 0; i < KML_TRACE_DEPTH && !end; i++) {
+		forged[i] = *record;
+		if (record->fp)
+			forged[i].fp = (unsigned long)&forged[i + 1];
+		else
+			end = i;
+		record = (const void *)record->fp;
+	}
+	if (!end)
+		return;
+	for (i = 0; i < 2; i++) {
+		barrier_data(forged);
+		local_irq_save(flags);
+		memset(raw_cpu_ptr(kml_trace_cache), 0, sizeof(kml_trace_cache));
+		origin = ask(_RET_IP_, forged);
+		if (i)
+			walk->known += this_cpu_has(origin.handles);
+		else
+			walk->cached += this_cpu_has(origin.handles);
+		local_irq_restore(flags);
+		kml_compare(walk, origin, 0, want, nr);
+		forged[end].lr = _RET_IP_;
+	}
+}
+
+static void trace_endless(struct kunit *test)
+{
+	struct errand *errand = test->priv;
+	struct walk *walk = &errand->walk;
+
+	if (!ALL_CACHED)
+		kunit_skip(test, "how a stack ends is not known");
+	start_over(errand, take_endless);
+	kml_expect_task(walk);
+	kml_step_left(walk, 0, 0);
+	expect_exact(test, walk);
+	expect_cached(test, walk);
+	KUNIT_EXPECT_EQ(test, walk->known, 0);
+}
+
 #else /* !KML_FRAME_RECORDS */
+
+static void trace_endless(struct kunit *test)
+{
+	kunit_skip(test, "stacks have no frame records");
+}
 
 static void trace_forged(struct kunit *test)
 {
@@ -508,6 +583,7 @@ static struct kunit_case trace_cases[] = {
 	KUNIT_CASE_PARAM(trace_namesakes, context_gen_params),
 	KUNIT_CASE(trace_epoch),
 	KUNIT_CASE_PARAM(trace_forged, context_gen_params),
+	KUNIT_CASE(trace_endless),
 	KUNIT_CASE(trace_crowd),
 	{}
 };
