@@ -1,0 +1,505 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel memory leak detector: is what it has written down true?
+ *
+ * Walks over all blocks, and over the trees, and compares them with themselves
+ * and with what a test holds. The test has to stand still meanwhile; the rest of
+ * the kernel does not. So what looks wrong is looked at again, and is a mistake
+ * only if it stays wrong.
+ */
+#include <linux/bitmap.h>
+#include <linux/bsearch.h>
+#include <linux/delay.h>
+#include <linux/kallsyms.h>
+#include <linux/sort.h>
+
+#include "../../slab.h"
+#include "../hot.h"
+#include "audit.h"
+
+/* Times that something is looked at before it is called wrong. */
+#define AUDIT_TRIES	5
+
+/* Messages of one audit; where there are more, one mistake has made them all. */
+#define AUDIT_MESSAGES	10
+
+/* Objects that are looked at in one go. */
+#define AUDIT_BATCH	16
+
+/* Pins of a block that are there for a moment: hooks that work on it. */
+#define AUDIT_PINS	(2 + NR_CPUS)
+
+/* ---- One object ---- */
+
+static bool sight_slot(enum kml_space space, unsigned long addr,
+		       struct kml_sight *sight)
+{
+	struct kml_slot_ref ref;
+	u64 handles;
+
+	if (!kml_slot_find(space, addr, &ref))
+		return false;
+	handles = READ_ONCE(ref.block->slots[ref.index].handles);
+	sight->start = kml_slot_start(ref.block, ref.index);
+	sight->size = kml_slot_size(ref.block, ref.index);
+	sight->pid = ref.meta >> KML_SLOT_PID_SHIFT;
+	sight->trace = kml_trace_of(handles);
+	sight->comm = kml_comm_of(handles);
+	sight->meta = ref.meta;
+	return true;
+}
+
+static void look_once(enum kml_space space, unsigned long addr,
+		      struct kml_sight *sight)
+{
+	const struct kml_object *obj;
+	bool in_slot;
+
+	memset(sight, 0, sizeof(*sight));
+	rcu_read_lock();
+	in_slot = sight_slot(space, addr, sight);
+	obj = kml_lookup(&kml_trees[space], addr);
+	if (in_slot) {
+		sight->where = obj ? KML_TWICE : KML_IN_SLOT;
+	} else if (obj) {
+		sight->where = KML_ON_ITS_OWN;
+		sight->start = obj->start;
+		sight->size = obj->size;
+		sight->pid = obj->pid;
+		sight->trace = READ_ONCE(obj->trace);
+		sight->comm = obj->comm;
+	}
+	rcu_read_unlock();
+}
+
+/**
+ * kml_look() - tell what the detector knows of an object
+ * @space: address space
+ * @addr: any address
+ * @sight: set to what is known of the object that contains @addr
+ *
+ * Context: Any but NMI.
+ */
+void kml_look(enum kml_space space, unsigned long addr, struct kml_sight *sight)
+{
+	int tries = AUDIT_TRIES;
+
+	/* An object that is just promoted may be seen in both places. */
+	do {
+		look_once(space, addr, sight);
+	} while (sight->where == KML_TWICE && --tries);
+}
+
+static bool trace_hits(depot_stack_handle_t trace, unsigned long start,
+		       unsigned long size)
+{
+	unsigned long *entries;
+	unsigned int i, nr;
+
+	nr = kml_trace_fetch(trace, &entries, NULL);
+	for (i = 0; i < nr; i++) {
+		/* A return address stands behind the call. */
+		if (entries[i] - start - 1 < size)
+			return true;
+	}
+	return false;
+}
+
+/**
+ * kml_trace_has() - ask whether an object was allocated through a function
+ * @trace: where it was allocated
+ * @fn: the function
+ *
+ * Context: Any.
+ * Return: true if one of the frames is of @fn.
+ */
+bool kml_trace_has(depot_stack_handle_t trace, const void *fn)
+{
+	unsigned long size, offset;
+
+	return kallsyms_lookup_size_offset((unsigned long)fn, &size, &offset) &&
+	       trace_hits(trace, (unsigned long)fn, size);
+}
+
+/* ---- One block ---- */
+
+/* One that was just given up describes nothing any more. */
+static bool is_linked(const struct kml_block *block)
+{
+	/* Not under the lock: once it is false it stays so. */
+	return data_race(block->linked);
+}
+
+static bool tables_agree(struct kml_block *block)
+{
+	unsigned long addr;
+	bool agree = true;
+
+	rcu_read_lock();
+	if (block->space == KML_PERCPU) {
+		agree = kml_percpu_block_at(block->start) == block;
+	} else {
+		for (addr = block->start; addr < block->start + block->length;
+		     addr += PAGE_SIZE)
+			agree &= kml_block_at(addr) == block;
+	}
+	rcu_read_unlock();
+	return agree;
+}
+
+static bool indices_agree(const struct kml_block *block)
+{
+	unsigned int i;
+
+	for (i = 0; i < block->nr; i++) {
+		unsigned long offset = (unsigned long)i * block->stride;
+
+		if (kml_block_index(block, offset) != i ||
+		    kml_block_index(block, offset + block->stride - 1) != i)
+			return false;
+	}
+	return true;
+}
+
+static const char *percpu_fault(const struct kml_block *block)
+{
+	if (!IS_ALIGNED(block->start, KML_PERCPU_PAGE) ||
+	    block->length != KML_PERCPU_PAGE)
+		return "is no page of per-CPU memory";
+	if (block->stride != KML_PERCPU_GRAIN || block->size || block->offset ||
+	    block->nr != KML_PERCPU_SLOTS)
+		return "has the wrong slots";
+	return NULL;
+}
+
+static const char *slab_fault(const struct kml_block *block)
+{
+	if (!PAGE_ALIGNED(block->start) || !block->length ||
+	    !PAGE_ALIGNED(block->length) ||
+	    (unsigned long)kasan_reset_tag(slab_address(block->slab)) !=
+	    block->start)
+		return "does not lie where its slab does";
+	if (!block->nr || !block->size || block->size > block->stride ||
+	    block->offset >= block->stride ||
+	    block->offset + (block->nr - 1UL) * block->stride + block->size >
+	    block->length)
+		return "has slots that do not fit";
+	if (!indices_agree(block))
+		return "counts its slots wrongly";
+	return NULL;
+}
+
+/* An object is there, so that the slab is one, as long as the object stays. */
+static const char *live_fault(const struct kml_block *block)
+{
+	const struct kmem_cache *cache;
+
+	if (block->space == KML_PERCPU)
+		return READ_ONCE(block->serves) ? NULL : "is closed, but in use";
+	cache = READ_ONCE(block->slab->slab_cache);
+	if (READ_ONCE(block->serves) != cache)
+		return "has an object, but serves another cache";
+	if (virt_to_slab((void *)block->start) != block->slab ||
+	    slab_size(block->slab) != block->length ||
+	    block->slab->objects != block->nr)
+		return "has an object, but is not its slab";
+	if (cache->size != block->stride || cache->red_left_pad != block->offset)
+		return "has an object, but not the shape of its cache";
+	return NULL;
+}
+
+static const char *slot_fault(const struct kml_block *block, unsigned int index)
+{
+	unsigned long start = kml_slot_start(block, index);
+	u32 meta = kml_slot_meta(&block->slots[index]);
+	size_t size;
+
+	if (!meta)
+		return NULL;
+	if (!(meta & KML_SLOT_LIVE))
+		return "has a slot with remains of an object";
+	if (meta & KML_SLOT_PINNED)
+		return "has an object that is read outside scans";
+	if (meta & KML_SLOT_GRAY && meta & KML_SLOT_BLACK)
+		return "has an object of two colours";
+	size = kml_slot_size(block, index);
+	if (!size || start - block->start + size > block->length)
+		return "has an object that does not fit";
+	return live_fault(block);
+}
+
+static const char *block_fault(struct kml_block *block)
+{
+	unsigned int i, pins = refcount_read(&block->ref);
+	const char *fault;
+
+	/* Ours is one. */
+	if (pins < 2 || pins > AUDIT_PINS)
+		return "has a wrong number of pins";
+	if (block->queued || !bitmap_empty(kml_block_gray(block), block->nr))
+		return "is scanned outside scans";
+	if (!tables_agree(block))
+		return "is not what the tables say";
+	fault = block->space == KML_PERCPU ? percpu_fault(block)
+					   : slab_fault(block);
+	for (i = 0; i < block->nr && !fault; i++)
+		fault = slot_fault(block, i);
+	return fault;
+}
+
+static const char *lasting_fault(struct kml_block *block)
+{
+	int tries = AUDIT_TRIES;
+	const char *fault;
+
+	do {
+		fault = block_fault(block);
+		if (!fault || !is_linked(block))
+			return NULL;
+		usleep_range(100, 200);
+	} while (--tries);
+	return fault;
+}
+
+static bool may_say(unsigned int *messages)
+{
+	return ++*messages <= AUDIT_MESSAGES;
+}
+
+/**
+ * struct block_audit - what is seen on the way from block to block
+ * @test: fails where they are wrong
+ * @space: address space of the last block
+ * @end: where it ended
+ * @nr: blocks so far
+ * @messages: failures so far
+ */
+struct block_audit {
+	struct kunit *test;
+	enum kml_space space;
+	unsigned long end;
+	unsigned long nr;
+	unsigned int messages;
+};
+
+static void audit_block(struct kml_block *block, void *arg)
+{
+	struct block_audit *audit = arg;
+	const char *fault = lasting_fault(block);
+
+	if (!fault && block->space == audit->space &&
+	    block->start < audit->end && is_linked(block))
+		fault = "overlaps the one before";
+	if (fault && may_say(&audit->messages))
+		KUNIT_FAIL(audit->test, "block at 0x%lx (%u of %u bytes, pins %u) %s",
+			   block->start, block->nr, block->stride,
+			   refcount_read(&block->ref), fault);
+	audit->space = block->space;
+	audit->end = block->start + block->length;
+	audit->nr++;
+}
+
+/**
+ * kml_audit_blocks() - see to it that blocks agree with themselves
+ * @test: fails where they do not
+ *
+ * Context: Process context; may sleep. Takes kml_scan_mutex.
+ */
+void kml_audit_blocks(struct kunit *test)
+{
+	struct block_audit audit = { .test = test };
+
+	mutex_lock(&kml_scan_mutex);
+	kml_walk_blocks(audit_block, &audit);
+	/* Those that come and go meanwhile are few. */
+	if (abs_diff(audit.nr, kml_nr_blocks()) > audit.nr / 4 + 16)
+		KUNIT_FAIL(test, "%lu blocks, but %lu are counted", audit.nr,
+			   kml_nr_blocks());
+	mutex_unlock(&kml_scan_mutex);
+}
+
+/* ---- All that a test holds, and nothing else ---- */
+
+static int compare_held(const void *a, const void *b)
+{
+	const struct kml_held *one = a, *other = b;
+
+	if (one->space != other->space)
+		return one->space < other->space ? -1 : 1;
+	if (one->start != other->start)
+		return one->start < other->start ? -1 : 1;
+	return 0;
+}
+
+static struct kml_held *find_held(struct kml_audit *audit, enum kml_space space,
+				  unsigned long start)
+{
+	struct kml_held key = { .space = space, .start = start };
+
+	return bsearch(&key, audit->held, audit->nr, sizeof(key), compare_held);
+}
+
+/* Is it one of those objects of which all in the address spaces must be held? */
+static bool is_marked(const struct kml_audit *audit, depot_stack_handle_t trace,
+		      unsigned int spaces)
+{
+	const struct kml_marker *marker;
+
+	for (marker = audit->markers; marker->fn; marker++) {
+		if (marker->spaces & spaces &&
+		    trace_hits(trace, (unsigned long)marker->fn, marker->length))
+			return true;
+	}
+	return false;
+}
+
+/* Once, as it takes a search. */
+static void measure_markers(struct kunit *test, struct kml_audit *audit)
+{
+	struct kml_marker *marker;
+	unsigned long offset;
+
+	for (marker = audit->markers; marker->fn; marker++) {
+		if (!kallsyms_lookup_size_offset((unsigned long)marker->fn,
+						 &marker->length, &offset))
+			KUNIT_FAIL(test, "%ps is no function", marker->fn);
+	}
+}
+
+/* The detector tracks this. Returns false if it should not. */
+static bool meet(struct kml_audit *audit, enum kml_space space,
+		 unsigned long start, depot_stack_handle_t trace)
+{
+	struct kml_held *held = find_held(audit, space, start);
+
+	if (held) {
+		held->met++;
+		return true;
+	}
+	/* Many neighbours come from the same place. */
+	if (trace == audit->innocent)
+		return true;
+	if (is_marked(audit, trace, BIT(space)))
+		return false;
+	audit->innocent = trace;
+	return true;
+}
+
+/* A walk that meets all that is tracked. */
+struct meeting {
+	struct kunit *test;
+	struct kml_audit *audit;
+	unsigned int messages;
+};
+
+static void meet_block(struct kml_block *block, void *arg)
+{
+	struct meeting *meeting = arg;
+	unsigned int i;
+
+	for (i = 0; i < block->nr; i++) {
+		unsigned long start = kml_slot_start(block, i);
+		u64 handles;
+
+		if (!(kml_slot_meta(&block->slots[i]) & KML_SLOT_LIVE))
+			continue;
+		handles = READ_ONCE(block->slots[i].handles);
+		if (!meet(meeting->audit, block->space, start,
+			  kml_trace_of(handles)) &&
+		    may_say(&meeting->messages))
+			KUNIT_FAIL(meeting->test,
+				   "in a slot, but not held: 0x%lx (size %zu, meta 0x%x)",
+				   start, kml_slot_size(block, i),
+				   kml_slot_meta(&block->slots[i]));
+	}
+}
+
+static bool match_all(const struct kml_object *obj, void *arg)
+{
+	return true;
+}
+
+static void meet_tree(struct kunit *test, struct kml_audit *audit,
+		      enum kml_space space, unsigned int *messages)
+{
+	struct kml_cursor cur = KML_CURSOR(&kml_trees[space]);
+	struct kml_object *objs[AUDIT_BATCH], *obj;
+	unsigned int i, nr;
+
+	while ((nr = kml_collect(&cur, match_all, NULL, objs, AUDIT_BATCH))) {
+		for (i = 0; i < nr; i++) {
+			obj = objs[i];
+			if (!meet(audit, space, obj->start,
+				  READ_ONCE(obj->trace)) &&
+			    READ_ONCE(obj->alive) && may_say(messages))
+				KUNIT_FAIL(test, "on its own, but not held: 0x%lx (size %zu)",
+					   obj->start, obj->size);
+			kml_put(obj);
+		}
+	}
+}
+
+static void check_held(struct kunit *test, struct kml_audit *audit,
+		       const struct kml_held *held, unsigned int *messages)
+{
+	struct kml_sight sight;
+	const char *fault = NULL;
+
+	kml_look(held->space, held->start, &sight);
+	if (sight.where == KML_NOWHERE)
+		fault = "is not tracked";
+	else if (sight.where == KML_TWICE || held->met > 1)
+		fault = "is tracked more than once";
+	else if (!held->met)
+		fault = "is found, but not met on the way";
+	else if (sight.start != held->start || sight.size != held->size)
+		fault = "is in another place";
+	else if (sight.pid != held->pid)
+		fault = "is another task's";
+	else if (sight.trace && !is_marked(audit, sight.trace, UINT_MAX))
+		fault = "comes from elsewhere";
+	if (fault && may_say(messages))
+		KUNIT_FAIL(test, "0x%lx (size %zu, pid %d) %s: 0x%lx (size %zu, pid %d, meta 0x%x)",
+			   held->start, held->size, held->pid, fault,
+			   sight.start, sight.size, sight.pid, sight.meta);
+}
+
+/**
+ * kml_audit() - compare what is tracked with what a test holds
+ * @test: fails where they differ
+ * @audit: what it holds
+ *
+ * Each object must be tracked once, with its size and origin; nothing else must
+ * be that was allocated in the same place.
+ *
+ * Context: Process context; may sleep. Takes kml_scan_mutex. The test allocates
+ * and frees nothing meanwhile.
+ */
+void kml_audit(struct kunit *test, struct kml_audit *audit)
+{
+	struct meeting meeting = { .test = test, .audit = audit };
+	unsigned int *messages = &meeting.messages;
+	enum kml_space space;
+	unsigned int i;
+
+	kml_audit_blocks(test);
+
+	measure_markers(test, audit);
+	sort(audit->held, audit->nr, sizeof(*audit->held), compare_held, NULL);
+	for (i = 0; i < audit->nr; i++)
+		audit->held[i].met = 0;
+
+	/* No scan promotes anything in between. */
+	mutex_lock(&kml_scan_mutex);
+	audit->innocent = 0;
+	kml_walk_blocks(meet_block, &meeting);
+	for (space = 0; space < KML_NR_SPACES; space++) {
+		audit->innocent = 0;
+		meet_tree(test, audit, space, messages);
+	}
+	for (i = 0; i < audit->nr; i++)
+		check_held(test, audit, &audit->held[i], messages);
+	mutex_unlock(&kml_scan_mutex);
+	if (*messages > AUDIT_MESSAGES)
+		KUNIT_FAIL(test, "%u more", *messages - AUDIT_MESSAGES);
+}
