@@ -229,6 +229,8 @@ static struct kml_block *try_settle(struct kml_block *block, bool *linked)
 		return NULL;
 	}
 	if (same_shape(old, block)) {
+		/* Others may have been merged with its cache meanwhile. */
+		WRITE_ONCE(old->size, block->size);
 		/* Pairs with READ_ONCE() in kml_slot_alloc(). */
 		WRITE_ONCE(old->serves, block->serves);
 		return NULL;
