@@ -343,9 +343,11 @@ void kml_paint(enum kml_space space, unsigned long start, int min_count)
 			     min_count == KML_GRAY ? "keep" : "ignore");
 	if (!obj)
 		return;
-	WRITE_ONCE(obj->min_count, min_count);
 	if (min_count == KML_BLACK)
 		kml_set_flags(obj, KML_NO_SCAN, 0);
+	else if (kml_is_black(obj))
+		kml_set_flags(obj, 0, KML_NO_SCAN);
+	WRITE_ONCE(obj->min_count, min_count);
 	kml_put(obj);
 }
 
