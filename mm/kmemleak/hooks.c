@@ -401,6 +401,7 @@ void __init kmemleak_init(void)
 
 	kml_pool_init();
 	kml_block_init();
+	kml_trace_init();
 	kml_unknown_init();
 	kml_state_advance(KML_STATE_ON);
 

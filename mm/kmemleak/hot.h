@@ -55,8 +55,10 @@ struct kml_trace_entry {
 	u64 data;
 };
 
-DECLARE_PER_CPU_ALIGNED(struct kml_trace_entry [1 << KML_TRACE_CACHE_BITS],
-			kml_trace_cache);
+#define KML_TRACE_CACHE_SIZE						\
+	(sizeof(struct kml_trace_entry) << KML_TRACE_CACHE_BITS)
+
+DECLARE_PER_CPU(struct kml_trace_entry *, kml_trace_cache);
 
 /*
  * What hashes start with, and traces are made by: the epoch, in the upper half,
@@ -169,8 +171,8 @@ static __always_inline u64 kml_hash_name(u64 seed, const char *name)
 static __always_inline struct kml_trace_entry *kml_cache_entry(u64 hash)
 {
 	hash *= KML_TRACE_SPREAD;
-	return raw_cpu_ptr(&kml_trace_cache[hash >>
-					    (64 - KML_TRACE_CACHE_BITS)]);
+	return raw_cpu_read(kml_trace_cache) +
+	       (hash >> (64 - KML_TRACE_CACHE_BITS));
 }
 
 /* Ask the cache. Returns 0 if it does not know. */

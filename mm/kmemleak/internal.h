@@ -247,6 +247,7 @@ void kml_comm_fetch(depot_stack_handle_t comm, char *buf);
 int kml_trace_set_depth(unsigned int depth);
 u32 kml_trace_epoch(void);
 void kml_trace_new_epoch(void);
+void __init kml_trace_init(void);
 
 /* ---- object.c: the store ---- */
 

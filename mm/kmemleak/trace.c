@@ -13,6 +13,8 @@
  * the cache stays right where the unwinder knows better, as with return
  * addresses that a tracer has replaced.
  */
+#include <linux/gfp.h>
+#include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/kstrtox.h>
 #include <linux/moduleparam.h>
@@ -36,8 +38,14 @@
  */
 #define TRACE_EPOCH_END		0x100000UL
 
-DEFINE_PER_CPU_ALIGNED(struct kml_trace_entry [1 << KML_TRACE_CACHE_BITS],
-		       kml_trace_cache);
+/* For CPUs that have none of their own. */
+static struct kml_trace_entry common_cache[1 << KML_TRACE_CACHE_BITS];
+
+/*
+ * Not within the per-CPU memory: addresses of what is allocated behind it there
+ * look like those of the kernel's data, and the fewer do the better.
+ */
+DEFINE_PER_CPU(struct kml_trace_entry *, kml_trace_cache) = common_cache;
 
 /* Frames that are kept. */
 static unsigned int trace_depth = KML_TRACE_DEPTH;
@@ -112,6 +120,24 @@ void kml_trace_new_epoch(void)
 	set_seed((epoch_of(kml_trace_seed) + 1) % TRACE_EPOCH_END,
 		 kml_trace_depth_of(kml_trace_seed));
 	mutex_unlock(&seed_mutex);
+}
+
+/**
+ * kml_trace_init() - give each CPU a cache of its own
+ *
+ * Context: Boot, one CPU, page allocator usable.
+ */
+void __init kml_trace_init(void)
+{
+	struct kml_trace_entry *cache;
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		cache = alloc_pages_exact(KML_TRACE_CACHE_SIZE,
+					  GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
+		if (cache)
+			per_cpu(kml_trace_cache, cpu) = cache;
+	}
 }
 
 /* ---- Frame records ---- */

@@ -95,7 +95,7 @@ static __always_inline struct kml_origin ask(unsigned long caller,
 
 static inline bool this_cpu_has(u64 handles)
 {
-	const struct kml_trace_entry *cache = raw_cpu_ptr(kml_trace_cache);
+	const struct kml_trace_entry *cache = raw_cpu_read(kml_trace_cache);
 	unsigned int i;
 
 	for (i = 0; i < 1 << KML_TRACE_CACHE_BITS; i++) {

@@ -34,8 +34,7 @@ static void empty_caches(void)
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		memset(per_cpu_ptr(kml_trace_cache, cpu), 0,
-		       sizeof(kml_trace_cache));
+		memset(per_cpu(kml_trace_cache, cpu), 0, KML_TRACE_CACHE_SIZE);
 }
 
 /* Nobody has taken traces yet. */
@@ -344,8 +343,8 @@ static noinline void take_forged(struct walk *walk)
 			barrier_data(forged);
 
 			local_irq_save(flags);
-			memset(raw_cpu_ptr(kml_trace_cache), 0,
-			       sizeof(kml_trace_cache));
+			memset(raw_cpu_read(kml_trace_cache), 0,
+			       KML_TRACE_CACHE_SIZE);
 			origin = ask(_RET_IP_, forged);
 			/* That a frame is the last one is seen at the next. */
 			if (lie == LIE_END ? at + 1 < kept : at < kept)
@@ -407,7 +406,7 @@ static noinline void take_endless(struct walk *walk)
 	for (i = 0; i < 2; i++) {
 		barrier_data(forged);
 		local_irq_save(flags);
-		memset(raw_cpu_ptr(kml_trace_cache), 0, sizeof(kml_trace_cache));
+		memset(raw_cpu_read(kml_trace_cache), 0, KML_TRACE_CACHE_SIZE);
 		origin = ask(_RET_IP_, forged);
 		if (i)
 			walk->known += this_cpu_has(origin.handles);

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Compare a report (read with part=1) with what the twins have logged (part=2), of
-# which all that is read with part=3 must be in the report. It is lines of module,
-# address, context and return address. All frames that belong to a module, or to
+# which the report must have some for each module and context that is read with
+# part=3. It is lines of module, address, context and return address. All frames that belong to a module, or to
 # nothing, have to be those of the twin that allocated the object. Says what is
 # wrong, and exits as kmemleak_report.awk does.
 
@@ -50,15 +50,20 @@ part == 2 {
 
 {
 	lines++
-	if (!($2 in frames)) {
-		print "not found: " $0
-		missed = 2
-	}
+	wanted[$1 " " $3] = 1
+	if ($2 in frames)
+		found[$1 " " $3] = 1
 }
 
 END {
 	if (!lines)
 		complain("nothing is expected: the test is broken")
+	for (origin in wanted) {
+		if (!(origin in found)) {
+			print "not found: any of " origin
+			missed = 2
+		}
+	}
 	for (addr in frames)
 		if (frames[addr] ~ / twin_/ && !(addr in logged))
 			complain("unexpected report: " addr frames[addr])

@@ -10,7 +10,6 @@
 ROUNDS=4
 TRIES=20
 
-
 kml_setup 5 kmemleak_twin_a
 
 section()
@@ -82,10 +81,17 @@ same_calls()
 	done
 }
 
+# What was hidden from one scan may be found by a later one. The log may be full
+# by then.
+keep_record()
+{
+	leaked >> "$KML_TMP/all"
+}
+
 check_frames()
 {
-	leaked "$KML_START" > "$KML_TMP/all"
 	leaked > "$KML_TMP/new"
+	keep_record
 	cat "$KML_FILE" > "$KML_TMP/report"
 	awk -f "$KML_HERE/kmemleak_twins.awk" \
 		part=1 "$KML_TMP/report" part=2 "$KML_TMP/all" part=3 "$KML_TMP/new"
@@ -93,6 +99,7 @@ check_frames()
 
 meet()
 {
+	keep_record
 	kml_mark
 	change_places && same_calls task softirq hardirq
 }
@@ -112,6 +119,7 @@ gone_named()
 
 rounds_named()
 {
+	keep_record
 	kml_mark
 	round=0
 	while [ "$round" -lt "$ROUNDS" ]; do
