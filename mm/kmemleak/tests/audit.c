@@ -299,6 +299,18 @@ static void audit_block(struct kml_block *block, void *arg)
 	audit->nr++;
 }
 
+static void audit_all_blocks(struct kunit *test)
+{
+	struct block_audit audit = { .test = test };
+
+	lockdep_assert_held(&kml_scan_mutex);
+	kml_walk_blocks(audit_block, &audit);
+	/* Those that come and go meanwhile are few. */
+	if (abs_diff(audit.nr, kml_nr_blocks()) > audit.nr / 4 + 16)
+		KUNIT_FAIL(test, "%lu blocks, but %lu are counted", audit.nr,
+			   kml_nr_blocks());
+}
+
 /**
  * kml_audit_blocks() - see to it that blocks agree with themselves
  * @test: fails where they do not
@@ -307,14 +319,8 @@ static void audit_block(struct kml_block *block, void *arg)
  */
 void kml_audit_blocks(struct kunit *test)
 {
-	struct block_audit audit = { .test = test };
-
 	mutex_lock(&kml_scan_mutex);
-	kml_walk_blocks(audit_block, &audit);
-	/* Those that come and go meanwhile are few. */
-	if (abs_diff(audit.nr, kml_nr_blocks()) > audit.nr / 4 + 16)
-		KUNIT_FAIL(test, "%lu blocks, but %lu are counted", audit.nr,
-			   kml_nr_blocks());
+	audit_all_blocks(test);
 	mutex_unlock(&kml_scan_mutex);
 }
 
@@ -482,8 +488,6 @@ void kml_audit(struct kunit *test, struct kml_audit *audit)
 	enum kml_space space;
 	unsigned int i;
 
-	kml_audit_blocks(test);
-
 	measure_markers(test, audit);
 	sort(audit->held, audit->nr, sizeof(*audit->held), compare_held, NULL);
 	for (i = 0; i < audit->nr; i++)
@@ -491,6 +495,7 @@ void kml_audit(struct kunit *test, struct kml_audit *audit)
 
 	/* No scan promotes anything in between. */
 	mutex_lock(&kml_scan_mutex);
+	audit_all_blocks(test);
 	audit->innocent = 0;
 	kml_walk_blocks(meet_block, &meeting);
 	for (space = 0; space < KML_NR_SPACES; space++) {

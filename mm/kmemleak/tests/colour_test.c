@@ -456,6 +456,8 @@ static void colour_exit(struct kunit *test)
 		kmemleak_free_part(had.page, PAGE_SIZE);
 		free_page((unsigned long)had.page);
 	}
+	/* No pointer that is left may hide a leak. */
+	memset(&had, 0, sizeof(had));
 }
 
 static struct kunit_case colour_cases[] = {

@@ -289,7 +289,8 @@ static void percpu_exit(struct kunit *test)
 		free_last();
 	if (had.block)
 		kml_block_put(had.block);
-	had.block = NULL;
+	/* No pointer that is left may hide a leak. */
+	memset(&had, 0, sizeof(had));
 }
 
 static struct kunit_case percpu_cases[] = {

@@ -32,8 +32,8 @@
 #define RACE_PRIVATE	24
 
 /* Rounds, with a look at everything after each; and how long one is. */
-#define RACE_ROUNDS	5
-#define RACE_MSECS	400
+#define RACE_ROUNDS	3
+#define RACE_MSECS	700
 
 /* Scans there must have been, however slow the machine. */
 #define RACE_SCANS	3
@@ -177,8 +177,8 @@ static size_t race_tracked_size(const void *ptr, size_t size)
 }
 
 /* Nothing but objects in places is allocated through the next three. */
-static noinline __noclone void race_alloc_cache(struct race_place *place,
-				      struct kmem_cache *cache)
+static noinline __noclone void
+race_alloc_cache(struct race_place *place, struct kmem_cache *cache)
 {
 	place->kind = RACE_CACHE;
 	place->cache = cache;
@@ -188,7 +188,8 @@ static noinline __noclone void race_alloc_cache(struct race_place *place,
 						kmem_cache_size(cache));
 }
 
-static noinline __noclone void race_alloc_kmalloc(struct race_place *place, size_t size)
+static noinline __noclone void
+race_alloc_kmalloc(struct race_place *place, size_t size)
 {
 	place->kind = RACE_KMALLOC;
 	place->ptr = kmalloc(size, GFP_KERNEL);
@@ -197,8 +198,8 @@ static noinline __noclone void race_alloc_kmalloc(struct race_place *place, size
 						kmalloc_size_roundup(size));
 }
 
-static noinline __noclone void race_alloc_percpu(struct race_place *place, size_t size,
-				       size_t align)
+static noinline __noclone void
+race_alloc_percpu(struct race_place *place, size_t size, size_t align)
 {
 	place->kind = RACE_PERCPU;
 	place->ptr = (__force void *)__alloc_percpu(size, align);
@@ -254,8 +255,8 @@ static void race_free(struct race_place *place)
 }
 
 /* A frame of its own, for traces that are taken here. */
-static noinline __noclone void race_annotate(struct race_worker *worker,
-				   struct race_place *place)
+static noinline __noclone void
+race_annotate(struct race_worker *worker, struct race_place *place)
 {
 	if (place->kind == RACE_PERCPU)
 		return;
@@ -498,7 +499,7 @@ static unsigned int race_audit(struct kunit *test)
 			race_hold(&audit, &race->workers[i].own[j]);
 	}
 	kml_audit(test, &audit);
-	kfree(audit.held);
+	kfree_sensitive(audit.held);
 	return audit.nr;
 }
 
@@ -630,9 +631,10 @@ static void race_exit(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, race_audit(test), 0);
 	for (i = 0; i < ARRAY_SIZE(race_shapes); i++)
 		kmem_cache_destroy(race->caches[i]);
-	kfree(race->places);
-	kfree(race->workers);
-	kfree(race);
+	/* No pointer that is left may hide a leak. */
+	kfree_sensitive(race->places);
+	kfree_sensitive(race->workers);
+	kfree_sensitive(race);
 	race = NULL;
 }
 
