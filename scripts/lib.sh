@@ -63,7 +63,7 @@ step()
 	fi
 }
 
-kernels="arm64 arm64-debug x86_64 um lint bench bench-peer bench-lockstat"
+kernels="arm64 arm64-debug arm64-kcsan x86_64 um lint bench bench-peer bench-lockstat"
 
 # kernel_setup NAME: the kernels that we build, and from what.
 kernel_setup()
@@ -93,6 +93,12 @@ kernel_setup()
 		arch=arm64
 		cross=aarch64-linux-gnu-
 		fragments="kmemleak.config guest.config tests.config debug.config"
+		targets="Image modules"
+		;;
+	arm64-kcsan)
+		arch=arm64
+		cross=aarch64-linux-gnu-
+		fragments="kmemleak.config guest.config tests.config kcsan.config"
 		targets="Image modules"
 		;;
 	x86_64)

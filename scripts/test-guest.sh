@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# test-guest.sh NAME CPUS MEMORY SECONDS: boots a kernel, which runs the KUnit
-# suites, runs the selftests in the guest, and looks for splats on its console.
+# test-guest.sh NAME CPUS MEMORY SECONDS [TEST...]: boots a kernel, which runs the
+# KUnit suites, runs the selftests in the guest, or some of them, and looks for
+# splats on its console.
 
 set -eu
 . "$(dirname "$0")/lib.sh"
@@ -12,6 +13,8 @@ kernel_setup "$1"
 guest=$1-$2cpus
 where="$1, $2 CPUs"
 log=$logs/$guest
+seconds=$4 cpus_wanted=$2 memory_wanted=$3
+shift 4
 
 # What the kernel prints when it, or a debugging option, found something wrong.
 splats='BUG:|WARNING:|Oops|Kernel panic|Unable to handle kernel|cut here'
@@ -21,7 +24,7 @@ splats="$splats|list_(add|del) corruption|refcount_t:|ODEBUG:|UBSAN|blocked for 
 splats="$splats|held lock freed|lock held when returning|bad page|Bad page"
 
 : > "$log.results"
-guest_run "$guest" "$4" "$2" "$3" "kunit.enable=1 -- tests" &
+guest_run "$guest" "$seconds" "$cpus_wanted" "$memory_wanted" "kunit.enable=1 -- tests $*" &
 runner=$!
 
 # The results as they come. mawk would wait for a full buffer.
@@ -39,10 +42,34 @@ else
 	guest_complain "$guest"
 fi
 
-if grep -n -E -e "$splats" "$log.console" > "$log.splats" || [ ! -s "$log.console" ]; then
+# Data races have a check of their own, since those of others are not ours.
+if grep -n -E -e "$splats" "$log.console" | grep -v "BUG: KCSAN:" > "$log.splats" ||
+   [ ! -s "$log.console" ]; then
 	echo "not ok - $where: no splat on the console"
 	head -n 20 "$log.splats" | tr -d '\r' | sed 's/^/    /'
 	echo "    (the whole console: $log.console)"
 else
 	echo "ok - $where: no splat on the console"
+fi
+
+# Races are found in stacks, which have names of functions: those of the detector,
+# without its tests.
+own_functions()
+{
+	find "$objects/mm/kmemleak" -maxdepth 1 -name '*.o' -exec "${cross}nm" {} + |
+		awk '$2 ~ /^[tT]$/ { print $3 }' | sort -u
+}
+
+if grep -q "^CONFIG_KCSAN=y" "$objects/.config"; then
+	own_functions > "$log.functions"
+	if ! grep -q "kcsan: enabled" "$log.console" || ! grep -q kml_scan "$log.functions"; then
+		echo "not ok - $where: no data race in the detector"
+		echo "    (nobody looked for one)"
+	elif awk -f "$top/scripts/kcsan.awk" "$log.functions" "$log.console" > "$log.races"; then
+		echo "ok - $where: no data race in the detector"
+		sed 's/^/    /' "$log.races"
+	else
+		echo "not ok - $where: no data race in the detector"
+		sed 's/^/    /' "$log.races"
+	fi
 fi

@@ -56,6 +56,12 @@ test_debug()
 	test_guest arm64-debug 2 1G 1500
 }
 
+# It is slow; what it is for are the KUnit suites, and races of other kinds.
+test_kcsan()
+{
+	test_guest arm64-kcsan 2 1G 600 test_live.sh test_annotations.sh
+}
+
 test_builds()
 {
 	build_kernel x86_64 || :
@@ -77,11 +83,14 @@ lock_build
 "$top/scripts/setup.sh" test
 
 part "count tests" "$top/scripts/test-ktap.sh"
+part "tell data races apart" "$top/scripts/test-kcsan.sh"
 part "apply, unapply, patch" "$top/scripts/test-apply.sh"
 
 part "the kernel with the detector" test_kernel arm64 test_release
 part "the kernel with the detector and everything that finds mistakes" \
 	test_kernel arm64-debug test_debug
+part "the kernel with the detector and one that finds data races" \
+	test_kernel arm64-kcsan test_kcsan
 part "other architectures" test_builds
 part "lint" "$top/scripts/test-lint.sh"
 
