@@ -397,9 +397,11 @@ static void promote_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kml_insert_promoted(tree, obj, slot,
 						  meta ^ KML_SLOT_GRAY, true),
 			-EAGAIN);
+	kml_slot_change(slot, 0, KML_SLOT_PINNED);
 	KUNIT_EXPECT_EQ(test, kml_insert_promoted(tree, obj, slot,
 						  meta | KML_SLOT_PINNED, true),
 			-EAGAIN);
+	kml_slot_change(slot, KML_SLOT_PINNED, 0);
 	KUNIT_EXPECT_EQ(test, READ_ONCE(slot->meta), meta);
 	expect_where(test, KML_VIRT, addr, KML_IN_SLOT);
 	KUNIT_EXPECT_EQ(test, kml_insert_promoted(tree, obj, slot, meta, true),
