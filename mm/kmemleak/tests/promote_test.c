@@ -541,7 +541,7 @@ static void promote_vm_struct(struct kunit *test)
 /* Nothing is in a slot where there can be none. */
 static void promote_no_memory(struct kunit *test)
 {
-	static const unsigned long addrs[] = {
+	const unsigned long addrs[] = {
 		0, 8, PAGE_SIZE, LONG_MAX, (unsigned long)LONG_MIN, VMALLOC_START,
 		-PAGE_SIZE, ULONG_MAX,
 	};

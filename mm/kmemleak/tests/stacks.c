@@ -81,7 +81,7 @@ noinline void kml_take_twice(struct walk *walk)
 	first = ask(_RET_IP_, frame);
 	second = ask(_RET_IP_, frame);
 	/* In interrupts the short cut is not taken. */
-	walk->cached += this_cpu_has(second.handles) &&
+	walk->cached += this_cpu_caches(second.handles) &&
 			(!in_task() || kml_origin_cached(frame).handles);
 	local_irq_restore(flags);
 

@@ -93,7 +93,7 @@ static __always_inline struct kml_origin ask(unsigned long caller,
 	return origin.handles ? origin : kml_origin(caller, frame, GFP_ATOMIC);
 }
 
-static inline bool this_cpu_has(u64 handles)
+static inline bool this_cpu_caches(u64 handles)
 {
 	const struct kml_trace_entry *cache = raw_cpu_read(kml_trace_cache);
 	unsigned int i;

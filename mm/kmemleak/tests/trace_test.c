@@ -348,9 +348,9 @@ static noinline void take_forged(struct walk *walk)
 			origin = ask(_RET_IP_, forged);
 			/* That a frame is the last one is seen at the next. */
 			if (lie == LIE_END ? at + 1 < kept : at < kept)
-				walk->known += this_cpu_has(origin.handles);
+				walk->known += this_cpu_caches(origin.handles);
 			else
-				walk->cached += this_cpu_has(origin.handles);
+				walk->cached += this_cpu_caches(origin.handles);
 			local_irq_restore(flags);
 			kml_compare(walk, origin, 0, want, nr);
 		}
@@ -409,9 +409,9 @@ static noinline void take_endless(struct walk *walk)
 		memset(raw_cpu_read(kml_trace_cache), 0, KML_TRACE_CACHE_SIZE);
 		origin = ask(_RET_IP_, forged);
 		if (i)
-			walk->known += this_cpu_has(origin.handles);
+			walk->known += this_cpu_caches(origin.handles);
 		else
-			walk->cached += this_cpu_has(origin.handles);
+			walk->cached += this_cpu_caches(origin.handles);
 		local_irq_restore(flags);
 		kml_compare(walk, origin, 0, want, nr);
 		forged[end].lr = _RET_IP_;
