@@ -57,11 +57,11 @@ change_places()
 		take_place kmemleak_twin_b && leak kmemleak_twin_b
 }
 
-# leaked [MARK]: what the twins have logged since then: module, address, context,
-# return address.
+# What the twins have logged since the last mark: module, address, context, return
+# address.
 leaked()
 {
-	kml_log "$@" | sed -n 's/.*\(kmemleak_twin_[ab]\): twin /\1 /p'
+	kml_log | sed -n 's/.*\(kmemleak_twin_[ab]\): twin /\1 /p'
 }
 
 # same_calls CONTEXT...: both twins have leaked from there, at one address.
