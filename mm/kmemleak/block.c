@@ -219,7 +219,7 @@ static struct kml_block *try_settle(struct kml_block *block, bool *linked)
 	struct kml_block *old;
 
 	lockdep_assert_held(&kml_block_lock);
-	/* As in kml_insert(): nothing comes in once the detector is off. */
+	/* As in may_link(): nothing comes in once the detector is off. */
 	if (!kml_tracking())
 		return NULL;
 	old = find_from(&block_trees[block->space], block->start);

@@ -112,6 +112,18 @@ static void unlink_object(struct kml_tree *tree, struct kml_object *obj)
 	WRITE_ONCE(tree->nr, tree->nr - 1);
 }
 
+/*
+ * May the block be put in? Asked with the lock held: once the detector is off,
+ * taking the lock once is enough to know that nothing is added any more.
+ */
+static int may_link(struct kml_tree *tree, const struct kml_object *obj)
+{
+	lockdep_assert_held(&tree->lock);
+	if (!kml_tracking())
+		return -EPERM;
+	return find_overlap(tree, obj->start, obj->size) ? -EEXIST : 0;
+}
+
 /**
  * kml_insert() - start to track a block
  * @tree: tree of its address space
@@ -124,18 +136,11 @@ static void unlink_object(struct kml_tree *tree, struct kml_object *obj)
 int kml_insert(struct kml_tree *tree, struct kml_object *obj)
 {
 	unsigned long flags;
-	int ret = 0;
+	int ret;
 
 	raw_spin_lock_irqsave(&tree->lock, flags);
-	/*
-	 * Tested with the lock held: once the detector is off, taking the lock
-	 * once is enough to know that nothing is added any more.
-	 */
-	if (!kml_tracking()) {
-		ret = -EPERM;
-	} else if (find_overlap(tree, obj->start, obj->size)) {
-		ret = -EEXIST;
-	} else {
+	ret = may_link(tree, obj);
+	if (!ret) {
 		write_seqcount_begin(&tree->seq);
 		link_object(tree, obj);
 		write_seqcount_end(&tree->seq);
@@ -164,17 +169,14 @@ int kml_insert_promoted(struct kml_tree *tree, struct kml_object *obj,
 			struct kml_slot *slot, u32 meta, bool young)
 {
 	unsigned long flags;
-	int ret = 0;
+	int ret;
 
 	if (meta & KML_SLOT_PINNED)
 		return -EAGAIN;
 
 	raw_spin_lock_irqsave(&tree->lock, flags);
-	if (!kml_tracking()) {
-		ret = -EPERM;
-	} else if (find_overlap(tree, obj->start, obj->size)) {
-		ret = -EEXIST;
-	} else {
+	ret = may_link(tree, obj);
+	if (!ret) {
 		write_seqcount_begin(&tree->seq);
 		if (cmpxchg(&slot->meta, meta, 0) != meta) {
 			ret = -EAGAIN;
