@@ -161,7 +161,8 @@ static bool remember(unsigned long addr, u32 epoch)
 	int len;
 
 	len = sprint_symbol(name, addr);
-	gone = kmalloc(struct_size(gone, name, len + 1), GFP_KERNEL);
+	/* Zeroed, since what was there before would be taken for references. */
+	gone = kzalloc(struct_size(gone, name, len + 1), GFP_KERNEL);
 	/* Without memory for it the frame will be shown as an address. */
 	if (!gone)
 		return false;
