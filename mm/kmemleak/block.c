@@ -38,8 +38,13 @@
 /* Blocks handled between two looks at the tree. */
 #define WALK_BATCH	16
 
-struct kml_linear kml_linear __ro_after_init;
+struct kml_linear kml_linear __read_mostly;
+const void *kml_special_cache __read_mostly;
 struct kml_percpu_range kml_percpu_range = { .lo = ULONG_MAX };
+
+unsigned long *kml_tree_pages __ro_after_init;
+unsigned long kml_far_parts[BITS_TO_LONGS(KML_FAR_BITS)];
+unsigned long kml_percpu_pages[BITS_TO_LONGS(KML_PERCPU_PAGE_BITS)];
 
 /* For pages in whose part of the table no block has been yet. */
 static struct kml_table no_table;
@@ -181,6 +186,7 @@ static void link_block(struct kml_block *block)
 		set_entries(block, block);
 		return;
 	}
+	kml_note_percpu(block->start, end_of(block) - 1);
 	hlist_add_head_rcu(&block->hash, kml_percpu_bucket(block->start));
 	if (block->start < kml_percpu_range.lo)
 		WRITE_ONCE(kml_percpu_range.lo, block->start);
@@ -231,6 +237,8 @@ static struct kml_block *try_settle(struct kml_block *block, bool *linked)
 	if (same_shape(old, block)) {
 		/* Others may have been merged with its cache meanwhile. */
 		WRITE_ONCE(old->size, block->size);
+		if (!block->common)
+			WRITE_ONCE(old->common, 0);
 		/* Pairs with READ_ONCE() in kml_slot_alloc(). */
 		WRITE_ONCE(old->serves, block->serves);
 		return NULL;
@@ -327,9 +335,11 @@ bool kml_block_for_slab(unsigned long addr, size_t size, gfp_t gfp)
 	if (!block)
 		return false;
 	block->start = start;
+	block->first = start + cache->red_left_pad;
 	block->length = slab_size(slab);
 	block->slab = slab;
 	block->serves = cache;
+	block->common = cache == READ_ONCE(kml_special_cache) ? 0 : block->nr;
 	block->inverse = div_u64(U64_MAX, cache->size) + 1;
 	block->stride = cache->size;
 	block->size = size;
@@ -357,6 +367,7 @@ bool kml_block_for_percpu(unsigned long addr, gfp_t gfp)
 	if (!block)
 		return false;
 	block->start = ALIGN_DOWN(addr, KML_PERCPU_PAGE);
+	block->first = block->start;
 	block->length = KML_PERCPU_PAGE;
 	block->serves = &percpu_memory;
 	block->stride = KML_PERCPU_GRAIN;
@@ -417,7 +428,14 @@ void kml_walk_blocks(kml_block_action_t action, void *arg)
 	}
 }
 
-static bool is_empty(const struct kml_block *block)
+/**
+ * kml_block_is_empty() - ask whether there is no object in a block
+ * @block: a pinned block
+ *
+ * Context: Any.
+ * Return: true if none was found.
+ */
+bool kml_block_is_empty(const struct kml_block *block)
 {
 	unsigned int i;
 
@@ -464,7 +482,7 @@ void kml_block_bury(struct kml_block *block)
 	 * meanwhile can only have opened it again.
 	 */
 	if (block->linked && !block->serves) {
-		unlinked = is_empty(block);
+		unlinked = kml_block_is_empty(block);
 		if (unlinked)
 			unlink_block(block);
 		else if (block->space == KML_PERCPU)
@@ -498,6 +516,40 @@ void kml_block_forget(struct kml_block *block)
 }
 
 /**
+ * kml_block_memory() - tell how much memory the metadata of a block takes
+ * @block: a pinned block
+ *
+ * Context: Any.
+ * Return: the size in bytes, of the metadata of all objects that fit in too.
+ */
+size_t kml_block_memory(const struct kml_block *block)
+{
+	unsigned int cache = slot_cache_index(block->nr);
+
+	return kmem_cache_size(block_cache(block->space, block->nr)) +
+	       slots_of_cache(cache) * sizeof(struct kml_slot);
+}
+
+/**
+ * kml_block_tables_memory() - tell how much memory the tables take
+ *
+ * Context: Any.
+ * Return: the size in bytes.
+ */
+size_t kml_block_tables_memory(void)
+{
+	unsigned long i, nr = DIV_ROUND_UP(kml_linear.size,
+					   1UL << KML_TABLE_SHIFT);
+	size_t size = nr * sizeof(*kml_linear.tables);
+
+	for (i = 0; i < nr; i++) {
+		if (READ_ONCE(kml_linear.tables[i]) != &no_table)
+			size += sizeof(struct kml_table);
+	}
+	return size;
+}
+
+/**
  * kml_block_free_tables() - give back what the tables need
  *
  * Context: Process context, when there are no blocks, there will be none, and
@@ -527,6 +579,81 @@ void kml_block_free_tables(void)
 unsigned long kml_nr_blocks(void)
 {
 	return READ_ONCE(nr_blocks);
+}
+
+/* ---- Pages of the tree ---- */
+
+/**
+ * kml_note_pages() - note whether blocks of the tree may lie in some pages
+ * @start: an address in the first one, of the linear map
+ * @last: an address in the last one
+ * @in_tree: may they?
+ *
+ * Context: Holder of the tree's lock.
+ */
+void kml_note_pages(unsigned long start, unsigned long last, bool in_tree)
+{
+	unsigned long bit, end, mask, old;
+
+	if (!kml_tree_pages)
+		return;
+	last = min(last, kml_linear.base + kml_linear.size - 1);
+	bit = (start - kml_linear.base) >> PAGE_SHIFT;
+	end = ((last - kml_linear.base) >> PAGE_SHIFT) + 1;
+	while (bit < end) {
+		unsigned long next = min(ALIGN(bit + 1, BITS_PER_LONG), end);
+		unsigned long *word = &kml_tree_pages[BIT_WORD(bit)];
+
+		mask = GENMASK((next - 1) % BITS_PER_LONG, bit % BITS_PER_LONG);
+		old = *word;
+		WRITE_ONCE(*word, in_tree ? old | mask : old & ~mask);
+		bit = next;
+	}
+}
+
+/**
+ * kml_note_far() - note that there are objects somewhere outside the linear map
+ * @start: the lowest address of theirs
+ * @last: the highest one
+ *
+ * Context: Any.
+ */
+void kml_note_far(unsigned long start, unsigned long last)
+{
+	unsigned long part = start >> KML_FAR_SHIFT;
+
+	for (; part <= last >> KML_FAR_SHIFT; part++)
+		set_bit(part % KML_FAR_BITS, kml_far_parts);
+}
+
+/**
+ * kml_note_percpu() - note that there are objects in some pages of per-CPU memory
+ * @start: an address in the first page
+ * @last: an address in the last one
+ *
+ * Context: Any.
+ */
+void kml_note_percpu(unsigned long start, unsigned long last)
+{
+	unsigned long page = start / KML_PERCPU_PAGE;
+
+	if (kml_is_linear(start) || kml_is_linear(last))
+		WRITE_ONCE(kml_linear.has_percpu, true);
+
+	for (; page <= last / KML_PERCPU_PAGE; page++)
+		set_bit(page % KML_PERCPU_PAGE_BITS, kml_percpu_pages);
+	kml_note_far(start, last);
+}
+
+/* Without memory for that there is more to look for in the tree. */
+static void __init make_tree_pages(void)
+{
+	unsigned long nr = DIV_ROUND_UP(kml_linear.size, PAGE_SIZE);
+
+	kml_tree_pages = alloc_pages_exact(BITS_TO_LONGS(nr) * sizeof(long),
+					   GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
+	if (kml_tree_pages)
+		kml_note_tree_pages();
 }
 
 /* ---- Set-up ---- */
@@ -590,4 +717,5 @@ void __init kml_block_init(void)
 	kml_linear.tables = tables;
 	kml_linear.base = (unsigned long)__va(start);
 	kml_linear.size = min(size, nr << KML_TABLE_SHIFT);
+	make_tree_pages();
 }

@@ -8,6 +8,8 @@
 #include <linux/math64.h>
 #include <linux/rculist.h>
 
+#include <asm/sections.h>
+
 #include "internal.h"
 
 struct kmem_cache;
@@ -29,13 +31,14 @@ struct slab;
 
 /* Bits of kml_slot.meta; all clear: no object. */
 #define KML_SLOT_LIVE		BIT(0)	/* there is an object */
-#define KML_SLOT_YOUNG		BIT(1)	/* no scan has met it yet */
-#define KML_SLOT_PINNED		BIT(2)	/* is being read, see kml_slot_read() */
-#define KML_SLOT_SURPLUS	BIT(3)	/* a vm_struct, stands for its area */
+#define KML_SLOT_BORN		GENMASK(2, 1)	/* see kml_slot_newborn */
+#define KML_SLOT_BORN_FIRST	BIT(1)	/* the first of the two values */
+#define KML_SLOT_BLACK		BIT(3)	/* neither scanned nor reported */
 #define KML_SLOT_GRAY		BIT(4)	/* a root: scanned, never reported */
-#define KML_SLOT_BLACK		BIT(5)	/* neither scanned nor reported */
-#define KML_SLOT_WATCHED	BIT(6)	/* may be promoted by others than its owner */
-#define KML_SLOT_SKIP		GENMASK(9, 7)	/* words without references */
+#define KML_SLOT_SURPLUS	BIT(5)	/* a vm_struct, stands for its area */
+#define KML_SLOT_PINNED		BIT(6)	/* is being read, see kml_slot_read() */
+#define KML_SLOT_WATCHED	BIT(7)	/* may be promoted by others than its owner */
+#define KML_SLOT_SKIP		GENMASK(9, 8)	/* words without references */
 #define KML_SLOT_PID_SHIFT	10
 
 /**
@@ -60,6 +63,7 @@ struct kml_slot {
  * @start: first address, untagged; fixed
  * @serves: the cache whose slab it is, or the block itself for per-CPU memory;
  *	NULL while it is closed; written under kml_block_lock
+ * @first: address of the first object; fixed
  * @slab: the slab, NULL for per-CPU memory; fixed
  * @inverse: 2^64 divided by @stride and rounded up, for slabs; fixed
  * @hash: in a bucket of per-CPU pages; written under kml_block_lock
@@ -71,8 +75,11 @@ struct kml_slot {
  * @nr: number of @slots; fixed
  * @space: address space, an enum kml_space; fixed
  * @linked: is in the tree; kml_block_lock
- * @idle: no object was in it when the last scan began; kml_scan_mutex
+ * @idle: no object was in it when the last scan looked; kml_scan_mutex
  * @queued: is in the list of blocks to be scanned; kml_scan_mutex
+ * @gray: has, or once had, objects that are roots
+ * @common: @nr; 0 if it has, or once had, objects of which not all words may be
+ *	references, or for which further references count
  * @ref: pins; the tree holds one
  * @gray_next: next block to be scanned; kml_scan_mutex
  * @seen: bitmap of slots whose objects were found referenced by this scan;
@@ -87,10 +94,11 @@ struct kml_block {
 	struct kml_slot *slots;
 	unsigned long start;
 	const void *serves;
+	unsigned long first;
 	union {
 		struct {
-			struct slab *slab;
 			u64 inverse;
+			struct slab *slab;
 		};
 		struct hlist_node hash;
 	};
@@ -99,10 +107,12 @@ struct kml_block {
 	u32 length;
 	u16 offset;
 	u16 nr;
+	u16 common;
 	u8 space;
 	bool linked;
 	bool idle;
 	bool queued;
+	bool gray;
 	refcount_t ref;
 	struct kml_block *gray_next;
 	unsigned long seen[];
@@ -147,11 +157,13 @@ struct kml_table {
  * @base: its first address
  * @size: its length in bytes; 0 keeps everything out
  * @tables: for each part of it, which blocks its pages belong to
+ * @has_percpu: are there values of __percpu pointers among its addresses?
  */
 struct kml_linear {
 	unsigned long base;
 	unsigned long size;
 	struct kml_table **tables;
+	bool has_percpu;
 };
 
 /**
@@ -165,24 +177,79 @@ struct kml_percpu_range {
 };
 
 extern struct kml_linear kml_linear;
-extern struct kml_percpu_range kml_percpu_range;
 
-/* May there be a block at this address? */
-static inline bool kml_may_have_block(enum kml_space space, unsigned long addr)
+/* The cache whose slabs are special, if that is known; see vmap.c. */
+extern const void *kml_special_cache;
+
+/* Of the pages of per-CPU memory where there were objects ever, by hash. */
+#define KML_PERCPU_PAGE_BITS	4096
+extern unsigned long kml_percpu_pages[BITS_TO_LONGS(KML_PERCPU_PAGE_BITS)];
+
+/*
+ * Parts of the address space outside of the linear map in which there were
+ * objects ever, of either space, by hash.
+ */
+#define KML_FAR_SHIFT		21
+#define KML_FAR_BITS		4096
+extern unsigned long kml_far_parts[BITS_TO_LONGS(KML_FAR_BITS)];
+
+static __always_inline bool kml_may_be_far(unsigned long addr)
 {
-	if (space == KML_VIRT)
-		return addr - kml_linear.base < kml_linear.size;
-	return addr >= READ_ONCE(kml_percpu_range.lo) &&
-	       addr < READ_ONCE(kml_percpu_range.hi);
+	return test_bit((addr >> KML_FAR_SHIFT) % KML_FAR_BITS, kml_far_parts);
 }
 
-static __always_inline struct kml_block **kml_table_entry(unsigned long addr)
+static __always_inline bool kml_may_be_percpu(unsigned long addr)
 {
-	unsigned long offset = addr - kml_linear.base;
+	return test_bit(addr / KML_PERCPU_PAGE % KML_PERCPU_PAGE_BITS,
+			kml_percpu_pages);
+}
+
+/*
+ * For each page of the linear map, may a block of the tree lie there? Written
+ * with the tree locked. NULL: all may.
+ */
+extern unsigned long *kml_tree_pages;
+
+extern struct kml_percpu_range kml_percpu_range;
+
+/* Is it an address of that part of the linear map? */
+static inline bool kml_is_linear(unsigned long addr)
+{
+	return addr - kml_linear.base < kml_linear.size;
+}
+
+/* Is it one of the kernel image, with its data? */
+static inline bool kml_is_in_image(unsigned long addr)
+{
+	return addr - (unsigned long)_stext <
+	       (unsigned long)_end - (unsigned long)_stext;
+}
+
+/* The same of the page at an offset into that part of the linear map. */
+static __always_inline bool kml_is_tree_page(unsigned long offset)
+{
+	return !kml_tree_pages ||
+	       test_bit(offset >> PAGE_SHIFT, kml_tree_pages);
+}
+
+static inline bool kml_may_be_in_tree(unsigned long addr)
+{
+	return !kml_is_linear(addr) ||
+	       kml_is_tree_page(addr - kml_linear.base);
+}
+
+/* What the tables say of an offset into that part. */
+static __always_inline struct kml_block **kml_table_at(unsigned long offset)
+{
 	struct kml_table *table;
 
 	table = READ_ONCE(kml_linear.tables[offset >> KML_TABLE_SHIFT]);
 	return &table->blocks[(offset >> PAGE_SHIFT) % KML_TABLE_PAGES];
+}
+
+static __always_inline struct kml_block **kml_table_entry(unsigned long addr)
+{
+	return kml_table_at(addr - kml_linear.base);
 }
 
 /*
@@ -223,14 +290,34 @@ bool kml_block_for_slab(unsigned long addr, size_t size, gfp_t gfp);
 bool kml_block_for_percpu(unsigned long addr, gfp_t gfp);
 void kml_walk_blocks(kml_block_action_t action, void *arg);
 void kml_block_put(struct kml_block *block);
+bool kml_block_is_empty(const struct kml_block *block);
 void kml_block_close(struct kml_block *block);
 void kml_block_bury(struct kml_block *block);
 void kml_block_forget(struct kml_block *block);
+size_t kml_block_memory(const struct kml_block *block);
+size_t kml_block_tables_memory(void);
 void kml_block_free_tables(void);
+void kml_note_far(unsigned long start, unsigned long last);
+void kml_note_percpu(unsigned long start, unsigned long last);
+void kml_note_pages(unsigned long start, unsigned long last, bool in_tree);
 unsigned long kml_nr_blocks(void);
 void __init kml_block_init(void);
 
 /* ---- slot.c: objects in slots ---- */
+
+/*
+ * What a new object's slot says. The bits KML_SLOT_BORN of it are another one of
+ * two values during each scan, and cleared in a slot when a scan meets an older
+ * object there. So those who are young in a scan, born since it began, differ
+ * from the others without a visit to any of them when it begins.
+ */
+extern u32 kml_slot_newborn;
+
+static inline bool kml_slot_is_young(u32 meta)
+{
+	return (meta & KML_SLOT_BORN) ==
+	       (READ_ONCE(kml_slot_newborn) & KML_SLOT_BORN);
+}
 
 /* What a slot says. What else it holds goes with it, as long as it says the same. */
 static inline u32 kml_slot_meta(const struct kml_slot *slot)
@@ -251,11 +338,37 @@ struct kml_slot_ref {
 	u32 meta;
 };
 
-unsigned long kml_slot_start(const struct kml_block *block, unsigned int index);
+static inline unsigned long kml_slot_start(const struct kml_block *block,
+					   unsigned int index)
+{
+	return block->start + block->offset + (unsigned long)index * block->stride;
+}
+
+/* Which object of a slab contains @addr? Returns false if none can. */
+static __always_inline bool kml_index_around(const struct kml_block *block,
+					     unsigned long addr, u32 *index)
+{
+	u32 offset = addr - block->start;
+
+	*index = kml_block_index(block, offset);
+	return *index < block->nr &&
+	       offset - *index * block->stride - block->offset <
+	       READ_ONCE(block->size);
+}
+
+void kml_slot_new_generation(void);
 size_t kml_slot_size(const struct kml_block *block, unsigned int index);
 bool kml_slot_find(enum kml_space space, unsigned long addr,
 		   struct kml_slot_ref *ref);
 bool kml_slot_change(struct kml_slot *slot, u32 clear, u32 set);
+
+/* A scan has met the object: it is older than those that come from here on. */
+static __always_inline void kml_slot_grow_old(struct kml_slot *slot, u32 meta)
+{
+	if (unlikely(meta & KML_SLOT_BORN) && !kml_slot_is_young(meta))
+		kml_slot_change(slot, KML_SLOT_BORN, 0);
+}
+
 int kml_slot_read(struct kml_block *block, unsigned int index, unsigned int cpu,
 		  size_t offset, void *buf, size_t len);
 bool kml_slot_promote(struct kml_block *block, unsigned int index, bool young,

@@ -128,17 +128,20 @@ static int describe_at(unsigned long addr)
 {
 	struct kml_object *obj = NULL;
 	enum kml_space space;
+	int ret;
 
 	for (space = 0; space < KML_NR_SPACES && !obj; space++)
 		obj = kml_find_any(space, addr);
 	if (!obj)
 		return -EINVAL;
 
-	mutex_lock(&kml_scan_mutex);
-	kml_describe(obj);
-	mutex_unlock(&kml_scan_mutex);
+	ret = mutex_lock_interruptible(&kml_scan_mutex);
+	if (!ret) {
+		kml_describe(obj);
+		mutex_unlock(&kml_scan_mutex);
+	}
 	kml_put(obj);
-	return 0;
+	return ret;
 }
 
 /* Commands about the thread and the state. */
@@ -237,6 +240,9 @@ static int __init kml_late_init(void)
 		pr_warn("cannot follow modules: frames of unloaded ones will have no names\n");
 
 	kml_hide_memmap();
+	kml_hide_depot();
+	kml_stacks_init();
+	kml_vmap_init();
 	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_AUTO_SCAN)) {
 		mutex_lock(&kml_control_mutex);
 		if (kml_thread_start(FIRST_SCAN_SECS))

@@ -21,6 +21,7 @@
 #include <asm/sections.h>
 
 #include "hot.h"
+#include "refs.h"
 
 static unsigned long addr_of(const void *ptr)
 {
@@ -364,15 +365,21 @@ void kmemleak_ignore_phys(phys_addr_t phys)
 EXPORT_SYMBOL(kmemleak_ignore_phys);
 
 /* What the detector writes down must not count as a reference to it. */
+static void __init hide(const void *start, size_t size)
+{
+	kml_untrack_range(KML_VIRT, (unsigned long)start, size);
+}
+
 static void __init hide_metadata(void)
 {
 	unsigned long start;
 	size_t size;
 
 	kml_pool_range(&start, &size);
-	kml_untrack_range(KML_VIRT, start, size);
-	kml_untrack_range(KML_VIRT, (unsigned long)kml_trees,
-			  sizeof(kml_trees));
+	hide((void *)start, size);
+	hide(kml_trees, sizeof(kml_trees));
+	hide(&kml_percpu_range, sizeof(kml_percpu_range));
+	hide(&kml_refs, sizeof(kml_refs));
 }
 
 static void __init track_section(const void *start, const void *end)

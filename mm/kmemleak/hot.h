@@ -235,7 +235,7 @@ static __always_inline void kml_slot_publish(struct kml_slot *slot,
 	/* Pairs with smp_load_acquire() of those who look at the slot. */
 	smp_store_release(&slot->meta,
 			  (u32)origin.pid << KML_SLOT_PID_SHIFT |
-			  KML_SLOT_LIVE | KML_SLOT_YOUNG);
+			  READ_ONCE(kml_slot_newborn));
 }
 
 /* The index of the object that starts at @addr. Returns false if none does. */

@@ -5,9 +5,9 @@
  * Data flows one way, and a file calls only what stands before it in this
  * list: state.c, pool.c, trace.c, object.c, block.c, slot.c, modtext.c,
  * unknown.c, track.c, hooks.c (the only door for the rest of the kernel),
- * roots.c, mark.c, scan.c, report.c, thread.c, command.c, debugfs.c. Two
- * interfaces below are called from the right: a struct kml_root_visitor, and
- * kml_scan()'s leak printer.
+ * stacks.c, roots.c, vmap.c, refs.c, mark.c, confirm.c, scan.c, report.c,
+ * thread.c, command.c, stats.c, debugfs.c. Two interfaces below are called from
+ * the right: a struct kml_root_visitor, and kml_scan()'s leak printer.
  *
  * Lock order, outermost first:
  *
@@ -49,6 +49,9 @@ struct seq_file;
 
 /* The most memory that is read with interrupts off, in bytes. */
 #define KML_CHUNK	4096
+
+/* Bits of what a pass that looks for suspects knows of their pages. */
+#define KML_FILTER_BITS	32768U
 
 /* Frames kept of an allocation's stack. */
 #define KML_TRACE_DEPTH	16
@@ -202,7 +205,10 @@ void kml_object_free_rcu(struct kml_object *obj);
 struct kml_area *kml_area_alloc(gfp_t gfp);
 void kml_area_free(struct kml_area *area);
 unsigned int kml_pool_left(void);
+size_t kml_pool_memory(void);
+size_t kml_object_memory(const struct kml_object *obj);
 unsigned long *kml_scan_buffer(void);
+unsigned long *kml_scan_filter(void);
 void kml_pool_range(unsigned long *start, size_t *size);
 void __init kml_pool_init(void);
 
@@ -245,6 +251,7 @@ unsigned int kml_trace_fetch(depot_stack_handle_t trace,
 			     unsigned long **entries, u32 *epoch);
 void kml_comm_fetch(depot_stack_handle_t comm, char *buf);
 int kml_trace_set_depth(unsigned int depth);
+size_t kml_trace_memory(void);
 u32 kml_trace_epoch(void);
 void kml_trace_new_epoch(void);
 void __init kml_trace_init(void);
@@ -294,6 +301,7 @@ struct kml_cursor {
 
 typedef bool (*kml_match_t)(const struct kml_object *obj, void *arg);
 
+void __init kml_note_tree_pages(void);
 int kml_insert(struct kml_tree *tree, struct kml_object *obj);
 int kml_insert_promoted(struct kml_tree *tree, struct kml_object *obj,
 			struct kml_slot *slot, u32 meta, bool young);
@@ -310,6 +318,8 @@ bool kml_get(struct kml_object *obj);
 void kml_put(struct kml_object *obj);
 void kml_kill(struct kml_object *obj);
 void kml_set_flags(struct kml_object *obj, u8 set, u8 clear);
+const void *kml_content(const struct kml_object *obj, unsigned int cpu);
+bool kml_stays(unsigned long addr);
 int kml_read(struct kml_object *obj, unsigned int cpu, size_t offset,
 	     void *buf, size_t len);
 int kml_read_memory(void *buf, const void *src, size_t len);
@@ -328,6 +338,12 @@ static inline bool kml_is_gray(const struct kml_object *obj)
 static inline bool kml_is_black(const struct kml_object *obj)
 {
 	return READ_ONCE(obj->min_count) == KML_BLACK;
+}
+
+/* Is it to be reported, by the last scan? Matches for kml_collect() too. */
+static inline bool kml_is_leak(const struct kml_object *obj, void *arg)
+{
+	return READ_ONCE(obj->flags) & KML_LEAK;
 }
 
 /* Would it be reported if too few references were found? */
@@ -368,7 +384,7 @@ struct kml_object *kml_find_exact(enum kml_space space, unsigned long start,
 				  const char *what);
 void kml_set_trace(unsigned long addr, depot_stack_handle_t trace);
 
-/* ---- roots.c: what a scan starts from ---- */
+/* ---- roots.c, stacks.c: what a scan starts from ---- */
 
 /* The same for a task's stack, of which the part from @live on is in use. */
 typedef int (*kml_visit_stack_t)(const void *stack, const void *live,
@@ -389,10 +405,21 @@ struct kml_root_visitor {
 	kml_visit_stack_t task_stack;
 };
 
+void __init kml_stacks_init(void);
+int kml_visit_stacks(const struct kml_root_visitor *visitor);
 void __init kml_hide_memmap(void);
+void __init kml_hide_depot(void);
 int kml_visit_roots(const struct kml_root_visitor *visitor, bool stacks);
 
-/* ---- mark.c: what points at what ---- */
+/* ---- vmap.c: what the vmalloc allocator keeps for itself ---- */
+
+struct vmap_area;
+
+bool kml_is_vmap_block(const struct kml_block *block);
+int kml_read_vmap_area(unsigned long addr, struct vmap_area *area);
+void __init kml_vmap_init(void);
+
+/* ---- mark.c: mark passes; refs.h has what words refer to ---- */
 
 extern bool kml_scan_stacks;
 
@@ -401,23 +428,57 @@ typedef unsigned long (*kml_action_t)(struct kml_object *obj, void *arg);
 
 unsigned long kml_sum_matches(kml_match_t match, kml_action_t action,
 			      void *arg);
-bool kml_is_suspect(const struct kml_object *obj);
-void kml_shade(struct kml_object *obj);
-void kml_shade_slot(struct kml_block *block, unsigned int index);
 int kml_scan_must_stop(void);
 int kml_scan_gray(void);
 void kml_mark_start(const void *frame);
-int kml_mark_pass(void);
+void kml_mark_end(void);
+int kml_mark_all(void);
+int kml_mark_again(void);
+unsigned long kml_words_read(void);
 unsigned int kml_references(const struct kml_object *obj);
 
-/* ---- scan.c: confirm, decide ---- */
+/* ---- confirm.c: is a suspect really unreferenced? ---- */
+
+/**
+ * struct kml_confirmation - how it went to confirm suspects
+ * @suspects: how many there were at first
+ * @passes: how often they were looked for
+ * @undecided: no answer was found
+ */
+struct kml_confirmation {
+	unsigned long suspects;
+	unsigned int passes;
+	bool undecided;
+};
+
+int kml_confirm(struct kml_confirmation *conf);
+
+/* ---- scan.c: from the begin to the verdict ---- */
 
 typedef void (*kml_print_t)(struct kml_object *obj);
 
+/**
+ * struct kml_scan_stats - what is known of scans, for users
+ * @scans: how many came to an end
+ * @leaks_ever: leaks that were reported by any
+ * @ms: time that the last one took, in milliseconds
+ * @words: that the last one read
+ * @suspects: that the last one had after the first of its passes
+ * @passes: of the last one
+ */
+struct kml_scan_stats {
+	unsigned long scans;
+	unsigned long leaks_ever;
+	unsigned long ms;
+	unsigned long words;
+	unsigned long suspects;
+	unsigned int passes;
+};
+
 int kml_scan(kml_print_t print);
+const struct kml_scan_stats *kml_scan_stats(void);
 void kml_clear_leaks(void);
 bool kml_have_leaks(void);
-bool kml_is_leak(const struct kml_object *obj, void *arg);
 
 /* ---- report.c: one printer for files and log ---- */
 
@@ -476,5 +537,9 @@ struct kml_command {
 };
 
 int kml_parse_command(const char *text, size_t len, struct kml_command *cmd);
+
+/* ---- stats.c: figures about the detector ---- */
+
+void kml_show_stats(struct seq_file *seq);
 
 #endif /* __MM_KMEMLEAK_INTERNAL_H */

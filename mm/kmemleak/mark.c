@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Kernel memory leak detector: what points at what.
+ * Kernel memory leak detector: mark passes.
  *
- * A mark pass counts, for each object, the words in root memory and in
- * reachable objects that point anywhere into it. An object with enough of them
- * is reachable itself.
+ * The first pass of a scan goes from the roots to the objects that they refer
+ * to, and on from these. It leaves suspects: objects that it did not come to.
+ * Each further pass, of those that confirm, looks for words that refer to
+ * suspects: in the roots, and in all objects but the suspects, in the order in
+ * which they stand in memory. Suspects that are found in use are scanned as well.
  *
- * Objects of their own carry their counts; those in slots, which need but one
- * reference each, have bits in their block.
+ * Memory of the linear map and of the kernel image is read where it is, without
+ * a lock: what happens to it meanwhile costs no more than a fault, which is
+ * caught. Other addresses may come to be something else after a free, device
+ * registers even. Of these a chunk at a time is copied, for which a free waits.
  */
 #include <linux/bitfield.h>
 #include <linux/bitmap.h>
@@ -17,10 +21,10 @@
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task_stack.h>
-#include <linux/smp.h>
+#include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
-#include "block.h"
+#include "refs.h"
 
 /* Objects handled between two walks of a tree. */
 #define MARK_BATCH	16
@@ -28,19 +32,18 @@
 /* Struct pages looked at between two offers to reschedule. */
 #define MARK_PAGE_BATCH	64
 
+/* Objects that others lead to which are read between two offers to reschedule. */
+#define MARK_SOON_MAX	1024
+
 /* Are task stacks roots? */
 bool kml_scan_stacks = true;
 
-/* The state of a mark pass; kml_scan_mutex. */
+/* The state of a scan; kml_scan_mutex. */
 static struct {
-	/* Its number; never 0, which objects start with. */
-	u32 pass;
-	/* Objects to be scanned, pinned and linked by gray_next. */
-	struct kml_object *gray;
-	/* Blocks with objects to be scanned, pinned and linked by gray_next. */
-	struct kml_block *gray_blocks;
 	/* Deepest frame of the scanning task that is not the scan's own. */
 	const void *frame;
+	/* Words read by all passes so far; read without the mutex. */
+	unsigned long words;
 } marking;
 
 /* ---- Walks ---- */
@@ -76,186 +79,6 @@ unsigned long kml_sum_matches(kml_match_t match, kml_action_t action,
 	return sum;
 }
 
-/* ---- Colours ---- */
-
-static bool has_grace(const struct kml_object *obj)
-{
-	return (s32)(READ_ONCE(obj->grace) - kml_scan_seq) >= 0;
-}
-
-/* Reachable without, or whatever, references this pass finds? */
-static bool is_root(const struct kml_object *obj)
-{
-	if (kml_is_black(obj))
-		return false;
-	return kml_is_gray(obj) || obj->born == kml_scan_seq ||
-	       obj->seen == kml_scan_seq || has_grace(obj);
-}
-
-/**
- * kml_is_suspect() - ask whether an object was found unreferenced so far
- * @obj: an object
- *
- * Context: Holder of kml_scan_mutex.
- * Return: true if this scan has found no reason to take it for reachable.
- */
-bool kml_is_suspect(const struct kml_object *obj)
-{
-	return kml_is_counted(obj) && !is_root(obj) && READ_ONCE(obj->alive);
-}
-
-/**
- * kml_shade() - make sure that this pass scans an object: it is in use
- * @obj: an object of its own
- *
- * Context: Holder of kml_scan_mutex.
- */
-void kml_shade(struct kml_object *obj)
-{
-	lockdep_assert_held(&kml_scan_mutex);
-	obj->seen = kml_scan_seq;
-	if (obj->queued == marking.pass || !kml_get(obj))
-		return;
-	obj->queued = marking.pass;
-	obj->gray_next = marking.gray;
-	marking.gray = obj;
-}
-
-/**
- * kml_shade_slot() - make sure that this pass scans an object: it is in use
- * @block: its block, pinned or seen under RCU
- * @index: its index there
- *
- * Context: Holder of kml_scan_mutex.
- */
-void kml_shade_slot(struct kml_block *block, unsigned int index)
-{
-	lockdep_assert_held(&kml_scan_mutex);
-	if (!block->queued) {
-		if (!refcount_inc_not_zero(&block->ref))
-			return;
-		block->queued = true;
-		block->gray_next = marking.gray_blocks;
-		marking.gray_blocks = block;
-	}
-	__set_bit(index, block->seen);
-	__set_bit(index, kml_block_gray(block));
-}
-
-/* ---- Mark ---- */
-
-static bool count_reference(struct kml_object *obj)
-{
-	int needed = READ_ONCE(obj->min_count);
-
-	/* Counts of earlier passes are void; none of them need be reset. */
-	if (obj->pass != marking.pass) {
-		obj->pass = marking.pass;
-		obj->count = 0;
-	}
-	if (needed <= 0 || obj->count >= needed)
-		return false;
-	if (++obj->count == needed)
-		kml_shade(obj);
-	return true;
-}
-
-/**
- * struct holder - whose words are being looked at: none, if all is 0
- * @space: address space of @addr
- * @addr: an address within the object; references to the object itself do not
- *	count
- */
-struct holder {
-	enum kml_space space;
-	unsigned long addr;
-};
-
-static bool is_holder(const struct holder *holder, enum kml_space space,
-		      unsigned long start, size_t size)
-{
-	return holder->addr - start < size && holder->space == space;
-}
-
-static void hand_surplus(unsigned long target, const struct holder *holder)
-{
-	struct kml_object *obj = kml_lookup(&kml_trees[KML_VIRT], target);
-
-	if (obj && obj->start == target &&
-	    !is_holder(holder, KML_VIRT, obj->start, obj->size))
-		count_reference(obj);
-}
-
-static void mark_slot(const struct kml_slot_ref *ref,
-		      const struct holder *holder)
-{
-	struct kml_block *block = ref->block;
-	unsigned long start = kml_slot_start(block, ref->index);
-	unsigned long area;
-
-	if (is_holder(holder, block->space, start,
-		      kml_slot_size(block, ref->index)) ||
-	    ref->meta & KML_SLOT_BLACK)
-		return;
-	if (!__test_and_set_bit(ref->index, kml_block_counted(block))) {
-		if (!test_bit(ref->index, block->seen))
-			kml_shade_slot(block, ref->index);
-		return;
-	}
-	if (ref->meta & KML_SLOT_SURPLUS &&
-	    !kml_read_memory(&area, (void *)start +
-			     offsetof(struct vm_struct, addr), sizeof(area)))
-		hand_surplus(area, holder);
-}
-
-/* A word has the value @addr. */
-static void mark(enum kml_space space, unsigned long addr,
-		 const struct holder *holder)
-{
-	struct kml_slot_ref ref;
-	struct kml_object *obj;
-	unsigned long surplus;
-
-	/* In this order: what is promoted goes from the one to the other. */
-	if (kml_slot_find(space, addr, &ref)) {
-		mark_slot(&ref, holder);
-		return;
-	}
-	obj = kml_lookup(&kml_trees[space], addr);
-	if (!obj || is_holder(holder, space, obj->start, obj->size) ||
-	    count_reference(obj))
-		return;
-	surplus = READ_ONCE(obj->surplus);
-	if (surplus)
-		hand_surplus(surplus, holder);
-}
-
-static bool may_be_in(enum kml_space space, unsigned long addr)
-{
-	const struct kml_tree *tree = &kml_trees[space];
-
-	return kml_may_have_block(space, addr) ||
-	       (addr >= READ_ONCE(tree->lo) && addr <= READ_ONCE(tree->hi));
-}
-
-static void mark_words(const unsigned long *words, size_t nr,
-		       const struct holder *holder)
-{
-	size_t i;
-
-	rcu_read_lock();
-	for (i = 0; i < nr; i++) {
-		unsigned long addr = READ_ONCE(words[i]);
-
-		addr = (unsigned long)kasan_reset_tag((void *)addr);
-		if (may_be_in(KML_VIRT, addr))
-			mark(KML_VIRT, addr, holder);
-		if (may_be_in(KML_PERCPU, addr))
-			mark(KML_PERCPU, addr, holder);
-	}
-	rcu_read_unlock();
-}
-
 /**
  * kml_scan_must_stop() - ask whether to go on with a scan
  *
@@ -279,56 +102,102 @@ static int scan_breathe(void)
 	return kml_scan_must_stop();
 }
 
-static int scan_memory(const void *start, const void *end)
-{
-	static const struct holder nobody;
-	unsigned long *buf = kml_scan_buffer();
-	unsigned long addr = ALIGN((unsigned long)start, sizeof(long));
-	unsigned long last = ALIGN_DOWN((unsigned long)end, sizeof(long));
-	int ret;
+/* ---- Memory ---- */
 
-	while (addr < last) {
+static void begin_reading(void)
+	__acquires(RCU)
+{
+	rcu_read_lock();
+	pagefault_disable();
+	kasan_disable_current();
+}
+
+/* Not before what was found is scanned, or put in the queue. */
+static void end_reading(void)
+	__releases(RCU)
+{
+	size_t words = kml_mark_soon(MARK_SOON_MAX);
+
+	WRITE_ONCE(marking.words, marking.words + words);
+	kasan_enable_current();
+	pagefault_enable();
+	rcu_read_unlock();
+}
+
+static void mark_range(unsigned long start, unsigned long end,
+		       const struct kml_holder *holder)
+{
+	size_t nr = (end - start) / sizeof(long);
+
+	WRITE_ONCE(marking.words, marking.words + nr);
+	kml_mark_in_place((const unsigned long *)start, nr, holder);
+}
+
+static void mark_copy(const unsigned long *words, size_t len,
+		      const struct kml_holder *holder)
+{
+	WRITE_ONCE(marking.words, marking.words + len / sizeof(long));
+	begin_reading();
+	kml_mark_words(words, len / sizeof(long), holder);
+	end_reading();
+}
+
+/* Memory that stays what it is, if it is there. */
+static int scan_in_place(unsigned long start, unsigned long end,
+			 const struct kml_holder *holder)
+{
+	unsigned long addr = ALIGN(start, sizeof(long));
+	unsigned long last = ALIGN_DOWN(end, sizeof(long));
+	int ret = 0;
+
+	while (addr < last && !ret) {
 		size_t len = kml_chunk_len(addr, last - addr);
 
-		if (!kml_read_memory(buf, (void *)addr, len))
-			mark_words(buf, len / sizeof(long), &nobody);
-		ret = scan_breathe();
-		if (ret)
-			return ret;
+		begin_reading();
+		mark_range(addr, addr + len, holder);
+		end_reading();
 		addr += len;
+		ret = scan_breathe();
 	}
-	return 0;
+	return ret;
+}
+
+static int scan_memory(const void *start, const void *end)
+{
+	static const struct kml_holder nobody;
+
+	return scan_in_place((unsigned long)start, (unsigned long)end, &nobody);
 }
 
 /*
- * The memory of a page that once was a slab's is described by a struct page in
- * which the slab's free list may have been left: a pointer into the page itself.
+ * What is in the index of a page stays there when it is freed: the free list of
+ * a slab, or the chunk of per-CPU memory that it belonged to. Who keeps a
+ * pointer there has it elsewhere too.
  */
 static void mark_page(const struct page *page)
 {
-	struct holder self = {
-		.space = KML_VIRT,
-		.addr = (unsigned long)kasan_reset_tag(page_to_virt(page)),
-	};
+	static const struct kml_holder nobody;
+	unsigned long index = (unsigned long)&page->index;
 
-	mark_words((const unsigned long *)page, sizeof(*page) / sizeof(long),
-		   &self);
+	mark_range((unsigned long)page, index, &nobody);
+	mark_range(index + sizeof(page->index), (unsigned long)(page + 1),
+		   &nobody);
 }
 
 static int scan_pages(struct page *first, struct page *end)
 {
-	struct page *page;
-	int ret;
+	struct page *page, *stop;
+	int ret = 0;
 
-	for (page = first; page < end; page++) {
-		mark_page(page);
-		if (page_to_pfn(page) % MARK_PAGE_BATCH)
-			continue;
+	for (page = first; page < end && !ret; page = stop) {
+		stop = min(page + MARK_PAGE_BATCH, end);
+		begin_reading();
+		for (; page < stop; page++)
+			mark_page(page);
+		end_reading();
 		ret = scan_breathe();
-		if (ret)
-			return ret;
 	}
-	return 0;
+	return ret;
 }
 
 static int scan_task_stack(const void *stack, const void *live,
@@ -350,30 +219,44 @@ static int scan_task_stack(const void *stack, const void *live,
 	return scan_memory(live, end);
 }
 
-/* Scan a piece of an object, or return what stops the scan of it. */
-static int scan_piece(struct kml_object *obj, unsigned int cpu, size_t offset,
-		      size_t size)
+/* ---- Objects of their own ---- */
+
+/* A chunk at a time, for which a free waits. */
+static int scan_copies(struct kml_object *obj, unsigned int cpu, size_t offset,
+		       size_t size, const struct kml_holder *self)
 {
 	unsigned long *buf = kml_scan_buffer();
 	unsigned long begin = obj->start + offset;
 	unsigned long addr = ALIGN(begin, sizeof(long));
 	unsigned long last = ALIGN_DOWN(begin + size, sizeof(long));
-	struct holder self = { .space = obj->space, .addr = obj->start };
+	int ret = 0;
 
-	while (addr < last) {
+	while (addr < last && !ret) {
 		size_t len = kml_chunk_len(addr, last - addr);
-		int ret = kml_read(obj, cpu, addr - obj->start, buf, len);
 
+		ret = kml_read(obj, cpu, addr - obj->start, buf, len);
 		if (ret == -ENOENT)
-			return ret;
+			break;
 		if (!ret)
-			mark_words(buf, len / sizeof(long), &self);
-		ret = scan_breathe();
-		if (ret)
-			return ret;
+			mark_copy(buf, len, self);
 		addr += len;
+		ret = scan_breathe();
 	}
-	return 0;
+	return ret;
+}
+
+/* Scan a piece of an object, or return what stops the scan of it. */
+static int scan_piece(struct kml_object *obj, unsigned int cpu, size_t offset,
+		      size_t size)
+{
+	struct kml_holder self = { .space = obj->space, .addr = obj->start };
+	unsigned long content = (unsigned long)kml_content(obj, cpu);
+
+	if (!content)
+		return 0;
+	if (!kml_stays(content))
+		return scan_copies(obj, cpu, offset, size, &self);
+	return scan_in_place(content + offset, content + offset + size, &self);
 }
 
 static void scan_areas(struct kml_object *obj)
@@ -392,7 +275,7 @@ static void scan_object(struct kml_object *obj)
 	u8 flags = READ_ONCE(obj->flags);
 	unsigned int cpu;
 
-	if (flags & (KML_NO_SCAN | KML_STACK))
+	if (flags & (KML_NO_SCAN | KML_STACK) || !READ_ONCE(obj->alive))
 		return;
 	if (obj->space == KML_PERCPU) {
 		for_each_possible_cpu(cpu) {
@@ -406,43 +289,100 @@ static void scan_object(struct kml_object *obj)
 	}
 }
 
-/* One CPU's copy of an object in a slot, if it is a per-CPU object. */
-static void scan_slot(struct kml_block *block, unsigned int index,
-		      unsigned int cpu)
+/* ---- Objects in slots ---- */
+
+/* One CPU's copy of a per-CPU object. */
+static void scan_percpu_copy(struct kml_block *block, unsigned int index,
+			     unsigned int cpu)
 {
 	unsigned long *buf = kml_scan_buffer();
-	unsigned long start = kml_slot_start(block, index);
-	size_t size = kml_slot_size(block, index);
-	unsigned long last = ALIGN_DOWN(start + size, sizeof(long));
-	u32 meta = READ_ONCE(block->slots[index].meta);
-	struct holder self = { .space = block->space, .addr = start };
-	unsigned long addr;
-	size_t len;
+	size_t size = ALIGN_DOWN(kml_slot_size(block, index), sizeof(long));
+	struct kml_holder self = {
+		.space = KML_PERCPU,
+		.addr = kml_slot_start(block, index),
+	};
 
-	addr = ALIGN(start, sizeof(long)) +
-	       FIELD_GET(KML_SLOT_SKIP, meta) * sizeof(long);
-	for (; addr < last; addr += len) {
-		len = kml_chunk_len(addr, last - addr);
-		if (!kml_slot_read(block, index, cpu, addr - start, buf, len))
-			mark_words(buf, len / sizeof(long), &self);
+	if (!kml_slot_read(block, index, cpu, 0, buf, size))
+		mark_copy(buf, size, &self);
+}
+
+static void scan_percpu_slot(struct kml_block *block, unsigned int index)
+{
+	struct kml_slot *slot = &block->slots[index];
+	unsigned int cpu;
+
+	kml_slot_grow_old(slot, READ_ONCE(slot->meta));
+	for_each_possible_cpu(cpu)
+		scan_percpu_copy(block, index, cpu);
+	scan_breathe();
+}
+
+/* Some of what a vmap_area holds are no references. */
+static void scan_vmap_slot(struct kml_block *block, unsigned int index)
+{
+	struct kml_holder self = {
+		.space = KML_VIRT,
+		.addr = kml_slot_start(block, index),
+	};
+	struct kml_slot *slot = &block->slots[index];
+	struct vmap_area area;
+
+	kml_slot_grow_old(slot, READ_ONCE(slot->meta));
+	if (!kml_read_vmap_area(self.addr, &area))
+		mark_copy((const unsigned long *)&area, sizeof(area), &self);
+}
+
+/* Objects of a block that is not a slab like others. */
+static void scan_special_slots(struct kml_block *block, unsigned int first,
+			       unsigned long bits)
+{
+	while (bits) {
+		unsigned int index = first + __ffs(bits);
+
+		bits &= bits - 1;
+		if (block->space == KML_PERCPU)
+			scan_percpu_slot(block, index);
+		else
+			scan_vmap_slot(block, index);
 	}
 }
 
-static void scan_block(struct kml_block *block)
+/* Up to a word of objects of a slab is scanned in one go. */
+static void scan_slots(struct kml_block *block, unsigned int first,
+		       unsigned long bits)
 {
-	unsigned int index, cpu;
+	size_t words;
 
-	for_each_set_bit(index, kml_block_gray(block), block->nr) {
-		__clear_bit(index, kml_block_gray(block));
-		if (kml_scan_must_stop())
-			continue;
-		if (block->space != KML_PERCPU) {
-			scan_slot(block, index, 0);
-			continue;
-		}
-		for_each_possible_cpu(cpu)
-			scan_slot(block, index, cpu);
+	if (block->space == KML_PERCPU || kml_is_vmap_block(block)) {
+		scan_special_slots(block, first, bits);
+		return;
 	}
+	begin_reading();
+	words = kml_mark_slots(block, first, bits);
+	end_reading();
+	WRITE_ONCE(marking.words, marking.words + words);
+}
+
+static void scan_gray_slots(struct kml_block *block)
+{
+	unsigned long *gray = kml_block_gray(block);
+	unsigned int word;
+
+	/* What it marks in itself may come up behind. */
+	do {
+		for (word = 0; word < BITS_TO_LONGS(block->nr); word++) {
+			unsigned long bits = gray[word];
+
+			gray[word] = 0;
+			if (bits)
+				scan_slots(block, word * BITS_PER_LONG, bits);
+		}
+	} while (!bitmap_empty(gray, block->nr));
+}
+
+static void drop_gray_slots(struct kml_block *block)
+{
+	bitmap_zero(kml_block_gray(block), block->nr);
 }
 
 /**
@@ -455,77 +395,41 @@ int kml_scan_gray(void)
 {
 	struct kml_block *block;
 	struct kml_object *obj;
+	int ret = 0;
 
 	do {
-		while ((block = marking.gray_blocks)) {
-			marking.gray_blocks = block->gray_next;
-			/* What it marks in itself may queue it again. */
+		while ((block = kml_next_gray_block())) {
+			if (ret)
+				drop_gray_slots(block);
+			else
+				scan_gray_slots(block);
 			block->queued = false;
-			scan_block(block);
 			kml_block_put(block);
-			cond_resched_tasks_rcu_qs();
+			ret = ret ?: scan_breathe();
 		}
-		while ((obj = marking.gray) && !marking.gray_blocks) {
-			marking.gray = obj->gray_next;
-			if (!kml_scan_must_stop())
+		obj = kml_next_gray();
+		if (obj) {
+			if (!ret)
 				scan_object(obj);
 			kml_put(obj);
+			ret = ret ?: kml_scan_must_stop();
 		}
-	} while (marking.gray_blocks);
-	return kml_scan_must_stop();
+	} while (obj);
+	return ret ?: kml_scan_must_stop();
 }
 
-/* ---- Pass ---- */
-
-static bool match_unscanned_root(const struct kml_object *obj, void *arg)
-{
-	return is_root(obj) && obj->queued != marking.pass;
-}
-
-/* Shade the roots among the objects of a block that were not in this pass. */
-static void shade_young(struct kml_block *block, void *arg)
-{
-	unsigned int i;
-
-	for (i = 0; i < block->nr; i++) {
-		if (!(kml_slot_meta(&block->slots[i]) & KML_SLOT_YOUNG))
-			continue;
-		/* First, so that an object that takes its place is young. */
-		if (kml_slot_change(&block->slots[i], KML_SLOT_YOUNG, 0))
-			kml_shade_slot(block, i);
-	}
-}
-
-static void shade_roots(struct kml_block *block, void *arg)
-{
-	unsigned int i;
-
-	bitmap_zero(kml_block_counted(block), block->nr);
-	for (i = 0; i < block->nr; i++) {
-		u32 meta = kml_slot_meta(&block->slots[i]);
-
-		if (meta & KML_SLOT_GRAY || test_bit(i, block->seen))
-			kml_shade_slot(block, i);
-	}
-	shade_young(block, NULL);
-}
-
-static unsigned long shade_one(struct kml_object *obj, void *arg)
-{
-	kml_shade(obj);
-	return 1;
-}
-
-/* An interrupt leaves the registers of what it interrupts on the stack. */
-static void spill_registers(void *arg)
-{
-}
+/* ---- Passes ---- */
 
 static const struct kml_root_visitor root_visitor = {
 	.memory = scan_memory,
 	.pages = scan_pages,
 	.task_stack = scan_task_stack,
 };
+
+static int scan_roots(void)
+{
+	return kml_visit_roots(&root_visitor, READ_ONCE(kml_scan_stacks));
+}
 
 /**
  * kml_mark_start() - begin with the first of some mark passes
@@ -537,47 +441,169 @@ void kml_mark_start(const void *frame)
 {
 	lockdep_assert_held(&kml_scan_mutex);
 	marking.frame = frame;
+	WRITE_ONCE(marking.words, 0);
 }
 
 /**
- * kml_mark_pass() - find out what is reachable now
+ * kml_mark_end() - no more passes
  *
- * What was found reachable before, in this scan, is a root.
+ * Context: Holder of kml_scan_mutex.
+ */
+void kml_mark_end(void)
+{
+	marking.frame = NULL;
+	WRITE_ONCE(marking.words, 0);
+}
+
+/**
+ * kml_words_read() - tell how far a scan is
+ *
+ * Context: Any.
+ * Return: the number of words read since kml_mark_start(); 0 if none runs.
+ */
+unsigned long kml_words_read(void)
+{
+	return READ_ONCE(marking.words);
+}
+
+static void shade_gray_slots(struct kml_block *block)
+{
+	unsigned int i;
+
+	for (i = 0; i < block->nr; i++) {
+		if (kml_slot_meta(&block->slots[i]) & KML_SLOT_GRAY)
+			kml_shade_slot(block, i);
+	}
+}
+
+static void start_block(struct kml_block *block, void *arg)
+{
+	bitmap_zero(block->seen, block->nr);
+	bitmap_zero(kml_block_counted(block), block->nr);
+	if (READ_ONCE(block->gray))
+		shade_gray_slots(block);
+}
+
+static bool match_unscanned_root(const struct kml_object *obj, void *arg)
+{
+	return kml_is_root(obj) && !kml_is_queued(obj);
+}
+
+static unsigned long shade_one(struct kml_object *obj, void *arg)
+{
+	kml_shade(obj);
+	return 1;
+}
+
+/* What else is a root: what is young, and what was made one meanwhile. */
+static void shade_unseen(struct kml_block *block, unsigned int index)
+{
+	struct kml_slot *slot = &block->slots[index];
+	u32 meta = kml_slot_meta(slot);
+
+	if (!(meta & KML_SLOT_LIVE))
+		return;
+	kml_slot_grow_old(slot, meta);
+	if (meta & KML_SLOT_GRAY || kml_slot_is_young(meta))
+		kml_shade_slot(block, index);
+}
+
+static void finish_block(struct kml_block *block, void *arg)
+{
+	unsigned int i;
+
+	for_each_clear_bit(i, block->seen, block->nr)
+		shade_unseen(block, i);
+}
+
+/**
+ * kml_mark_all() - go from the roots to all objects in use
  *
  * Context: Holder of kml_scan_mutex; may sleep.
  * Return: 0 or an error as of kml_scan_must_stop().
  */
-int kml_mark_pass(void)
+int kml_mark_all(void)
 {
 	int ret;
 
-	if (!++marking.pass)
-		marking.pass = 1;
-
-	kml_walk_blocks(shade_roots, NULL);
+	kml_aim_at_all();
+	kml_walk_blocks(start_block, NULL);
 	kml_sum_matches(match_unscanned_root, shade_one, NULL);
-	on_each_cpu(spill_registers, NULL, 1);
-	ret = kml_visit_roots(&root_visitor, READ_ONCE(kml_scan_stacks));
+	ret = scan_roots();
 	if (!ret)
 		ret = kml_scan_gray();
 	if (!ret) {
 		/* Objects that were born in the meantime. */
-		kml_walk_blocks(shade_young, NULL);
+		kml_walk_blocks(finish_block, NULL);
 		kml_sum_matches(match_unscanned_root, shade_one, NULL);
 	}
 	/* On an error too: it gives back the pins. */
 	return kml_scan_gray() ?: ret;
 }
 
-/**
- * kml_references() - tell how many references the last mark pass found
- * @obj: a pinned object
- *
- * Context: Holder of kml_scan_mutex.
- * Return: the number; counting ends when there are enough.
- */
-unsigned int kml_references(const struct kml_object *obj)
+static bool is_in_use(const struct kml_block *block, unsigned int index)
 {
-	lockdep_assert_held(&kml_scan_mutex);
-	return obj->pass == marking.pass ? obj->count : 0;
+	u32 meta = READ_ONCE(block->slots[index].meta);
+
+	if (!(meta & KML_SLOT_LIVE) || meta & KML_SLOT_BLACK)
+		return false;
+	return meta & KML_SLOT_GRAY || kml_slot_is_young(meta) ||
+	       test_bit(index, block->seen);
+}
+
+static void scan_slots_in_use(struct kml_block *block, void *arg)
+{
+	unsigned long bits = 0;
+	unsigned int i, first;
+
+	if (kml_scan_must_stop())
+		return;
+	for (i = 0, first = 0; i < block->nr; i++) {
+		if (is_in_use(block, i))
+			bits |= BIT_MASK(i);
+		if (i % BITS_PER_LONG == BITS_PER_LONG - 1 || i == block->nr - 1) {
+			scan_slots(block, first, bits);
+			first = i + 1;
+			bits = 0;
+		}
+	}
+}
+
+static void forget_counts(struct kml_block *block, void *arg)
+{
+	bitmap_zero(kml_block_counted(block), block->nr);
+}
+
+/* Objects of their own that are in use, and not going to be scanned anyway. */
+static bool match_in_use(const struct kml_object *obj, void *arg)
+{
+	return !kml_is_black(obj) && !kml_is_suspect(obj) &&
+	       !kml_is_queued(obj);
+}
+
+static unsigned long scan_in_use(struct kml_object *obj, void *arg)
+{
+	if (!kml_scan_must_stop())
+		scan_object(obj);
+	return 1;
+}
+
+/**
+ * kml_mark_again() - look for what was aimed at in all that is in use
+ *
+ * Context: Holder of kml_scan_mutex; may sleep.
+ * Return: 0 or an error as of kml_scan_must_stop().
+ */
+int kml_mark_again(void)
+{
+	int ret;
+
+	kml_aim_again();
+	kml_walk_blocks(forget_counts, NULL);
+	ret = scan_roots();
+	if (!ret) {
+		kml_walk_blocks(scan_slots_in_use, NULL);
+		kml_sum_matches(match_in_use, scan_in_use, NULL);
+	}
+	return kml_scan_gray() ?: ret;
 }

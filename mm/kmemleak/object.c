@@ -71,6 +71,28 @@ static struct kml_object *find_overlap(struct kml_tree *tree,
 	return obj && obj->start <= start + size - 1 ? obj : NULL;
 }
 
+/* Pages that only a part of which it takes may have others of the tree too. */
+static void note_link(struct kml_tree *tree, const struct kml_object *obj)
+{
+	if (tree == &kml_trees[KML_PERCPU])
+		kml_note_percpu(obj->start, last_of(obj));
+	else if (tree != &kml_trees[KML_VIRT])
+		return;
+	else if (kml_is_linear(obj->start))
+		kml_note_pages(obj->start, last_of(obj), true);
+	else if (!kml_is_in_image(obj->start))
+		kml_note_far(obj->start, last_of(obj));
+}
+
+static void note_unlink(struct kml_tree *tree, const struct kml_object *obj)
+{
+	unsigned long start = PAGE_ALIGN(obj->start);
+	unsigned long end = PAGE_ALIGN_DOWN(obj->start + obj->size);
+
+	if (tree == &kml_trees[KML_VIRT] && kml_is_linear(start) && start < end)
+		kml_note_pages(start, end - 1, false);
+}
+
 static void link_object(struct kml_tree *tree, struct kml_object *obj)
 {
 	struct rb_node **link = &tree->root.rb_node;
@@ -79,6 +101,7 @@ static void link_object(struct kml_tree *tree, struct kml_object *obj)
 	lockdep_assert_held(&tree->lock);
 	/* Not earlier: a scan that began before it is here did not look at it. */
 	obj->born = READ_ONCE(kml_scan_seq);
+	note_link(tree, obj);
 
 	while (*link) {
 		parent = *link;
@@ -109,6 +132,7 @@ static void unlink_object(struct kml_tree *tree, struct kml_object *obj)
 	lockdep_assert_held(&tree->lock);
 	rb_erase(&obj->node, &tree->root);
 	RB_CLEAR_NODE(&obj->node);
+	note_unlink(tree, obj);
 	WRITE_ONCE(tree->nr, tree->nr - 1);
 }
 
@@ -122,6 +146,20 @@ static int may_link(struct kml_tree *tree, const struct kml_object *obj)
 	if (!kml_tracking())
 		return -EPERM;
 	return find_overlap(tree, obj->start, obj->size) ? -EEXIST : 0;
+}
+
+/**
+ * kml_note_tree_pages() - begin to note in which pages there are blocks
+ *
+ * Context: Boot, one CPU.
+ */
+void __init kml_note_tree_pages(void)
+{
+	struct kml_tree *tree = &kml_trees[KML_VIRT];
+	struct rb_node *node;
+
+	for (node = rb_first(&tree->root); node; node = rb_next(node))
+		note_link(tree, object_of(node));
 }
 
 /**
@@ -177,6 +215,8 @@ int kml_insert_promoted(struct kml_tree *tree, struct kml_object *obj,
 	raw_spin_lock_irqsave(&tree->lock, flags);
 	ret = may_link(tree, obj);
 	if (!ret) {
+		/* Before, for who finds the slot empty and then asks. */
+		note_link(tree, obj);
 		write_seqcount_begin(&tree->seq);
 		if (cmpxchg(&slot->meta, meta, 0) != meta) {
 			ret = -EAGAIN;
@@ -485,8 +525,15 @@ size_t kml_chunk_len(unsigned long addr, size_t left)
 	return min_t(size_t, left, KML_CHUNK - (addr & (KML_CHUNK - 1)));
 }
 
-/* Where the bytes of a block can be read, or NULL. */
-static const void *content_of(const struct kml_object *obj, unsigned int cpu)
+/**
+ * kml_content() - tell where the bytes of a block are
+ * @obj: a pinned block
+ * @cpu: whose copy, if it is a per-CPU block
+ *
+ * Context: Any.
+ * Return: the address, or NULL if they have none.
+ */
+const void *kml_content(const struct kml_object *obj, unsigned int cpu)
 {
 	switch (obj->space) {
 	case KML_PERCPU:
@@ -499,6 +546,20 @@ static const void *content_of(const struct kml_object *obj, unsigned int cpu)
 	default:
 		return (const void *)obj->start;
 	}
+}
+
+/**
+ * kml_stays() - ask whether an address is that of the same memory for ever
+ * @addr: the address
+ *
+ * Such memory can be read at any time, with care for faults.
+ *
+ * Context: Any.
+ * Return: true if it belongs to the linear map or to the kernel image.
+ */
+bool kml_stays(unsigned long addr)
+{
+	return kml_is_linear(addr) || kml_is_in_image(addr);
 }
 
 /**
@@ -517,7 +578,7 @@ static const void *content_of(const struct kml_object *obj, unsigned int cpu)
 int kml_read(struct kml_object *obj, unsigned int cpu, size_t offset,
 	     void *buf, size_t len)
 {
-	const void *content = content_of(obj, cpu);
+	const void *content = kml_content(obj, cpu);
 	unsigned long flags;
 	int ret = -ENOENT;
 

@@ -20,6 +20,7 @@
 static struct {
 	struct kml_object objects[CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE];
 	unsigned long buffer[KML_CHUNK / sizeof(long)];
+	unsigned long filter[BITS_TO_LONGS(KML_FILTER_BITS)];
 } kml_pool;
 
 /* Protects what follows. */
@@ -160,6 +161,29 @@ unsigned int kml_pool_left(void)
 }
 
 /**
+ * kml_pool_memory() - tell how much memory the pool takes
+ *
+ * Context: Any.
+ * Return: its size in bytes.
+ */
+size_t kml_pool_memory(void)
+{
+	return sizeof(kml_pool);
+}
+
+/**
+ * kml_object_memory() - tell how much memory an object's metadata takes
+ * @obj: an object
+ *
+ * Context: Any.
+ * Return: the size in bytes; 0 if it is part of the pool.
+ */
+size_t kml_object_memory(const struct kml_object *obj)
+{
+	return in_static_pool(obj) ? 0 : sizeof(*obj);
+}
+
+/**
  * kml_scan_buffer() - get room for one chunk of memory that is scanned
  *
  * Context: Holder of kml_scan_mutex.
@@ -169,6 +193,18 @@ unsigned long *kml_scan_buffer(void)
 {
 	lockdep_assert_held(&kml_scan_mutex);
 	return kml_pool.buffer;
+}
+
+/**
+ * kml_scan_filter() - get room for a bitmap of what a scan looks for
+ *
+ * Context: Holder of kml_scan_mutex.
+ * Return: KML_FILTER_BITS bits that are themselves never scanned.
+ */
+unsigned long *kml_scan_filter(void)
+{
+	lockdep_assert_held(&kml_scan_mutex);
+	return kml_pool.filter;
 }
 
 /**

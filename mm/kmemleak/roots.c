@@ -2,28 +2,34 @@
 /*
  * Kernel memory leak detector: what a scan starts from, besides gray objects.
  *
- * The kernel's data sections are gray objects, from kmemleak_init(). Stacks of
- * interrupts and other exceptions are per-CPU variables, or blocks that per-CPU
- * variables point at.
+ * The kernel's data sections are gray objects, from kmemleak_init(). For stacks
+ * see stacks.c.
  */
 #include <linux/memblock.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/percpu.h>
-#include <linux/pid.h>
-#include <linux/pid_namespace.h>
-#include <linux/sched.h>
-#include <linux/sched/task.h>
-#include <linux/sched/task_stack.h>
+#include <linux/stackdepot.h>
+#include <linux/string.h>
 #include <linux/vmalloc.h>
 
 #include <asm/sections.h>
 
+#include "../internal.h"
 #include "internal.h"
 
-/* Page frames that are looked at between two offers to reschedule. */
-#define ROOT_PFN_BATCH	1024
+/* How far into the record of a stack its entries are looked for. */
+#define DEPOT_RECORD_WORDS	12
+
+/* Lists of the stack depot that are looked at between two offers to reschedule. */
+#define DEPOT_BATCH		4096
+
+/*
+ * Page frames of which all are online, or none, and that are looked at between
+ * two offers to reschedule.
+ */
+#define ROOT_PFN_GROUP	64
 
 static int visit_percpu(kml_visit_t visit)
 {
@@ -88,39 +94,143 @@ void __init kml_hide_memmap(void)
 	kml_untrack_range(KML_PHYS, start, end - start);
 }
 
-/* The struct page of a frame of @zone that is in use, or NULL. */
-static struct page *page_in_use(const struct zone *zone, unsigned long pfn)
+/* Is that the record of a stack with these entries, or near it? */
+static bool __init is_record_of(const void *record, const unsigned long *entries,
+				unsigned int nr)
 {
-	struct page *page = pfn_to_online_page(pfn);
+	unsigned long words[DEPOT_RECORD_WORDS];
+	unsigned int i;
 
-	if (!page || page_zone(page) != zone || !page_count(page))
-		return NULL;
-	return page;
+	if (kml_read_memory(words, record, sizeof(words)))
+		return false;
+	for (i = 0; i + nr <= ARRAY_SIZE(words); i++) {
+		if (!memcmp(&words[i], entries, nr * sizeof(*entries)))
+			return true;
+	}
+	return false;
+}
+
+/* Is that an array of lists, one of which begins with such a record? */
+static bool __init is_depot_table(const struct list_head *table, size_t size,
+				  const unsigned long *entries, unsigned int nr)
+{
+	const struct list_head *end = (void *)table + size, *head;
+
+	for (head = table; head + 1 <= end; head++) {
+		struct list_head copy;
+
+		if (kml_read_memory(&copy, head, sizeof(copy)) || !copy.next)
+			return false;
+		if (copy.next != head && is_record_of(copy.next, entries, nr))
+			return true;
+		if (!((head - table) % DEPOT_BATCH))
+			cond_resched();
+	}
+	return false;
+}
+
+static bool __init match_gray(const struct kml_object *obj, void *arg)
+{
+	return obj->space == KML_PHYS && kml_is_gray(obj);
+}
+
+/**
+ * kml_hide_depot() - do not take the table of the stack depot for boot memory
+ *
+ * It grows with memory to be millions of words, none of which refers to anything
+ * that is tracked. It is known by a stack that nobody else has saved.
+ *
+ * Context: Boot, process context.
+ */
+void __init kml_hide_depot(void)
+{
+	unsigned long entries[] = {
+		(unsigned long)kml_hide_depot, (unsigned long)is_depot_table,
+		(unsigned long)is_record_of,
+	};
+	struct kml_cursor cur = KML_CURSOR(&kml_trees[KML_PHYS]);
+	struct kml_object *obj;
+
+	if (!stack_depot_save(entries, ARRAY_SIZE(entries), GFP_KERNEL))
+		return;
+	while (kml_collect(&cur, match_gray, NULL, &obj, 1)) {
+		const void *content = kml_content(obj, 0);
+
+		if (content && is_depot_table(content, obj->size, entries,
+					      ARRAY_SIZE(entries)))
+			kml_set_flags(obj, KML_NO_SCAN, 0);
+		kml_put(obj);
+	}
+}
+
+/*
+ * Is a struct page a root? Of a slab it is not: all that it refers to is the
+ * cache, and objects that are free.
+ */
+static bool is_root_page(const struct zone *zone, struct page *page)
+{
+	const struct folio *folio = page_folio(page);
+
+	return folio_ref_count(folio) && !folio_test_slab(folio) &&
+	       page_zone(page) == zone;
+}
+
+/* How many pages from this one on are free in one block, or 0. */
+static unsigned long free_pages_from(const struct page *page)
+{
+	unsigned int order;
+
+	/* It may be allocated at this moment: then it is young. */
+	if (!PageBuddy(page))
+		return 0;
+	order = buddy_order_unsafe(page);
+	return order <= MAX_PAGE_ORDER ? 1UL << order : 0;
+}
+
+/* Neighbours that are roots are handed over in one go. */
+static int visit_group(const struct zone *zone, unsigned long pfn,
+		       unsigned long end, kml_visit_pages_t visit,
+		       unsigned long *next)
+{
+	struct page *page, *first = NULL;
+	int ret = 0;
+
+	while (pfn < end && !ret) {
+		unsigned long nr;
+
+		page = pfn_to_page(pfn);
+		nr = free_pages_from(page);
+		if (!nr && is_root_page(zone, page)) {
+			first = first ?: page;
+			pfn++;
+			continue;
+		}
+		if (first)
+			ret = visit(first, page);
+		first = NULL;
+		pfn += nr ?: 1;
+	}
+	if (first && !ret)
+		ret = visit(first, pfn_to_page(pfn - 1) + 1);
+	*next = pfn;
+	return ret;
 }
 
 static int visit_zone(const struct zone *zone, kml_visit_pages_t visit)
 {
 	unsigned long end = zone_end_pfn(zone);
 	unsigned long pfn = zone->zone_start_pfn;
-	struct page *first = NULL, *last = NULL;
 	int ret = 0;
 
-	for (; pfn < end && !ret; pfn++) {
-		struct page *page = page_in_use(zone, pfn);
+	while (pfn < end && !ret) {
+		unsigned long stop = min(ALIGN(pfn + 1, ROOT_PFN_GROUP), end);
 
-		/* Neighbours are handed over in one go. */
-		if (first && page != last + 1) {
-			ret = visit(first, last + 1);
-			first = NULL;
-		}
-		if (page && !first)
-			first = page;
-		last = page;
-		if (!(pfn % ROOT_PFN_BATCH))
-			cond_resched_tasks_rcu_qs();
+		if (pfn_to_online_page(pfn))
+			ret = visit_group(zone, pfn, stop, visit, &pfn);
+		else
+			pfn = stop;
+		cond_resched_tasks_rcu_qs();
 	}
-	if (first && !ret)
-		ret = visit(first, last + 1);
 	return ret;
 }
 
@@ -133,78 +243,6 @@ static int visit_struct_pages(kml_visit_pages_t visit)
 		ret = visit_zone(zone, visit);
 		if (ret)
 			break;
-	}
-	return ret;
-}
-
-/*
- * The stack pointer that a task was switched out with, where the architecture
- * tells. Below it is what calls that have returned left behind: pointers to
- * things long gone, which would hide leaks.
- */
-static const void *saved_stack_pointer(struct task_struct *task)
-{
-#if defined(CONFIG_ARM64)
-	return (const void *)thread_saved_sp(task);
-#elif defined(CONFIG_X86) && !defined(CONFIG_UML)
-	return (const void *)READ_ONCE(task->thread.sp);
-#else
-	return NULL;
-#endif
-}
-
-static int visit_stack(struct task_struct *task, kml_visit_stack_t visit)
-{
-	const void *stack = try_get_task_stack(task);
-	const void *live;
-	int ret;
-
-	if (!stack)
-		return 0;
-	live = saved_stack_pointer(task);
-	/* Of a task that runs it is not known how deep it is. */
-	if (task_curr(task) || live < stack || live > stack + THREAD_SIZE)
-		live = stack;
-	ret = visit(stack, live, stack + THREAD_SIZE);
-	put_task_stack(task);
-	return ret;
-}
-
-/* The task with the lowest number from *@nr on, pinned. */
-static struct task_struct *next_task_from(int *nr)
-{
-	struct task_struct *task = NULL;
-	struct pid *pid;
-
-	rcu_read_lock();
-	while (!task && (pid = find_ge_pid(*nr, &init_pid_ns))) {
-		*nr = pid_nr(pid) + 1;
-		task = pid_task(pid, PIDTYPE_PID);
-	}
-	if (task)
-		get_task_struct(task);
-	rcu_read_unlock();
-	return task;
-}
-
-static int visit_stacks(kml_visit_stack_t visit)
-{
-	struct task_struct *task;
-	unsigned int cpu;
-	int ret = 0;
-	int nr = 1;
-
-	while (!ret && (task = next_task_from(&nr))) {
-		ret = visit_stack(task, visit);
-		put_task_struct(task);
-		cond_resched_tasks_rcu_qs();
-	}
-
-	/* Idle tasks have no number. */
-	for_each_possible_cpu(cpu) {
-		task = idle_task(cpu);
-		if (!ret && task)
-			ret = visit_stack(task, visit);
 	}
 	return ret;
 }
@@ -233,5 +271,5 @@ int kml_visit_roots(const struct kml_root_visitor *visitor, bool stacks)
 	if (ret || !stacks)
 		return ret;
 
-	return visit_stacks(visitor->task_stack);
+	return kml_visit_stacks(visitor);
 }

@@ -1,14 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Kernel memory leak detector: confirm and decide.
- *
- * Objects that a mark pass does not reach are suspects. While memory was read
- * the pointer to one of them may have moved from a place not read yet to one
- * that was read already, or have been in a register. So marking is repeated,
- * after an RCU grace period, until a whole pass clears no suspect: a suspect is
- * cleared for good when any pass finds it referenced or its content changed, or
- * when another cleared one leads to it. As suspects only ever get fewer, this
- * ends.
+ * Kernel memory leak detector: a scan, from its begin to the verdict.
  *
  * An object that was allocated after the scan began is no suspect, and it is
  * scanned like a root, because a pointer may have moved there.
@@ -16,17 +8,12 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bitmap.h>
-#include <linux/crc32.h>
+#include <linux/ktime.h>
 #include <linux/moduleparam.h>
-#include <linux/percpu.h>
 #include <linux/printk.h>
 #include <linux/rcupdate.h>
-#include <linux/slab.h>
 
-#include "block.h"
-
-/* Mark passes after which suspects that still get fewer are left undecided. */
-#define SCAN_MAX_PASSES	16
+#include "refs.h"
 
 /* Scans that must agree before a leak is reported, see min_unref_scans. */
 static unsigned int min_unref_scans = 1;
@@ -44,32 +31,32 @@ module_param_cb(min_unref_scans, &min_unref_scans_ops, &min_unref_scans, 0600);
 
 /* The rest of the state of a scan; kml_scan_mutex. */
 static struct {
-	/* There are suspects in slots. */
-	bool watched;
-	/* There are blocks to bury when a grace period has passed. */
+	/* The last one was given up: some objects were not met by it. */
+	bool broken;
+	/* There are blocks to bury when a grace period has passed, this one. */
 	bool closed;
+	struct rcu_gp_oldstate closed_when;
 	/* Leaks of the last scan that came to an end. */
 	unsigned long leaks;
+	struct kml_scan_stats stats;
 } scan;
 
-/* ---- Objects in slots ---- */
+/* ---- Blocks ---- */
 
-/* Whatever is there now was there before this scan. */
-static void begin_block(struct kml_block *block, void *arg)
+static void grow_old(struct kml_block *block, void *arg)
 {
-	bool empty = true;
 	unsigned int i;
 
-	bitmap_zero(block->seen, block->nr);
-	bitmap_zero(kml_block_gray(block), block->nr);
-	for (i = 0; i < block->nr; i++) {
-		u32 meta = kml_slot_meta(&block->slots[i]);
+	for (i = 0; i < block->nr; i++)
+		kml_slot_change(&block->slots[i], KML_SLOT_BORN, 0);
+}
 
-		if (meta & KML_SLOT_YOUNG)
-			kml_slot_change(&block->slots[i], KML_SLOT_YOUNG, 0);
-		empty &= !(meta & KML_SLOT_LIVE);
-	}
-	/* It has to be empty twice. */
+/* Close a block that is empty for the second time. */
+static void retire_block(struct kml_block *block, void *arg)
+{
+	bool empty = bitmap_empty(block->seen, block->nr) &&
+		     kml_block_is_empty(block);
+
 	if (empty && block->idle) {
 		kml_block_close(block);
 		scan.closed = true;
@@ -83,172 +70,26 @@ static void bury_block(struct kml_block *block, void *arg)
 		kml_block_bury(block);
 }
 
-static bool is_suspect_slot(const struct kml_block *block, unsigned int index)
+/* It is the next scan that buries what one has closed: nobody need wait. */
+static void retire_blocks(void)
 {
-	u32 meta = kml_slot_meta(&block->slots[index]);
-
-	return meta & KML_SLOT_LIVE && !test_bit(index, block->seen) &&
-	       !(meta & (KML_SLOT_YOUNG | KML_SLOT_GRAY | KML_SLOT_BLACK));
+	if (scan.closed && !poll_state_synchronize_rcu_full(&scan.closed_when))
+		return;
+	if (scan.closed)
+		kml_walk_blocks(bury_block, NULL);
+	scan.closed = false;
+	kml_walk_blocks(retire_block, NULL);
+	if (scan.closed)
+		start_poll_synchronize_rcu_full(&scan.closed_when);
 }
 
-static void watch_suspects(struct kml_block *block, void *arg)
-{
-	unsigned int i;
-
-	for (i = 0; i < block->nr; i++) {
-		if (is_suspect_slot(block, i) &&
-		    kml_slot_change(&block->slots[i], 0, KML_SLOT_WATCHED))
-			scan.watched = true;
-	}
-}
-
-static void promote_suspects(struct kml_block *block, void *arg)
-{
-	unsigned int i;
-
-	for (i = 0; i < block->nr; i++) {
-		/* Without memory it cannot be decided: it is in use. */
-		if (is_suspect_slot(block, i) &&
-		    !kml_slot_promote(block, i, false, GFP_KERNEL))
-			kml_shade_slot(block, i);
-	}
-}
-
-/* Suspects leave their slots, which have no room for what is to come. */
-static int promote_all_suspects(void)
-{
-	scan.watched = false;
-	kml_walk_blocks(watch_suspects, NULL);
-	if (!scan.watched)
-		return 0;
-	/* Who frees one from here on knows that it is watched. */
-	synchronize_rcu();
-	kml_walk_blocks(promote_suspects, NULL);
-	return kml_scan_gray();
-}
-
-/* ---- Objects of their own ---- */
-
-/**
- * kml_is_leak() - match leaks as of the last scan, for kml_collect()
- * @obj: an object
- * @arg: not used
- *
- * Context: Any.
- * Return: true if it is to be reported.
- */
-bool kml_is_leak(const struct kml_object *obj, void *arg)
-{
-	return READ_ONCE(obj->flags) & KML_LEAK;
-}
-
-static bool match_suspect(const struct kml_object *obj, void *arg)
-{
-	return kml_is_suspect(obj);
-}
+/* ---- Decide ---- */
 
 /* Is there something to decide or to take back? */
 static bool match_verdict(const struct kml_object *obj, void *arg)
 {
 	return kml_is_suspect(obj) || obj->unref_scans || kml_is_leak(obj, NULL);
 }
-
-/* ---- Confirm ---- */
-
-static u32 crc_piece(struct kml_object *obj, unsigned int cpu, u32 crc)
-{
-	unsigned long *buf = kml_scan_buffer();
-	size_t offset = 0;
-
-	while (offset < obj->size) {
-		size_t len = kml_chunk_len(obj->start + offset,
-					   obj->size - offset);
-
-		if (!kml_read(obj, cpu, offset, buf, len))
-			crc = crc32(crc, buf, len);
-		offset += len;
-		cond_resched_tasks_rcu_qs();
-	}
-	return crc;
-}
-
-static u32 crc_of(struct kml_object *obj)
-{
-	unsigned int cpu;
-	u32 crc = 0;
-
-	if (obj->space != KML_PERCPU)
-		return crc_piece(obj, 0, 0);
-	for_each_possible_cpu(cpu)
-		crc = crc_piece(obj, cpu, crc);
-	return crc;
-}
-
-/* Note the content of a suspect. Returns 1 if it was another one before. */
-static unsigned long note_content(struct kml_object *obj, void *arg)
-{
-	u32 crc = crc_of(obj);
-
-	if (crc == obj->crc)
-		return 0;
-	obj->crc = crc;
-	obj->unref_scans = 0;
-	return 1;
-}
-
-/* Somebody writes to it, so somebody has a pointer to it. */
-static unsigned long clear_if_changed(struct kml_object *obj, void *arg)
-{
-	if (!note_content(obj, arg))
-		return 0;
-	kml_shade(obj);
-	return 1;
-}
-
-static unsigned long count_one(struct kml_object *obj, void *arg)
-{
-	return 1;
-}
-
-/*
- * Repeat the mark pass until it clears no suspect. Returns 1 if that came about,
- * 0 if the suspects have to be left undecided, or an error.
- */
-static int confirm(void)
-{
-	unsigned long before, after;
-	int ret, passes;
-
-	ret = promote_all_suspects();
-	if (ret)
-		return ret;
-	kml_sum_matches(match_suspect, note_content, NULL);
-	after = kml_sum_matches(match_suspect, count_one, NULL);
-	for (passes = 1; after; passes++) {
-		before = after;
-		if (passes == SCAN_MAX_PASSES) {
-			pr_info("%lu suspects could not be decided in %d passes; left for the next scan\n",
-				after, passes);
-			return 0;
-		}
-
-		/* Objects on their way from one RCU list to another arrive. */
-		synchronize_rcu();
-		ret = kml_mark_pass();
-		if (ret)
-			return ret;
-		kml_sum_matches(match_suspect, clear_if_changed, NULL);
-		ret = kml_scan_gray();
-		if (ret)
-			return ret;
-		after = kml_sum_matches(match_suspect, count_one, NULL);
-		if (after == before)
-			break;
-	}
-	return 1;
-}
-
-/* ---- Decide ---- */
 
 struct verdict {
 	unsigned int min_scans;
@@ -295,9 +136,42 @@ static void decide(kml_print_t print)
 
 	new = kml_sum_matches(match_verdict, decide_one, &verdict);
 	scan.leaks = verdict.leaks;
+	WRITE_ONCE(scan.stats.leaks_ever, scan.stats.leaks_ever + new);
 	if (new)
 		pr_info("%lu new suspected memory leaks (see /sys/kernel/debug/kmemleak)\n",
 			new);
+}
+
+static int scan_all(kml_print_t print, struct kml_confirmation *conf)
+{
+	int ret;
+
+	if (scan.broken)
+		kml_walk_blocks(grow_old, NULL);
+	kml_slot_new_generation();
+	WRITE_ONCE(kml_scan_seq, kml_scan_seq + 1);
+
+	ret = kml_mark_all();
+	if (!ret)
+		ret = kml_confirm(conf);
+	scan.broken = ret;
+	if (ret)
+		return ret;
+	if (!conf->undecided)
+		decide(print);
+	retire_blocks();
+	return 0;
+}
+
+static void note_stats(const struct kml_confirmation *conf, ktime_t begin)
+{
+	struct kml_scan_stats *stats = &scan.stats;
+
+	WRITE_ONCE(stats->scans, stats->scans + 1);
+	WRITE_ONCE(stats->ms, ktime_ms_delta(ktime_get(), begin));
+	WRITE_ONCE(stats->words, kml_words_read());
+	WRITE_ONCE(stats->suspects, conf->suspects);
+	WRITE_ONCE(stats->passes, 1 + conf->passes);
 }
 
 /**
@@ -310,6 +184,8 @@ static void decide(kml_print_t print)
  */
 int kml_scan(kml_print_t print)
 {
+	struct kml_confirmation conf = {};
+	ktime_t begin;
 	int ret;
 
 	if (mutex_lock_interruptible(&kml_scan_mutex))
@@ -318,24 +194,26 @@ int kml_scan(kml_print_t print)
 	ret = kml_scan_must_stop();
 	if (ret)
 		goto out;
+	begin = ktime_get();
 	kml_mark_start(__builtin_frame_address(0));
-	kml_walk_blocks(begin_block, NULL);
-	WRITE_ONCE(kml_scan_seq, kml_scan_seq + 1);
-	ret = kml_mark_pass();
+	ret = scan_all(print, &conf);
 	if (!ret)
-		ret = confirm();
-	if (ret > 0) {
-		decide(print);
-		ret = 0;
-	}
-	if (scan.closed) {
-		synchronize_rcu();
-		kml_walk_blocks(bury_block, NULL);
-		scan.closed = false;
-	}
+		note_stats(&conf, begin);
+	kml_mark_end();
 out:
 	mutex_unlock(&kml_scan_mutex);
 	return ret;
+}
+
+/**
+ * kml_scan_stats() - tell about scans so far
+ *
+ * Context: Any.
+ * Return: the figures, each of which may change at any time.
+ */
+const struct kml_scan_stats *kml_scan_stats(void)
+{
+	return &scan.stats;
 }
 
 static unsigned long clear_one(struct kml_object *obj, void *arg)

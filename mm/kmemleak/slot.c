@@ -20,6 +20,9 @@
 /* Times a block is looked for, and made, for one object. */
 #define SLOT_TRIES	3
 
+/* Not 0 in the bits KML_SLOT_BORN, which are those of older objects. */
+u32 kml_slot_newborn __read_mostly = KML_SLOT_LIVE | KML_SLOT_BORN_FIRST;
+
 /* Slot of the per-CPU object that the scanner, of which there is one, reads. */
 static const struct kml_slot *slot_being_read;
 
@@ -32,16 +35,16 @@ static unsigned long stamp_to_jiffies(u32 stamp)
 }
 
 /**
- * kml_slot_start() - tell where an object in a slot starts
- * @block: its block, pinned or seen under RCU
- * @index: its index there
+ * kml_slot_new_generation() - let all that there is be older than what is to come
  *
- * Context: Any.
- * Return: its first address.
+ * Those of the generation before the last one must have been met by a scan.
+ *
+ * Context: Holder of kml_scan_mutex.
  */
-unsigned long kml_slot_start(const struct kml_block *block, unsigned int index)
+void kml_slot_new_generation(void)
 {
-	return block->start + block->offset + (unsigned long)index * block->stride;
+	lockdep_assert_held(&kml_scan_mutex);
+	WRITE_ONCE(kml_slot_newborn, kml_slot_newborn ^ KML_SLOT_BORN);
 }
 
 /**
@@ -163,15 +166,9 @@ static bool find_percpu(const struct kml_block *block, unsigned long addr,
 static bool find_in_slab(const struct kml_block *block, unsigned long addr,
 			 struct kml_slot_ref *ref)
 {
-	u32 offset = addr - block->start;
-	u32 index = kml_block_index(block, offset);
-
-	if (index >= block->nr ||
-	    offset - index * block->stride - block->offset >=
-	    READ_ONCE(block->size))
+	if (!kml_index_around(block, addr, &ref->index))
 		return false;
-	ref->index = index;
-	ref->meta = kml_slot_meta(&block->slots[index]);
+	ref->meta = kml_slot_meta(&block->slots[ref->index]);
 	return ref->meta & KML_SLOT_LIVE;
 }
 
@@ -335,7 +332,7 @@ bool kml_slot_promote(struct kml_block *block, unsigned int index, bool young,
 	u32 meta;
 
 	meta = kml_slot_meta(slot);
-	while (meta & KML_SLOT_LIVE && (young || !(meta & KML_SLOT_YOUNG))) {
+	while (meta & KML_SLOT_LIVE && (young || !kml_slot_is_young(meta))) {
 		unsigned int skip = FIELD_GET(KML_SLOT_SKIP, meta) * sizeof(long);
 		int err;
 

@@ -64,6 +64,24 @@ static void set_seed(u32 epoch, unsigned int depth)
 }
 
 /**
+ * kml_trace_memory() - tell how much memory is taken, besides the stack depot
+ *
+ * Context: Any.
+ * Return: the size of all caches in bytes.
+ */
+size_t kml_trace_memory(void)
+{
+	size_t size = sizeof(common_cache);
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		if (per_cpu(kml_trace_cache, cpu) != common_cache)
+			size += KML_TRACE_CACHE_SIZE;
+	}
+	return size;
+}
+
+/**
  * kml_trace_set_depth() - keep that many frames of the traces to come
  * @depth: the number
  *

@@ -318,8 +318,15 @@ static bool change_slot(enum kml_space space, unsigned long start, u32 clear,
 
 	rcu_read_lock();
 	done = kml_slot_find(space, start, &ref) &&
-	       kml_slot_start(ref.block, ref.index) == start &&
-	       kml_slot_change(&ref.block->slots[ref.index], clear, set);
+	       kml_slot_start(ref.block, ref.index) == start;
+	if (done) {
+		/* Before, so that a scan that finds it finds the object too. */
+		if (set & KML_SLOT_GRAY)
+			WRITE_ONCE(ref.block->gray, true);
+		if (set & KML_SLOT_SURPLUS)
+			WRITE_ONCE(ref.block->common, 0);
+		done = kml_slot_change(&ref.block->slots[ref.index], clear, set);
+	}
 	rcu_read_unlock();
 	return done;
 }
@@ -394,9 +401,11 @@ static bool skip_in_slot(unsigned long start, size_t size)
 		skip = (start - first) / sizeof(long);
 		if (skip && skip <= FIELD_MAX(KML_SLOT_SKIP) &&
 		    (size == SIZE_MAX || size == end - start) &&
-		    !(ref.meta & KML_SLOT_SKIP))
+		    !(ref.meta & KML_SLOT_SKIP)) {
+			WRITE_ONCE(ref.block->common, 0);
 			done = kml_slot_change(&ref.block->slots[ref.index], 0,
 					       FIELD_PREP(KML_SLOT_SKIP, skip));
+		}
 	}
 	rcu_read_unlock();
 	return done;

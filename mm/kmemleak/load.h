@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Kernel memory leak detector: reading words that may not be there.
+ */
+#ifndef __MM_KMEMLEAK_LOAD_H
+#define __MM_KMEMLEAK_LOAD_H
+
+#include <linux/uaccess.h>
+
+#ifdef CONFIG_ARM64
+#include <asm/asm-extable.h>
+
+/* A fault sets operand 0, and no other register. */
+#define KML_LOAD_FAULT							\
+	"((.L__gpr_num_%w0 << " __stringify(EX_DATA_REG_ERR_SHIFT) ") | "	\
+	"(.L__gpr_num_wzr << " __stringify(EX_DATA_REG_ZERO_SHIFT) "))"
+#endif
+
+/* Words read at once. */
+#define KML_LOAD_WORDS	4
+
+/**
+ * kml_load_words() - read words where they are
+ * @from: the first one
+ * @words: set to them
+ *
+ * What all architectures have tells of each word whether it could be read. As
+ * most of the work of a scan is to read, one that can tell of all at once does.
+ *
+ * Context: Any, page faults off.
+ * Return: false if one of them cannot be read.
+ */
+static __always_inline bool kml_load_words(const unsigned long *from,
+					   unsigned long *words)
+{
+#ifdef CONFIG_ARM64
+	int err = 0;
+
+	asm volatile(__DEFINE_ASM_GPR_NUMS
+		     "1:	ldp	%1, %2, [%5]\n"
+		     "2:	ldp	%3, %4, [%5, #16]\n"
+		     "3:\n"
+		     __ASM_EXTABLE_RAW("1b", "3b",
+				       __stringify(EX_TYPE_KACCESS_ERR_ZERO),
+				       KML_LOAD_FAULT)
+		     __ASM_EXTABLE_RAW("2b", "3b",
+				       __stringify(EX_TYPE_KACCESS_ERR_ZERO),
+				       KML_LOAD_FAULT)
+		     : "+r" (err), "=&r" (words[0]), "=&r" (words[1]),
+		       "=&r" (words[2]), "=&r" (words[3])
+		     : "r" (from),
+		       "m" (*(const unsigned long (*)[KML_LOAD_WORDS])from));
+	return likely(!err);
+#else
+	__get_kernel_nofault(&words[0], &from[0], unsigned long, fault);
+	__get_kernel_nofault(&words[1], &from[1], unsigned long, fault);
+	__get_kernel_nofault(&words[2], &from[2], unsigned long, fault);
+	__get_kernel_nofault(&words[3], &from[3], unsigned long, fault);
+	return true;
+fault:
+	return false;
+#endif
+}
+
+/**
+ * kml_load_word() - read a word where it is
+ * @from: the word
+ * @word: set to it
+ *
+ * Context: Any, page faults off.
+ * Return: false if it cannot be read.
+ */
+static __always_inline bool kml_load_word(const unsigned long *from,
+					  unsigned long *word)
+{
+	__get_kernel_nofault(word, from, unsigned long, fault);
+	return true;
+fault:
+	return false;
+}
+
+#endif /* __MM_KMEMLEAK_LOAD_H */

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel memory leak detector: what the vmalloc allocator keeps for itself.
+ *
+ * A struct vmap_area describes a range of addresses, in use or free, and holds
+ * numbers that look like references: its end is where another area starts, and
+ * when it is no longer in use it still points at the vm_struct that it had. The
+ * allocator says of those that it makes for a new area that the numbers are none,
+ * not of those that it splits off others.
+ */
+#include <linux/mm.h>
+#include <linux/vmalloc.h>
+
+#include "../slab.h"
+#include "refs.h"
+
+/* The cache that these come from; NULL if unknown. */
+static const struct kmem_cache *vmap_cache;
+
+/**
+ * kml_is_vmap_block() - ask whether a block has vmap_areas, and nothing else
+ * @block: the block
+ *
+ * Another cache with objects of the same size may be merged with this one at any
+ * time: then it is not known.
+ *
+ * Context: Any.
+ * Return: true if that is known.
+ */
+bool kml_is_vmap_block(const struct kml_block *block)
+{
+	return vmap_cache && block->serves == vmap_cache &&
+	       READ_ONCE(vmap_cache->refcount) == 1;
+}
+
+/**
+ * kml_read_vmap_area() - read a vmap_area, and leave out what is void
+ * @addr: its address
+ * @area: set to what it holds; without a vm_struct if that is another one's
+ *
+ * A list that it was in may have begun on a stack, where now something else is.
+ *
+ * Context: Any.
+ * Return: 0, or -EFAULT (or -ERANGE) if it cannot be read.
+ */
+int kml_read_vmap_area(unsigned long addr, struct vmap_area *area)
+{
+	int ret = kml_read_memory(area, (void *)addr, sizeof(*area));
+	unsigned long *words = (unsigned long *)area;
+	void *start;
+	size_t i;
+
+	if (ret)
+		return ret;
+	if (kml_read_memory(&start, &area->vm->addr, sizeof(start)) ||
+	    (unsigned long)kasan_reset_tag(start) != area->va_start)
+		area->vm = NULL;
+	/* Those that are in lists and trees with it come from slabs too. */
+	for (i = 0; i < sizeof(*area) / sizeof(long); i++) {
+		unsigned long value = (unsigned long)
+			kasan_reset_tag((void *)words[i]);
+
+		if (!kml_is_linear(value))
+			words[i] = 0;
+	}
+	return 0;
+}
+
+static void __init make_special(struct kml_block *block, void *arg)
+{
+	if (READ_ONCE(block->serves) == kml_special_cache)
+		WRITE_ONCE(block->common, 0);
+}
+
+/**
+ * kml_vmap_init() - find out which cache it is
+ *
+ * Context: Boot, process context.
+ */
+void __init kml_vmap_init(void)
+{
+	void *addr = vmalloc(PAGE_SIZE);
+	struct vmap_area *area = addr ? find_vmap_area((unsigned long)addr) : NULL;
+	struct slab *slab = area ? virt_to_slab(area) : NULL;
+
+	if (slab) {
+		vmap_cache = slab->slab_cache;
+		WRITE_ONCE(kml_special_cache, vmap_cache);
+		kml_walk_blocks(make_special, NULL);
+	}
+	vfree(addr);
+}
