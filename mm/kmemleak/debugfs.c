@@ -228,9 +228,18 @@ static const struct file_operations control_fops = {
 	.release	= seq_release_private,
 };
 
+static int stats_show(struct seq_file *seq, void *v)
+{
+	kml_show_stats(seq);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(stats);
+
 static int __init kml_late_init(void)
 {
 	debugfs_create_file("kmemleak", 0600, NULL, NULL, &control_fops);
+	debugfs_create_file("stats", 0400, debugfs_create_dir("kmemleak_info", NULL),
+			    NULL, &stats_fops);
 	if (!kml_tracking()) {
 		pr_info("Kernel memory leak detector disabled\n");
 		return 0;
