@@ -14,6 +14,13 @@ extern bool bench_failed;
 /* Says how a row of the table came out. */
 void bench_result(const char *name, u64 value);
 
+/* The same numbers each time, from a seed of 1. */
+static inline u32 bench_random(u32 *seed, u32 below)
+{
+	*seed = *seed * 1664525 + 1013904223;
+	return (*seed >> 8) % below;
+}
+
 /* Calls fn() from so many frames below its caller. */
 void bench_deep(unsigned int levels, void (*fn)(void *arg), void *arg);
 
@@ -51,5 +58,10 @@ u64 bench_run_everywhere(const struct bench_pair *pair);
 
 void bench_run_live(void);
 void bench_run_latency(void);
+
+/* Objects for a scan. They stay until they are freed, at the end of the module. */
+void bench_run_objects(void);
+void bench_free_objects(void);
+void bench_run_stream(void);
 
 #endif

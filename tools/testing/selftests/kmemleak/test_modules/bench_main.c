@@ -127,6 +127,8 @@ static const struct {
 	{ "remote",	run_remote },
 	{ "live",	bench_run_live },
 	{ "latency",	bench_run_latency },
+	{ "objects",	bench_run_objects },
+	{ "stream",	bench_run_stream },
 };
 
 static DECLARE_COMPLETION(done);
@@ -164,12 +166,15 @@ static int __init bench_init(void)
 		ret = bench_failed ? -ENOMEM : 0;
 	}
 	bench_pairs_exit();
+	if (ret)
+		bench_free_objects();
 	return ret;
 }
 module_init(bench_init);
 
 static void __exit bench_exit(void)
 {
+	bench_free_objects();
 }
 module_exit(bench_exit);
 

@@ -194,8 +194,9 @@ static void set_turns(bool random)
 	for (i = 0; i < BATCH; i++)
 		batch_turn[i] = i;
 	for (i = BATCH - 1; random && i > 0; i--) {
-		seed = seed * 1664525 + 1013904223;
-		swap(batch_turn[i], batch_turn[(seed >> 8) % (i + 1)]);
+		u32 other = bench_random(&seed, i + 1);
+
+		swap(batch_turn[i], batch_turn[other]);
 	}
 }
 

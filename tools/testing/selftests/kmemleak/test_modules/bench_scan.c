@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a scan is measured with: objects that stay until the module is unloaded,
+ * frees that come while it runs, the time, and the least that could be done with
+ * as many words.
+ */
+#include <linux/hrtimer.h>
+#include <linux/kernel.h>
+#include <linux/ktime.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+#include "bench.h"
+
+#define WORDS		7
+#define LARGE		SZ_4M
+#define STREAM		SZ_1M
+#define FREE_EVERY	(20 * NSEC_PER_USEC)
+
+static unsigned int objects = 250000;
+module_param(objects, uint, 0444);
+MODULE_PARM_DESC(objects, "How many objects group=objects leaves");
+
+static bool rich;
+module_param(rich, bool, 0444);
+MODULE_PARM_DESC(rich, "All their words are pointers, not only the first one");
+
+static bool large;
+module_param(large, bool, 0444);
+MODULE_PARM_DESC(large, "One more is large, and has nothing but pointers");
+
+static bool frees;
+module_param(frees, bool, 0444);
+MODULE_PARM_DESC(frees, "Free other objects in the meantime");
+
+static unsigned long words;
+module_param(words, ulong, 0444);
+MODULE_PARM_DESC(words, "How many words group=stream looks at");
+
+/* 64 bytes, in a chain. */
+struct small_object {
+	struct small_object *next;
+	unsigned long words[WORDS];
+};
+
+static struct small_object *first_object;
+static unsigned long *large_object;
+
+static bool alloc_objects(struct small_object **all)
+{
+	unsigned int i;
+
+	for (i = 0; i < objects; i++) {
+		all[i] = kmalloc(sizeof(*all[i]), GFP_KERNEL);
+		if (!all[i])
+			break;
+		if (i % 128 == 0)
+			cond_resched();
+	}
+	if (i == objects)
+		return true;
+	while (i--)
+		kfree(all[i]);
+	return false;
+}
+
+/* The chain has them in random order, whatever else is in them. */
+static void fill_objects(struct small_object **all)
+{
+	unsigned int i, word;
+	u32 seed = 1;
+
+	for (i = objects - 1; i > 0; i--) {
+		u32 other = bench_random(&seed, i + 1);
+
+		swap(all[i], all[other]);
+	}
+	for (i = 0; i < objects; i++) {
+		struct small_object *obj = all[i];
+
+		obj->next = i + 1 < objects ? all[i + 1] : NULL;
+		for (word = 0; word < WORDS; word++)
+			obj->words[word] = rich ?
+				(unsigned long)all[bench_random(&seed, objects)] : word;
+		if (i % 128 == 0)
+			cond_resched();
+	}
+	first_object = all[0];
+	for (i = 0; large_object && i < LARGE / sizeof(long); i++)
+		large_object[i] = (unsigned long)all[bench_random(&seed, objects)];
+}
+
+/* ---- Frees ---- */
+
+static struct hrtimer free_timer;
+static void *victim;
+static u64 longest_wait;
+
+/*
+ * How long frees wait for a scan, on one CPU. A free may come in an interrupt: if
+ * a detector lets frees wait for something, it has to hold that with interrupts
+ * off, or a free would wait for what it has interrupted. So a timer's free comes
+ * late, on the CPU that scans, by no less than one on another CPU would wait.
+ */
+static enum hrtimer_restart free_victim(struct hrtimer *timer)
+{
+	u64 wait;
+
+	kfree(victim);
+	wait = ktime_to_ns(ktime_sub(ktime_get(), hrtimer_get_expires(timer)));
+	longest_wait = max(longest_wait, wait);
+	victim = kmalloc(64, GFP_ATOMIC);
+	bench_failed |= !victim;
+	hrtimer_forward_now(timer, ns_to_ktime(FREE_EVERY));
+	return HRTIMER_RESTART;
+}
+
+static void start_frees(void)
+{
+	hrtimer_init(&free_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
+	free_timer.function = free_victim;
+	hrtimer_start(&free_timer, ns_to_ktime(FREE_EVERY), HRTIMER_MODE_REL_PINNED_HARD);
+}
+
+void bench_run_objects(void)
+{
+	struct small_object **all = vmalloc_array(objects, sizeof(*all));
+
+	if (large)
+		large_object = kmalloc(LARGE, GFP_KERNEL);
+	if (objects && all && (!large || large_object) && alloc_objects(all))
+		fill_objects(all);
+	else
+		bench_failed = true;
+	vfree(all);
+	if (frees)
+		start_frees();
+}
+
+void bench_free_objects(void)
+{
+	if (free_timer.function)
+		hrtimer_cancel(&free_timer);
+	kfree(victim);
+	kfree(large_object);
+	while (first_object) {
+		struct small_object *next = first_object->next;
+
+		kfree(first_object);
+		first_object = next;
+		cond_resched();
+	}
+}
+
+/* ---- What the shell reads before and after a scan ---- */
+
+static int get_now(char *buffer, const struct kernel_param *kp)
+{
+	return sysfs_emit(buffer, "%llu\n", ktime_get_ns());
+}
+
+static const struct kernel_param_ops now_ops = { .get = get_now };
+module_param_cb(now, &now_ops, NULL, 0444);
+MODULE_PARM_DESC(now, "Nanoseconds");
+
+/* Since it was read before. */
+static int get_wait(char *buffer, const struct kernel_param *kp)
+{
+	if (bench_failed)
+		return -ENOMEM;
+	return sysfs_emit(buffer, "%llu\n", xchg(&longest_wait, 0));
+}
+
+static const struct kernel_param_ops wait_ops = { .get = get_wait };
+module_param_cb(wait, &wait_ops, NULL, 0444);
+MODULE_PARM_DESC(wait, "Nanoseconds that a free took at most, from when it was due");
+
+/* ---- The limit ---- */
+
+static noinline unsigned long stream(const unsigned long *area, unsigned long nr,
+				     unsigned long lo, unsigned long hi)
+{
+	unsigned long i, hits = 0;
+
+	for (i = 0; i < nr; i++) {
+		unsigned long word = READ_ONCE(area[i]);
+
+		hits += word >= lo && word < hi;
+	}
+	return hits;
+}
+
+/*
+ * What it takes to read as many words as a scan does, and to compare each of
+ * them with both ends of a range.
+ */
+void bench_run_stream(void)
+{
+	unsigned long *area = vmalloc(STREAM);
+	unsigned long i, nr, left, hits = 0;
+	u64 begin;
+
+	if (!area) {
+		bench_failed = true;
+		return;
+	}
+	for (i = 0; i < STREAM / sizeof(long); i++)
+		area[i] = (unsigned long)&area[i];
+	begin = ktime_get_ns();
+	for (left = words; left; left -= nr) {
+		nr = min(left, STREAM / sizeof(long));
+		hits += stream(area, nr, (unsigned long)area, (unsigned long)area + STREAM);
+	}
+	bench_result("stream", ktime_get_ns() - begin);
+	bench_failed |= hits != words;
+	vfree(area);
+}
