@@ -2,7 +2,8 @@
 #
 # The table of make bench, from what the guests said: "row NAME VALUE" and, after
 # rows of pairs on two CPUs, /proc/lock_stat. The variable `mode` says whose
-# figures a file has. Exit status 1 if a figure is missing.
+# figures a file has, and `usec` how many instructions a microsecond has where a
+# tracer tells these. Exit status 1 if a figure is missing.
 
 $1 == "row" {
 	name = $0
@@ -50,7 +51,8 @@ END {
 	row("free on another CPU")
 	row("alloc of what another CPU freed")
 	row("boot to init")
-	scans()
+	compare("first scan")
+	compare("second scan")
 
 	heading("instructions, trace_depth=1")
 	depth1("kmalloc(64) pair, shallow")
@@ -69,6 +71,14 @@ END {
 	latency("slowest kmalloc(64), all kept", 2)
 	latency("slowest kmalloc(64), none kept")
 
+	heading("instructions of a scan", "streamed peer ours peer/word ours/word")
+	scans("poor")
+	scans("rich")
+
+	heading("instructions of the longest in a scan")
+	compare("longest wait of a free")
+	compare("longest interrupts-off", 1 / 5, usec)
+
 	heading("bytes per live object")
 	for (i = 1; i <= 3; i++)
 		memory(number[i])
@@ -82,10 +92,11 @@ END {
 	exit missing > 0
 }
 
-function heading(unit)
+function heading(unit, columns,  column)
 {
+	split(columns ? columns : "off peer ours peer-off ours-off", column)
 	printf "%s%-34s %11s %11s %11s %10s %10s %7s\n", headings++ ? "\n" : "", unit, \
-		"off", "peer", "ours", "peer-off", "ours-off", "ratio"
+		column[1], column[2], column[3], column[4], column[5], "ratio"
 }
 
 function have(mode, name)
@@ -126,16 +137,76 @@ function row(name, bar)
 		line(name, value["off", name], value["peer", name], value["ours", name], bar)
 }
 
-function scans(  which, name, i)
+# What there is only with a detector. A unit of 0 is one instruction.
+function compare(name, bar, unit,  peer, ours, end)
 {
-	split("first second", which)
-	for (i = 1; i <= 2; i++) {
-		name = which[i] " scan"
-		if (have("peer", name) && have("ours", name))
-			printf "%-34s %11s %11.0f %11.0f %10s %10s %7.3f\n", name, "-", \
-				value["peer", name], value["ours", name], "-", "-", \
-				value["ours", name] / value["peer", name]
-	}
+	if (!have("peer", name) || !have("ours", name))
+		return
+	peer = value["peer", name] * (unit ? unit : 1)
+	ours = value["ours", name] * (unit ? unit : 1)
+	if (bar)
+		end = verdict(ours <= bar * peer, "at most " bar)
+	printf "%-34s %11s %11.0f %11.0f %10s %10s %7.3f%s\n", name, "-", peer, ours, "-", "-", \
+		ours / peer, end
+}
+
+function scans(kind,  complete)
+{
+	complete = scan("10000, " kind ", 1 GiB")
+	complete += scan("250000, " kind ", 1 GiB", 1 / 8)
+	complete += scan("1000000, " kind ", 1 GiB")
+	scan("250000, " kind ", 4 GiB")
+	if (complete == 3)
+		scan_growth(kind)
+}
+
+# The third of three, when nothing is new. What the peer takes is divided by the
+# words that ours reads, as the peer does not count them.
+function scan(beside, bar,  name, words, streamed, peer, ours, end)
+{
+	name = "scan 3 of " beside
+	if (!have("peer", name) || !have("ours", name))
+		return 0
+	peer = value["peer", name]
+	ours = value["ours", name]
+	if (bar)
+		end = verdict(ours <= bar * peer, "at most " bar)
+	words = value["ours", "words of " beside]
+	streamed = value["ours", "stream of " beside]
+	printf "%-34s %11s %11.0f %11.0f %10s %10s %7.3f%s\n", beside, streamed ? streamed : "-", \
+		peer, ours, per_word(peer, words), per_word(ours, words), ours / peer, end
+	return 1
+}
+
+function per_word(time, words)
+{
+	return words ? sprintf("%.2f", time / words) : "-"
+}
+
+# What an object adds to a scan is to be the same, however many there are.
+function scan_growth(kind,  few, many)
+{
+	few["peer"] = each("peer", 250000, kind)
+	few["ours"] = each("ours", 250000, kind)
+	many["peer"] = each("peer", 1000000, kind)
+	many["ours"] = each("ours", 1000000, kind)
+	print_growth("  each of 250000", few)
+	print_growth("  each of 1000000", many, \
+		     verdict(many["ours"] <= 1.2 * few["ours"], "ours at most 1.2 times that"))
+}
+
+function print_growth(name, time, end)
+{
+	printf "%-34s %11s %11.1f %11.1f %10s %10s %7.3f%s\n", name, "-", time["peer"], \
+		time["ours"], "-", "-", time["ours"] / time["peer"], end
+}
+
+# Beyond the first 10000, for all that a scan does without them.
+function each(mode, number, kind,  name)
+{
+	name = "scan 3 of %d, " kind ", 1 GiB"
+	return (value[mode, sprintf(name, number)] - value[mode, sprintf(name, 10000)]) / \
+		(number - 10000)
 }
 
 function depth1(name,  off, peer, ours, end)

@@ -16,8 +16,12 @@ set -eu
 # sleep=off: an idle guest's clock goes on to the next timer at once, and not by
 # the host's, which would differ each time.
 instructions="-icount shift=0,sleep=off"
-# Seconds for a guest, ten times what it takes.
-patience=600
+# The tracer of interrupts-off tells microseconds. With 16 ns to an instruction
+# that is what so many take.
+fine="-icount shift=4,sleep=off"
+fine_usec=62.5
+# Seconds for a guest, ten times what the slowest takes.
+patience=1800
 
 # What differs has to be the detectors' own options, and what they select.
 same_config()
@@ -40,21 +44,37 @@ guest()	# LOG KERNEL CPUS MEMORY COMMAND_LINE QEMU_OPTIONS...
 	}
 }
 
-# Measures groups of rows in the three modes, all at once. What a guest counts
+# Measures groups of rows in some of the modes, all at once. What a guest counts
 # does not depend on how busy the machine is.
-modes()	# LOG CPUS MEMORY GROUPS
+modes()	# MODES LOG CPUS MEMORY GROUPS
 {
 	pids=
-	for mode in off peer ours; do
+	for mode in $1; do
 		kernel=bench on=on
-		[ $mode != peer ] || kernel=bench-peer
-		[ $mode != off ] || on=off
+		[ "$mode" != peer ] || kernel=bench-peer
+		[ "$mode" != off ] || on=off
 		# shellcheck disable=SC2086
-		guest "bench-$1-$mode" $kernel "$2" "$3" "kmemleak=$on loglevel=4 -- bench $4" \
+		guest "bench-$2-$mode" $kernel "$3" "$4" "kmemleak=$on loglevel=4 -- bench $5" \
 			$instructions &
 		pids="$pids $!"
 	done
 	wait_for "$pids"
+}
+
+irqs_off()
+{
+	pids=
+	for mode in peer ours; do
+		kernel=bench-irqsoff
+		[ $mode != peer ] || kernel=bench-peer-irqsoff
+		# shellcheck disable=SC2086
+		guest bench-irqsoff-$mode $kernel 1 1G "kmemleak=on loglevel=4 -- bench irqsoff" \
+			$fine &
+		pids="$pids $!"
+	done
+	wait_for "$pids"
+	# They say where, too.
+	tail -n +1 "$logs"/bench-irqsoff-*.results
 }
 
 wait_for()	# PIDS
@@ -79,19 +99,32 @@ locks()
 	done
 }
 
+scans=
+for number in 10000 250000 1000000; do
+	scans="$scans scan:$number:poor scan:$number:rich"
+done
+
 lock_build
 "$top/scripts/setup.sh" run
-for kernel in bench-peer bench bench-lockstat; do
+for kernel in bench-peer bench bench-peer-irqsoff bench-irqsoff bench-lockstat; do
 	"$top/scripts/kernel.sh" $kernel
 	"$top/scripts/initramfs.sh" $kernel
 done
 same_config
 
 step bench-pairs "measure pairs, batches and scans: off, peer, ours" \
-	modes pairs 1 1G "start pairs batch scan"
-step bench-remote "measure frees on another CPU: off, peer, ours" modes remote 2 1G remote
-step bench-latency "measure the slowest of a million: off, peer, ours" modes latency 1 4G latency
-step bench-live "measure beside a million live objects: off, peer, ours" modes live 1 4G live
+	modes "off peer ours" pairs 1 1G "start pairs batch scan"
+step bench-remote "measure frees on another CPU: off, peer, ours" \
+	modes "off peer ours" remote 2 1G remote
+step bench-latency "measure the slowest of a million: off, peer, ours" \
+	modes "off peer ours" latency 1 4G latency
+step bench-live "measure beside a million live objects: off, peer, ours" \
+	modes "off peer ours" live 1 4G live
+step bench-scan "measure scans: peer, ours" modes "peer ours" scan 1 1G "$scans"
+step bench-scan4 "measure scans in 4 GiB: peer, ours" \
+	modes "peer ours" scan4 1 4G "scan:250000:poor scan:250000:rich"
+step bench-frees "measure frees during a scan: peer, ours" modes "peer ours" frees 1 1G frees
+step bench-irqsoff "measure interrupts-off during a scan: peer, ours" irqs_off
 step bench-depth1 "measure pairs with trace_depth=1: ours" one_frame
 step bench-locks "count locks on two CPUs: off, ours" locks
 
@@ -99,7 +132,7 @@ for mode in off peer ours; do
 	cat "$logs"/bench-*-$mode.results > "$logs/bench-all-$mode.results"
 done
 echo
-awk -f "$top/scripts/bench.awk" \
+awk -v usec=$fine_usec -f "$top/scripts/bench.awk" \
 	mode=off "$logs/bench-all-off.results" mode=peer "$logs/bench-all-peer.results" \
 	mode=ours "$logs/bench-all-ours.results" mode=depth1 "$logs/bench-depth1.results" \
 	mode=locks-off "$logs/bench-locks-off.results" \

@@ -63,7 +63,8 @@ step()
 	fi
 }
 
-kernels="arm64 arm64-debug arm64-kcsan x86_64 um lint bench bench-peer bench-lockstat"
+kernels="arm64 arm64-debug arm64-kcsan x86_64 um lint bench bench-peer bench-lockstat
+	bench-irqsoff bench-peer-irqsoff"
 
 # kernel_setup NAME: the kernels that we build, and from what.
 kernel_setup()
@@ -113,15 +114,18 @@ kernel_setup()
 		fragments="kmemleak.config um.config tests.config"
 		targets="vmlinux modules"
 		;;
-	bench | bench-peer | bench-lockstat)
+	bench | bench-peer | bench-lockstat | bench-irqsoff | bench-peer-irqsoff)
 		arch=arm64
 		cross=aarch64-linux-gnu-
 		fragments="kmemleak.config guest.config bench.config"
 		targets="Image modules"
 		purpose=bench
 		case $1 in
-		bench-peer)	source=$pristine ;;
-		bench-lockstat)	fragments="$fragments lockstat.config" ;;
+		bench-peer*)	source=$pristine ;;
+		esac
+		case $1 in
+		*-irqsoff)	fragments="$fragments irqsoff.config" ;;
+		*-lockstat)	fragments="$fragments lockstat.config" ;;
 		esac
 		;;
 	*)
