@@ -47,13 +47,13 @@ test_guest()	# as test-guest.sh
 test_release()
 {
 	run_demo
-	test_guest arm64 2 1G 600
-	test_guest arm64 4 1G 600
+	test_guest arm64 2 1G 900
+	test_guest arm64 4 1G 900
 }
 
 test_debug()
 {
-	test_guest arm64-debug 2 1G 1500
+	test_guest arm64-debug 2 1G 1800
 }
 
 # It is slow; what it is for are the KUnit suites, and races of other kinds.

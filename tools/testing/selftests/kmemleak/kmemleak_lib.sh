@@ -113,15 +113,39 @@ kml_all()
 	awk -v fate="$1" '$4 != "any" { $4 = fate } { print }'
 }
 
-# kml_compare [LATER [ONLY]] < EXPECTED: the report with what is expected; see
-# kmemleak_report.awk.
+# kml_compare_files REPORT EXPECTED [LATER [ONLY]]: a report with what is expected
+# of it; see kmemleak_report.awk.
+kml_compare_files()
+{
+	awk -v module="$KML_MODULE" -v later="${3:-quiet}" -v only="${4:-no}" \
+		-f "$KML_HERE/kmemleak_report.awk" part=1 "$1" part=2 "$2"
+}
+
+# kml_compare [LATER [ONLY]] < EXPECTED: the report as it is now.
 kml_compare()
 {
 	cat > "$KML_TMP/expected"
 	cat "$KML_FILE" > "$KML_TMP/report"
-	awk -v module="$KML_MODULE" -v later="${1:-quiet}" -v only="${2:-no}" \
-		-f "$KML_HERE/kmemleak_report.awk" \
-		part=1 "$KML_TMP/report" part=2 "$KML_TMP/expected"
+	kml_compare_files "$KML_TMP/report" "$KML_TMP/expected" "$@"
+}
+
+# kml_strangers MODULES: the records, each in a line, but for those with a frame of
+# such a module.
+kml_strangers()
+{
+	awk -v modules="[[]($1)[]];" '
+	function flush()
+	{
+		if (text != "" && text !~ modules)
+			print text
+		text = ""
+	}
+	/^unreferenced object / { flush() }
+	{
+		sub(/^ +/, "")
+		text = text $0 "; "
+	}
+	END { flush() }' "$KML_FILE"
 }
 
 # No record has a frame of the module.
@@ -211,8 +235,10 @@ kml_finish()
 
 kml_cleanup()
 {
+	rm -f "$KML_TMP/run"
+	wait
 	for module in kmemleak_selftest kmemleak_leaky kmemleak_lifecycle kmemleak_test \
-		kmemleak_twin_a kmemleak_twin_b; do
+		kmemleak_twin_a kmemleak_twin_b kmemleak_churn; do
 		kml_unload "$module"
 	done
 	for command in stack=on clear ${KML_HAD_THREAD:+scan=on}; do
