@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What a shell cannot do to a control file: make one write of any bytes and
- * name the error it gets, and read a file in pieces of a given size.
+ * name the error it gets, have it interrupted by a signal, and read a file in
+ * pieces of a given size.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "../kselftest.h"
@@ -74,8 +77,27 @@ static ssize_t read_all(int fd, char *buf, size_t size, size_t piece)
 	return done;
 }
 
-/* One write of what standard input holds; says OK or the error's name. */
-static int do_write(const char *path)
+static void do_nothing(int signal)
+{
+	(void)signal;
+}
+
+/* After that many milliseconds, and again: the first may come before the write. */
+static void send_signals(unsigned int msecs)
+{
+	struct timeval time = { .tv_sec = msecs / 1000, .tv_usec = msecs % 1000 * 1000 };
+	struct itimerval timer = { .it_interval = time, .it_value = time };
+	struct sigaction action = { .sa_handler = do_nothing };
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+/*
+ * One write of what standard input holds; says OK or the error's name. With
+ * signals after so many milliseconds, if that is not 0.
+ */
+static int do_write(const char *path, unsigned int msecs)
 {
 	int fd = open_or_exit(path, O_WRONLY);
 	char *buf = alloc_or_exit(INPUT_MAX);
@@ -86,6 +108,8 @@ static int do_write(const char *path)
 		perror("standard input");
 		return 2;
 	}
+	if (msecs)
+		send_signals(msecs);
 	done = write(fd, buf, len);
 	if (done < 0)
 		puts(error_name(errno));
@@ -153,9 +177,12 @@ static int do_reread(const char *path)
 int main(int argc, char **argv)
 {
 	if (argc == 3 && !strcmp(argv[1], "write"))
-		return do_write(argv[2]);
+		return do_write(argv[2], 0);
+	if (argc == 4 && !strcmp(argv[1], "write"))
+		return do_write(argv[2], atoi(argv[3]));
 	if (argc == 3 && !strcmp(argv[1], "reread"))
 		return do_reread(argv[2]);
-	fprintf(stderr, "usage: kmemleak_ctl write FILE < BYTES | kmemleak_ctl reread FILE\n");
+	fprintf(stderr, "usage: kmemleak_ctl write FILE [MILLISECONDS] < BYTES\n"
+			"       kmemleak_ctl reread FILE\n");
 	return 2;
 }

@@ -1,0 +1,254 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Scans that are interrupted, and commands from several processes at once.
+
+# shellcheck source=/dev/null
+. "$(dirname "$0")/kmemleak_lib.sh"
+
+# Commands that each process of the storm writes, and how many of these there are.
+COMMANDS=40
+WRITERS=4
+# Microseconds between the first and the second of two writers.
+DELAYS="0 1000 5000 20000 50000 100000 200000 400000"
+# With lockdep a scan takes seconds.
+if [ -e /proc/lockdep ]; then
+	COMMANDS=8
+	DELAYS="0 100000 1000000"
+fi
+
+# scan_with_signal MILLISECONDS: the answer to a scan that gets a signal then.
+scan_with_signal()
+{
+	printf scan | "$KML_HERE/kmemleak_ctl" write "$KML_FILE" "$1"
+}
+
+records()
+{
+	grep '^unreferenced object ' "$KML_FILE"
+}
+
+expected_found()
+{
+	kml_scan && kml_expected | kml_compare quiet yes
+}
+
+# Some leaks in the report, others that the next scan will find.
+leak_twice()
+{
+	kml_make retire && kml_make leak && kml_scan && kml_make leak &&
+		records > "$KML_TMP/before"
+}
+
+# interrupted ANSWER: it is EINTR, and the report is as it was.
+interrupted()
+{
+	if [ "$1" != EINTR ]; then
+		echo "the answer is $1"
+		return 1
+	fi
+	records > "$KML_TMP/after"
+	cmp "$KML_TMP/before" "$KML_TMP/after"
+}
+
+# At all stages of a scan, until one comes too late for it.
+signals_interrupt()
+{
+	leak_twice || return
+	times=0
+	for msecs in 1 2 5 10 20 30 50 70 100 150 200 300 500 700 1000 2000 5000; do
+		answer=$(scan_with_signal "$msecs")
+		[ "$answer" != OK ] || break
+		interrupted "$answer" || return
+		times=$((times + 1))
+	done
+	echo "$times scans were interrupted, the last answer is $answer"
+	[ "$times" != 0 ] && expected_found
+}
+
+many_signals()
+{
+	leak_twice || return
+	for msecs in 1 2 3 4 5 6 7 8 9 10 1 2 3 4 5 6 7 8 9 10; do
+		answer=$(scan_with_signal "$msecs")
+		[ "$answer" != OK ] || continue
+		interrupted "$answer" || return
+	done
+	expected_found
+}
+
+# By one that waits for a scan of somebody else, who gets an answer.
+waiter_interrupted()
+{
+	leak_twice || return
+	kml_expected > "$KML_TMP/wanted"
+	kml_ctl scan > "$KML_TMP/answer" &
+	answer=$(scan_with_signal 1)
+	wait $!
+	if [ "$answer $(cat "$KML_TMP/answer")" != "EINTR OK" ]; then
+		echo "the answers are $answer and $(cat "$KML_TMP/answer")"
+		return 1
+	fi
+	kml_compare quiet yes < "$KML_TMP/wanted"
+}
+
+killed()
+{
+	leak_twice || return
+	printf scan > "$KML_TMP/scan"
+	for usecs in 1000 5000 20000 50000 100000; do
+		"$KML_HERE/kmemleak_ctl" write "$KML_FILE" < "$KML_TMP/scan" > /dev/null &
+		usleep "$usecs"
+		kill -KILL $! 2> /dev/null
+		wait $!
+	done
+	expected_found
+}
+
+# writer NUMBER: a scan, and the report when it has been answered.
+writer()
+{
+	kml_do scan > "$KML_TMP/answer.$1" && cat "$KML_FILE" > "$KML_TMP/report.$1"
+}
+
+# writer_complete NUMBER: all leaks that were made before its scan are there.
+writer_complete()
+{
+	cat "$KML_TMP/answer.$1"
+	[ ! -s "$KML_TMP/answer.$1" ] || return
+	kml_compare_files "$KML_TMP/report.$1" "$KML_TMP/expected.$1" quiet && return
+	status=$?
+	echo "by writer $1"
+	return "$status"
+}
+
+# two_writers USECS: more leaks are made while the first writer's scan may be at
+# work. What is expected is asked for before and after, since to tell of an object
+# is to point at it for a moment.
+two_writers()
+{
+	kml_make retire && kml_make leak && kml_expected > "$KML_TMP/expected.1" || return
+	writer 1 &
+	first=$!
+	usleep "$1"
+	kml_make leak || return
+	writer 2 &
+	wait "$first" $!
+	kml_expected > "$KML_TMP/expected.2"
+	writer_complete 1 && writer_complete 2
+}
+
+each_answer_complete()
+{
+	for usecs in $DELAYS; do
+		two_writers "$usecs" || return
+	done
+}
+
+# The same leaks, for writers who begin at once.
+same_leaks_for_all()
+{
+	kml_make retire && kml_make leak && kml_expected > "$KML_TMP/expected.1" || return
+	for number in 1 2 3; do
+		cp "$KML_TMP/expected.1" "$KML_TMP/expected.$number" 2> /dev/null
+		writer "$number" &
+	done
+	wait
+	writer_complete 1 && writer_complete 2 && writer_complete 3
+}
+
+# What may be written in a storm, and what may be answered, by number.
+storm_command()
+{
+	case $1 in
+	0 | 1) echo "scan OK" ;;
+	2) echo "scan=on OK" ;;
+	3) echo "scan=off OK" ;;
+	4) echo "scan=1 OK" ;;
+	5) echo "stack=on OK" ;;
+	6) echo "stack=off OK" ;;
+	7) echo "clear OK" ;;
+	8) echo "dump=$2 OK EINVAL" ;;
+	9) echo "dump=0x10 EINVAL" ;;
+	10) echo "scanx EINVAL" ;;
+	11) echo "scan=-1 EINVAL" ;;
+	12) echo "$(head -c 3000 /dev/zero | tr '\0' x) EINVAL" ;;
+	esac
+}
+
+# storm SEED: commands one after the other, in an order of its own, and what is
+# answered that may not be.
+storm()
+{
+	rnd=$1
+	object=$(records | awk '{ print $3; exit }')
+	for command in $(seq "$COMMANDS"); do
+		rnd=$(((rnd * 1103515245 + 12345) % 2147483648))
+		# shellcheck disable=SC2046
+		set -- $(storm_command $((rnd / 65536 % 13)) "${object:-0x10}")
+		command=$1
+		shift
+		answer=$(kml_ctl "$command")
+		case " $* " in
+		*" $answer "*) ;;
+		*) echo "$command is answered with $answer" ;;
+		esac
+	done
+}
+
+# Leaks and reports come and go meanwhile.
+commotion()
+{
+	while [ -e "$KML_TMP/run" ]; do
+		kml_make leak && cat "$KML_FILE" > /dev/null && kml_make free
+	done
+}
+
+storm_answers()
+{
+	: > "$KML_TMP/run"
+	commotion > "$KML_TMP/commotion" &
+	commotion=$!
+	storms=
+	for number in $(seq "$WRITERS"); do
+		storm "$number" > "$KML_TMP/storm.$number" 2>&1 &
+		storms="$storms $!"
+	done
+	# shellcheck disable=SC2086
+	wait $storms
+	rm "$KML_TMP/run"
+	wait "$commotion"
+	cat "$KML_TMP/storm."* "$KML_TMP/commotion" > "$KML_TMP/complaints"
+	cat "$KML_TMP/complaints"
+	[ ! -s "$KML_TMP/complaints" ]
+}
+
+# No record but those of the leaks that are made now.
+right_after_storm()
+{
+	kml_make free && kml_make leak && expected_found || return
+	kml_strangers 'kmemleak_[a-z_]*' > "$KML_TMP/strangers"
+	tr ';' '\n' < "$KML_TMP/strangers"
+	[ ! -s "$KML_TMP/strangers" ]
+}
+
+# The period that a thread has by default, for whoever starts the next one.
+calm_down()
+{
+	kml_do stack=on && kml_do scan=600 && kml_do scan=off && [ -z "$(kml_threads)" ]
+}
+
+kml_setup 9 kmemleak_selftest
+
+kml_test "a signal interrupts a scan, which changes nothing" signals_interrupt
+kml_test "so do many signals" many_signals
+kml_test "a signal interrupts one that waits for a scan" waiter_interrupted
+kml_test "the scan of a process that is killed changes nothing" killed
+kml_test "two scans at once are both complete" each_answer_complete
+kml_test "three scans that begin at once are complete" same_leaks_for_all
+kml_make free > /dev/null
+kml_test "each command gets its answer while $WRITERS processes write" storm_answers
+kml_test "the thread can be stopped after that" calm_down
+kml_test "one scan finds a leak after that, and nothing else" right_after_storm
+
+kml_finish
