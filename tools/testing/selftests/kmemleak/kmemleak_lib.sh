@@ -224,7 +224,7 @@ kml_skip_rest()
 
 kml_no_splat()
 {
-	! kml_log "$KML_START" | grep -E 'WARNING: |BUG: |Oops|[Cc]all [Tt]race'
+	! kml_log "$KML_START" | grep -E 'WARNING: |BUG: |Oops|INFO: |[Cc]all [Tt]race'
 }
 
 kml_finish()
@@ -233,8 +233,46 @@ kml_finish()
 	ktap_finished
 }
 
+# Everything takes longer in a kernel with lockdep, and it is not alone.
+if [ -e /proc/lockdep ]; then
+	KML_MANY=200000
+	KML_PATIENCE=4
+else
+	KML_MANY=5000000
+	KML_PATIENCE=1
+fi
+
+# Files, and seconds after which the watchdogs bark; that for soft lockups counts
+# twice.
+KML_WATCHDOGS="/proc/sys/kernel/watchdog_thresh=1
+	/proc/sys/kernel/hung_task_timeout_secs=4
+	/proc/sys/kernel/hung_task_check_interval_secs=1
+	/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout=3
+	/sys/module/workqueue/parameters/watchdog_thresh=3"
+
+# Let all of them bark after a few seconds, up to the end of the test. What they
+# have to say is found by kml_finish.
+kml_watchdogs()
+{
+	for setting in $KML_WATCHDOGS; do
+		file=${setting%=*}
+		[ -e "$file" ] || return
+		echo "$(cat "$file") $file" >> "$KML_TMP/watchdogs"
+		echo $((${setting#*=} * KML_PATIENCE)) > "$file" || return
+	done
+}
+
+kml_restore_watchdogs()
+{
+	[ -e "$KML_TMP/watchdogs" ] || return
+	while read -r value file; do
+		echo "$value" > "$file"
+	done < "$KML_TMP/watchdogs"
+}
+
 kml_cleanup()
 {
+	kml_restore_watchdogs
 	rm -f "$KML_TMP/run"
 	wait
 	for module in kmemleak_selftest kmemleak_leaky kmemleak_lifecycle kmemleak_test \

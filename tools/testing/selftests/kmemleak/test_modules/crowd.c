@@ -8,6 +8,7 @@
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/llist.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "hidden.h"
@@ -22,6 +23,9 @@ struct member {
 
 static LLIST_HEAD(crowd);
 static void *wards[WARDS];
+
+/* The first that was lost; hidden like the ones that follow it. */
+static unsigned long lost;
 
 int make_wards(const char *arg)
 {
@@ -68,17 +72,51 @@ int make_crowd(const char *arg)
 			member->ward = wards[i - 1];
 			wards[i - 1] = NULL;
 		}
+		cond_resched();
 	}
 	return 0;
 }
 
+/* Of so many of the crowd no one knows any more, each other included. */
+int lose_crowd(const char *arg)
+{
+	struct llist_node *node;
+	unsigned int nr;
+
+	if (kstrtouint(arg, 0, &nr))
+		return -EINVAL;
+	for (; nr; nr--) {
+		node = llist_del_first(&crowd);
+		if (!node)
+			return -EINVAL;
+		node->next = (void *)lost;
+		lost = hide_address(node);
+	}
+	return 0;
+}
+
+static void find_lost(void)
+{
+	struct llist_node *node;
+
+	while (lost) {
+		node = reveal_address(lost);
+		lost = (unsigned long)node->next;
+		llist_add(node, &crowd);
+	}
+}
+
 void free_crowd(void)
 {
-	struct llist_node *first = llist_del_all(&crowd);
+	struct llist_node *first;
 	struct member *member, *tmp;
 
+	find_lost();
+	first = llist_del_all(&crowd);
 	/* As in free_records(): no pointer may outlive them. */
-	llist_for_each_entry_safe(member, tmp, first, link)
+	llist_for_each_entry_safe(member, tmp, first, link) {
 		kfree_sensitive(member);
+		cond_resched();
+	}
 	memset(wards, 0, sizeof(wards));
 }

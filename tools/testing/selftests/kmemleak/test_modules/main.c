@@ -40,6 +40,7 @@ static const struct {
 	{ "adopt", make_adopted },
 	{ "wards", make_wards },
 	{ "crowd", make_crowd },
+	{ "lose", lose_crowd },
 	{ "retire", retire_records },
 	{ "free", free_all },
 };

@@ -144,6 +144,7 @@ int drop_holders(const char *arg);
 /* crowd.c */
 int make_wards(const char *arg);
 int make_crowd(const char *arg);
+int lose_crowd(const char *arg);
 void free_crowd(void);
 
 /* orphan.c */
