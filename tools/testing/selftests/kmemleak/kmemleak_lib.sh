@@ -93,6 +93,19 @@ kml_unload()
 	kml_loaded "$1" && rmmod "$1"
 }
 
+# kml_load_leaky FIXED: the driver in each of its patterns. It stays for the last
+# one, since it takes the object back to its cache when it goes.
+KML_PATTERNS="error_path exit_buffer refcount condition cache"
+
+kml_load_leaky()
+{
+	kml_mark
+	for pattern in $KML_PATTERNS; do
+		kml_unload kmemleak_leaky
+		kml_load kmemleak_leaky "pattern=$pattern" "fixed=$1" || return
+	done
+}
+
 # What the tester module should do.
 kml_make()
 {

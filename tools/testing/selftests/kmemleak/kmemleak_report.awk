@@ -5,9 +5,9 @@
 # them. Says what is wrong, and exits with 2 if that is only that some leaks
 # were not found, with 1 if it is anything else.
 #
-# module: the frame of the function must name it
+# module: the frame of the function must name it, or one of several
 # later:  what has become of "later": quiet or leak
-# only:   "yes" if no other record may have a frame of that module
+# only:   "yes" if no other record may have a frame of such a module
 
 function complain(text) {
 	print text
@@ -17,6 +17,12 @@ function complain(text) {
 function miss(text) {
 	print text
 	missed = 2
+}
+
+BEGIN {
+	nr = split(module, names, " ")
+	for (i = 1; i <= nr; i++)
+		modules["[" names[i] "]"] = 1
 }
 
 part == 1 && /^unreferenced object / {
@@ -30,7 +36,7 @@ part == 1 {
 	if (/^    [^ ].*\+0x[0-9a-f]+\/0x[0-9a-f]+/) {
 		name = $1
 		sub(/[.+].*/, "", name)
-		if ($2 == "[" module "]") {
+		if ($2 in modules) {
 			ours[addr] = name
 			frames[addr] = frames[addr] " " name " "
 		}

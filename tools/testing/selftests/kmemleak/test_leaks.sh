@@ -6,25 +6,12 @@
 # shellcheck source=/dev/null
 . "$(dirname "$0")/kmemleak_lib.sh"
 
-PATTERNS="error_path exit_buffer refcount condition cache"
-
 kml_setup 3
-
-# load_all FIXED: the driver in each of its patterns. It stays for the last one,
-# since it takes the object back to its cache when it goes.
-load_all()
-{
-	kml_mark
-	for pattern in $PATTERNS; do
-		kml_unload kmemleak_leaky
-		kml_load kmemleak_leaky "pattern=$pattern" "fixed=$1" || return
-	done
-}
 
 # Nothing has been leaked before, so that nothing of the driver may turn up.
 fixes_quiet()
 {
-	load_all 1 && kml_unload kmemleak_leaky && kml_scan && kml_nothing_of_module
+	kml_load_leaky 1 && kml_unload kmemleak_leaky && kml_scan && kml_nothing_of_module
 }
 
 # What its exit function will free is in use until then.
@@ -38,7 +25,7 @@ buffer_in_use()
 # All but the last with the name of a module that is not there any more.
 leaks_found()
 {
-	load_all 0 && kml_scan && kml_logged | kml_compare
+	kml_load_leaky 0 && kml_scan && kml_logged | kml_compare
 }
 
 kml_test "the five fixes are quiet" fixes_quiet
