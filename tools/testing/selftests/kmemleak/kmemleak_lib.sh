@@ -7,6 +7,7 @@
 KML_HERE=$(cd "$(dirname "$0")" && pwd)
 KML_DEBUGFS=/sys/kernel/debug
 KML_FILE=$KML_DEBUGFS/kmemleak
+KML_STATS=$KML_DEBUGFS/kmemleak_info/stats
 KML_TESTER=$KML_DEBUGFS/kmemleak_selftest
 KML_MARK="kmemleak selftest: mark"
 
@@ -44,6 +45,12 @@ kml_do()
 kml_scan()
 {
 	kml_do scan
+}
+
+# The value that the statistics give to a name.
+kml_stat()
+{
+	sed -n "s/^$1: //p" "$KML_STATS"
 }
 
 # The names of the detector's threads, one a line.

@@ -31,12 +31,18 @@ allocators_work()
 	kml_make free && kml_make leak && kml_make hold=all && kml_make free
 }
 
+# state STATE: says the file that tells of it, if there is one.
+state()
+{
+	[ ! -e "$KML_STATS" ] || [ "$(kml_stat state)" = "$1" ]
+}
+
 emptied()
 {
 	kml_do clear && [ ! -s "$KML_FILE" ]
 }
 
-kml_setup 18 kmemleak_selftest
+kml_setup 20 kmemleak_selftest
 kml_watchdogs
 
 # There is much to clean up.
@@ -55,7 +61,9 @@ for command in bogus scanx offx; do
 done
 kml_test "the threads are gone" [ -z "$(kml_threads)" ]
 kml_test "what was reported can be read" still_readable
+kml_test "it is off" state off
 kml_test "clear empties the report" emptied
+kml_test "it is cleared" state cleared
 kml_test "clear is taken again" emptied
 kml_test "allocators work" allocators_work
 kml_test "nothing is reported" [ ! -s "$KML_FILE" ]
