@@ -11,7 +11,7 @@
 . "$(dirname "$0")/kmemleak_lib.sh"
 
 SCANS=${SCANS:-100}
-[ ! -e /proc/lockdep ] || SCANS=${SCANS_DEBUG:-10}
+[ ! -e /proc/lockdep ] || SCANS=${SCANS_DEBUG:-5}
 
 # loop COMMAND...: again and again, as long as there is the file.
 loop()

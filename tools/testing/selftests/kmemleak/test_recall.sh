@@ -7,8 +7,20 @@
 # shellcheck source=/dev/null
 . "$(dirname "$0")/kmemleak_lib.sh"
 
-# Kernels with all that finds mistakes are slower by an order of magnitude.
-ROUNDS=${KML_ROUNDS:-$([ -e /proc/lockdep ] && echo 10 || echo 100)}
+# Fewer on more CPUs, which test machines do not have that many of, and with all that
+# finds mistakes, which makes kernels slower by an order of magnitude.
+rounds()
+{
+	if [ -e /proc/lockdep ]; then
+		echo 3
+	elif [ "$(nproc)" -gt 2 ]; then
+		echo 25
+	else
+		echo 100
+	fi
+}
+
+ROUNDS=${KML_ROUNDS:-$(rounds)}
 
 # Who reads this needs no pointer to anything: it comes after the scan.
 remember_leaks()
@@ -58,17 +70,32 @@ all_rounds()
 	done
 }
 
+# Any word of live memory that looks like the address of an object hides it, as the
+# one that a function has left in a frame from which it has not returned yet. One such
+# word hides what comes to lie there, round after round. More than one in a thousand
+# is a mistake of the detector's. Stacks are larger, and have more holes, where all is
+# checked that can be.
+in_a_thousand()
+{
+	if [ -e /proc/lockdep ]; then
+		echo 50
+	else
+		echo 1
+	fi
+}
+
 # How many of each label were missed, and the first ones of each size.
 all_found()
 {
-	awk '{ label = $NF; sub(/\/.*/, "", label) }
+	awk -v limit="$(in_a_thousand)" '
+		{ label = $NF; sub(/\/.*/, "", label) }
 		part == 1 { leaked[label]++; all++; next }
 		/: not found: / { missed[label]++; sum++ }
 		END {
 			for (label in missed)
 				print missed[label] " of " leaked[label] " missed: " label
 			print sum + 0 " of " all + 0 " missed"
-			exit !all || sum
+			exit !all || sum * 1000 > all * limit
 		}' part=1 "$KML_TMP/all_leaked" part=2 "$KML_TMP/all_wrong" > "$KML_TMP/recall"
 	status=$?
 	awk '/: not found: / && ++seen[$7, $NF] <= 3' "$KML_TMP/all_wrong"
@@ -85,7 +112,7 @@ kml_setup 3 kmemleak_selftest
 : > "$KML_TMP/all_wrong"
 
 kml_test "everything is leaked in each of $ROUNDS rounds" all_rounds
-kml_test "each leak is found by the first scan" all_found
+kml_test "leaks are found by the first scan, but for $(in_a_thousand) in 1000" all_found
 sed 's/^/# /' "$KML_TMP/recall"
 kml_test "nothing else is reported" nothing_else_wrong
 
