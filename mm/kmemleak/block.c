@@ -212,7 +212,7 @@ static void unlink_block(struct kml_block *block)
 static bool same_shape(const struct kml_block *a, const struct kml_block *b)
 {
 	return a->start == b->start && a->length == b->length &&
-	       a->stride == b->stride && a->offset == b->offset &&
+	       a->stride == b->stride && a->first == b->first &&
 	       a->nr == b->nr;
 }
 
@@ -343,7 +343,6 @@ bool kml_block_for_slab(unsigned long addr, size_t size, gfp_t gfp)
 	block->inverse = div_u64(U64_MAX, cache->size) + 1;
 	block->stride = cache->size;
 	block->size = size;
-	block->offset = cache->red_left_pad;
 	settle_block(block);
 	return true;
 }

@@ -71,7 +71,6 @@ struct kml_slot {
  * @size: length of an object in bytes, 0 where each has its own; written under
  *	kml_block_lock, grows while there are objects
  * @length: length in bytes; fixed
- * @offset: bytes in front of an object, within its stride; fixed
  * @nr: number of @slots; fixed
  * @space: address space, an enum kml_space; fixed
  * @linked: is in the tree; kml_block_lock
@@ -105,7 +104,6 @@ struct kml_block {
 	u32 stride;
 	u32 size;
 	u32 length;
-	u16 offset;
 	u16 nr;
 	u16 common;
 	u8 space;
@@ -124,6 +122,20 @@ kml_block_index(const struct kml_block *block, unsigned long offset)
 {
 	/* Exact: the error is @offset * @stride / 2^64. */
 	return mul_u64_u64_shr(offset, block->inverse, 64);
+}
+
+/*
+ * The index of the object that @addr falls in, if there is one in the block, and
+ * how far into its stride that is: as if for a huge one, if @addr is in front of
+ * the first one.
+ */
+static __always_inline unsigned long
+kml_block_divide(const struct kml_block *block, unsigned long addr, u32 *index)
+{
+	unsigned long offset = addr - block->first;
+
+	*index = kml_block_index(block, offset);
+	return offset - (unsigned long)*index * block->stride;
 }
 
 /* Bitmap of slots whose objects are to be scanned; kml_scan_mutex. */
@@ -341,19 +353,7 @@ struct kml_slot_ref {
 static inline unsigned long kml_slot_start(const struct kml_block *block,
 					   unsigned int index)
 {
-	return block->start + block->offset + (unsigned long)index * block->stride;
-}
-
-/* Which object of a slab contains @addr? Returns false if none can. */
-static __always_inline bool kml_index_around(const struct kml_block *block,
-					     unsigned long addr, u32 *index)
-{
-	u32 offset = addr - block->start;
-
-	*index = kml_block_index(block, offset);
-	return *index < block->nr &&
-	       offset - *index * block->stride - block->offset <
-	       READ_ONCE(block->size);
+	return block->first + (unsigned long)index * block->stride;
 }
 
 void kml_slot_new_generation(void);

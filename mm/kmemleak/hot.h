@@ -240,13 +240,9 @@ static __always_inline void kml_slot_publish(struct kml_slot *slot,
 
 /* The index of the object that starts at @addr. Returns false if none does. */
 static __always_inline bool kml_index_at(const struct kml_block *block,
-					 unsigned long addr,
-					 unsigned long *index)
+					 unsigned long addr, u32 *index)
 {
-	unsigned long offset = addr - block->start;
-
-	*index = kml_block_index(block, offset);
-	return likely(*index * block->stride + block->offset == offset &&
+	return likely(!kml_block_divide(block, addr, index) &&
 		      *index < block->nr);
 }
 
@@ -281,7 +277,7 @@ static __always_inline bool kml_slot_alloc(unsigned long addr, size_t size,
 					   struct kml_origin origin)
 {
 	struct kml_block *block;
-	unsigned long index;
+	u32 index;
 	bool done = false;
 
 	rcu_read_lock();
@@ -308,7 +304,7 @@ static __always_inline bool kml_slot_free(unsigned long addr)
 {
 	struct kml_block *block;
 	struct kml_slot *slot;
-	unsigned long index;
+	u32 index;
 	bool done = false;
 
 	rcu_read_lock();

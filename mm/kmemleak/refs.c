@@ -220,7 +220,6 @@ static void mark_slot(struct kml_block *block, unsigned int index, u32 meta,
 	    (meta & KML_SLOT_SURPLUS &&
 	     !is_first_reference(block, index, holder)))
 		return;
-	kml_slot_grow_old(&block->slots[index], meta);
 	kml_shade_slot(block, index);
 }
 
@@ -291,9 +290,7 @@ static noinline bool mark_linear(unsigned long addr, unsigned long offset)
 
 	if (unlikely(!block))
 		return !kml_is_tree_page(offset);
-	within = addr - block->first;
-	index = mul_u64_u64_shr(within, block->inverse, 64);
-	within -= (unsigned long)index * block->stride;
+	within = kml_block_divide(block, addr, &index);
 	size = READ_ONCE(block->size);
 	if (unlikely(index >= READ_ONCE(block->common) || within >= size))
 		return false;

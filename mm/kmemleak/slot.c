@@ -109,7 +109,7 @@ void kml_slot_wait(const struct kml_slot *slot)
 bool kml_slot_free_watched(unsigned long addr)
 {
 	struct kml_block *block;
-	unsigned long index;
+	u32 index;
 	bool found = false;
 
 	rcu_read_lock();
@@ -166,7 +166,9 @@ static bool find_percpu(const struct kml_block *block, unsigned long addr,
 static bool find_in_slab(const struct kml_block *block, unsigned long addr,
 			 struct kml_slot_ref *ref)
 {
-	if (!kml_index_around(block, addr, &ref->index))
+	unsigned long within = kml_block_divide(block, addr, &ref->index);
+
+	if (ref->index >= block->nr || within >= READ_ONCE(block->size))
 		return false;
 	ref->meta = kml_slot_meta(&block->slots[ref->index]);
 	return ref->meta & KML_SLOT_LIVE;

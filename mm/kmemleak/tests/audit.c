@@ -166,7 +166,7 @@ static const char *percpu_fault(const struct kml_block *block)
 	if (!IS_ALIGNED(block->start, KML_PERCPU_PAGE) ||
 	    block->length != KML_PERCPU_PAGE)
 		return "is no page of per-CPU memory";
-	if (block->stride != KML_PERCPU_GRAIN || block->size || block->offset ||
+	if (block->stride != KML_PERCPU_GRAIN || block->size || (block->first - block->start) ||
 	    block->nr != KML_PERCPU_SLOTS)
 		return "has the wrong slots";
 	return NULL;
@@ -180,8 +180,8 @@ static const char *slab_fault(const struct kml_block *block)
 	    block->start)
 		return "does not lie where its slab does";
 	if (!block->nr || !block->size || block->size > block->stride ||
-	    block->offset >= block->stride ||
-	    block->offset + (block->nr - 1UL) * block->stride + block->size >
+	    (block->first - block->start) >= block->stride ||
+	    (block->first - block->start) + (block->nr - 1UL) * block->stride + block->size >
 	    block->length)
 		return "has slots that do not fit";
 	if (!indices_agree(block))
@@ -203,7 +203,7 @@ static const char *live_fault(const struct kml_block *block)
 	    slab_size(block->slab) != block->length ||
 	    block->slab->objects != block->nr)
 		return "has an object, but is not its slab";
-	if (cache->size != block->stride || cache->red_left_pad != block->offset)
+	if (cache->size != block->stride || cache->red_left_pad != (block->first - block->start))
 		return "has an object, but not the shape of its cache";
 	return NULL;
 }

@@ -233,7 +233,8 @@ static void slot_block(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, block->nr == slab->objects);
 	KUNIT_EXPECT_EQ(test, block->stride, had.cache->size);
 	KUNIT_EXPECT_EQ(test, block->size, had.cache->object_size);
-	KUNIT_EXPECT_EQ(test, block->offset, had.cache->red_left_pad);
+	KUNIT_EXPECT_EQ(test, block->first - block->start,
+			had.cache->red_left_pad);
 	KUNIT_EXPECT_EQ(test, block->space, KML_VIRT);
 	for (i = 0; i < block->nr; i++)
 		KUNIT_EXPECT_EQ(test, kml_slot_start(block, i), block->start +
