@@ -43,20 +43,27 @@
  */
 #define CONFIRM_GRACE		3
 
+/**
+ * struct aims - what there is to be looked for
+ * @suspects: how many objects
+ * @new: how many of them are no leaks by an earlier scan
+ */
+struct aims {
+	unsigned long suspects;
+	unsigned long new;
+};
+
 /* ---- Suspects in slots ---- */
 
 static bool is_suspect_slot(const struct kml_block *block, unsigned int index)
 {
-	u32 meta = kml_slot_meta(&block->slots[index]);
-
-	return meta & KML_SLOT_LIVE && !test_bit(index, block->seen) &&
-	       !(meta & (KML_SLOT_GRAY | KML_SLOT_BLACK)) &&
-	       !kml_slot_is_young(meta);
+	return kml_is_suspect_slot(block, index,
+				   kml_slot_meta(&block->slots[index]));
 }
 
 static void aim_at_slots(struct kml_block *block, void *arg)
 {
-	unsigned long *nr = arg;
+	struct aims *aims = arg;
 	unsigned int i;
 
 	for_each_clear_bit(i, block->seen, block->nr) {
@@ -64,7 +71,8 @@ static void aim_at_slots(struct kml_block *block, void *arg)
 			continue;
 		kml_aim_at(block->space, kml_slot_start(block, i),
 			   kml_slot_size(block, i));
-		++*nr;
+		aims->suspects++;
+		aims->new++;
 	}
 }
 
@@ -113,16 +121,6 @@ static bool match_suspect(const struct kml_object *obj, void *arg)
 	return kml_is_suspect(obj);
 }
 
-static bool match_new_suspect(const struct kml_object *obj, void *arg)
-{
-	return kml_is_suspect(obj) && !kml_is_leak(obj, NULL);
-}
-
-static unsigned long count_one(struct kml_object *obj, void *arg)
-{
-	return 1;
-}
-
 /* References to a vm_struct may count for its area. */
 static void aim_at_vm_struct(unsigned long start)
 {
@@ -137,6 +135,10 @@ static void aim_at_vm_struct(unsigned long start)
 
 static unsigned long aim_at_object(struct kml_object *obj, void *arg)
 {
+	struct aims *aims = arg;
+
+	aims->suspects++;
+	aims->new += !kml_is_leak(obj, NULL);
 	kml_aim_at(obj->space, obj->start, obj->size);
 	if (obj->space == KML_VIRT && READ_ONCE(obj->min_count) > 1)
 		aim_at_vm_struct(obj->start);
@@ -175,11 +177,10 @@ static u32 crc_of(struct kml_object *obj)
 /* Note the content of a suspect, if that was not done by an earlier scan. */
 static unsigned long note_content(struct kml_object *obj, void *arg)
 {
-	if (!obj->unref_scans) {
-		obj->crc = crc_of(obj);
-		return 1;
-	}
-	return 0;
+	if (obj->unref_scans)
+		return 0;
+	obj->crc = crc_of(obj);
+	return 1;
 }
 
 /* Somebody writes to it, so somebody has a pointer to it. */
@@ -197,14 +198,14 @@ static unsigned long clear_if_changed(struct kml_object *obj, void *arg)
 
 /* ---- Confirm ---- */
 
-/* Returns how many there are. */
-static unsigned long aim_at_suspects(void)
+static struct aims aim_at_suspects(void)
 {
-	unsigned long nr = 0;
+	struct aims aims = {};
 
 	kml_aim_anew();
-	kml_walk_blocks(aim_at_slots, &nr);
-	return nr + kml_sum_matches(match_suspect, aim_at_object, NULL);
+	kml_walk_blocks(aim_at_slots, &aims);
+	kml_sum_matches(match_suspect, aim_at_object, &aims);
+	return aims;
 }
 
 static int pass(struct kml_confirmation *conf)
@@ -250,7 +251,6 @@ static int sift(struct kml_confirmation *conf)
 	if (ret)
 		return ret;
 	kml_sum_matches(match_suspect, note_content, NULL);
-	aim_at_suspects();
 	return 0;
 }
 
@@ -265,19 +265,16 @@ static int sift(struct kml_confirmation *conf)
  */
 int kml_confirm(struct kml_confirmation *conf)
 {
-	unsigned long old, new;
+	struct aims aims = aim_at_suspects();
 	int ret = 0;
 
-	conf->suspects = aim_at_suspects();
-	if (!conf->suspects)
+	conf->suspects = aims.suspects;
+	if (!aims.suspects)
 		return 0;
-	old = kml_sum_matches(match_suspect, count_one, NULL);
-	new = kml_sum_matches(match_new_suspect, count_one, NULL);
-	if (new || conf->suspects > old) {
+	if (aims.new)
 		ret = sift(conf);
-		if (!ret && kml_sum_matches(match_new_suspect, count_one, NULL))
-			ret = settle(conf);
-	}
+	if (!ret && aims.new && aim_at_suspects().new)
+		ret = settle(conf);
 	if (ret)
 		return ret;
 	kml_sum_matches(match_suspect, clear_if_changed, NULL);

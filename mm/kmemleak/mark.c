@@ -545,10 +545,8 @@ static bool is_in_use(const struct kml_block *block, unsigned int index)
 {
 	u32 meta = READ_ONCE(block->slots[index].meta);
 
-	if (!(meta & KML_SLOT_LIVE) || meta & KML_SLOT_BLACK)
-		return false;
-	return meta & KML_SLOT_GRAY || kml_slot_is_young(meta) ||
-	       test_bit(index, block->seen);
+	return meta & KML_SLOT_LIVE && !(meta & KML_SLOT_BLACK) &&
+	       !kml_is_suspect_slot(block, index, meta);
 }
 
 static void scan_slots_in_use(struct kml_block *block, void *arg)

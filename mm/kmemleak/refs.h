@@ -81,6 +81,15 @@ struct kml_refs {
 
 extern struct kml_refs kml_refs;
 
+/* The same as kml_is_suspect() of an object in a slot, which says @meta. */
+static inline bool kml_is_suspect_slot(const struct kml_block *block,
+				       unsigned int index, u32 meta)
+{
+	return meta & KML_SLOT_LIVE && !test_bit(index, block->seen) &&
+	       !(meta & (KML_SLOT_GRAY | KML_SLOT_BLACK)) &&
+	       !kml_slot_is_young(meta);
+}
+
 bool kml_is_root(const struct kml_object *obj);
 bool kml_is_suspect(const struct kml_object *obj);
 void kml_shade(struct kml_object *obj);
