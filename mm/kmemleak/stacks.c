@@ -206,6 +206,15 @@ static const void *live_part(struct task_struct *task, const void *stack)
 	return sp - (unsigned long)stack <= THREAD_SIZE ? (void *)sp : stack;
 }
 
+static int visit_live_part(struct task_struct *task, const void *stack,
+			   const struct kml_root_visitor *visitor)
+{
+	const void *live = live_part(task, stack);
+	const void *end = end_of_stack_in_use(task, stack);
+
+	return visitor->task_stack(stack, min(live, end), end);
+}
+
 #ifdef CONFIG_ARM64
 
 /* Registers that a function keeps for its caller stand above its frame record. */
@@ -268,9 +277,17 @@ static int visit_thread(struct task_struct *task, const void *stack,
 	const void *live = live_part(task, stack);
 
 	if (!inner || live >= (const void *)inner)
-		return visitor->task_stack(stack, live, stack + THREAD_SIZE);
+		return visit_live_part(task, stack, visitor);
 	return visitor->task_stack(stack, live, inner) ?:
 	       visit_inner(inner, outer, visitor->memory);
+}
+
+#else
+
+static int visit_thread(struct task_struct *task, const void *stack,
+			const struct kml_root_visitor *visitor)
+{
+	return visit_live_part(task, stack, visitor);
 }
 
 #endif /* CONFIG_ARM64 */
@@ -279,21 +296,14 @@ static int visit_stack(struct task_struct *task,
 		       const struct kml_root_visitor *visitor)
 {
 	const void *stack = try_get_task_stack(task);
-	const void *live, *end;
-	int ret = 0;
+	int ret;
 
 	if (!stack)
 		return 0;
-#ifdef CONFIG_ARM64
 	if (task->flags & PF_KTHREAD && !is_idle_task(task))
 		ret = visit_thread(task, stack, visitor);
 	else
-#endif
-	{
-		live = live_part(task, stack);
-		end = end_of_stack_in_use(task, stack);
-		ret = visitor->task_stack(stack, min(live, end), end);
-	}
+		ret = visit_live_part(task, stack, visitor);
 	put_task_stack(task);
 	return ret;
 }
