@@ -610,6 +610,14 @@ void kml_note_pages(unsigned long start, unsigned long last, bool in_tree)
 	}
 }
 
+/* Parts of the address space, of which several share a bit. */
+static void note_parts(unsigned long *map, unsigned int nr_bits,
+		       unsigned long part, unsigned long last)
+{
+	for (; part <= last; part++)
+		set_bit(part % nr_bits, map);
+}
+
 /**
  * kml_note_far() - note that there are objects somewhere outside the linear map
  * @start: the lowest address of theirs
@@ -619,10 +627,8 @@ void kml_note_pages(unsigned long start, unsigned long last, bool in_tree)
  */
 void kml_note_far(unsigned long start, unsigned long last)
 {
-	unsigned long part = start >> KML_FAR_SHIFT;
-
-	for (; part <= last >> KML_FAR_SHIFT; part++)
-		set_bit(part % KML_FAR_BITS, kml_far_parts);
+	note_parts(kml_far_parts, KML_FAR_BITS, start >> KML_FAR_SHIFT,
+		   last >> KML_FAR_SHIFT);
 }
 
 /**
@@ -634,13 +640,10 @@ void kml_note_far(unsigned long start, unsigned long last)
  */
 void kml_note_percpu(unsigned long start, unsigned long last)
 {
-	unsigned long page = start / KML_PERCPU_PAGE;
-
 	if (kml_is_linear(start) || kml_is_linear(last))
 		WRITE_ONCE(kml_linear.has_percpu, true);
-
-	for (; page <= last / KML_PERCPU_PAGE; page++)
-		set_bit(page % KML_PERCPU_PAGE_BITS, kml_percpu_pages);
+	note_parts(kml_percpu_pages, KML_PERCPU_PAGE_BITS,
+		   start / KML_PERCPU_PAGE, last / KML_PERCPU_PAGE);
 	kml_note_far(start, last);
 }
 
