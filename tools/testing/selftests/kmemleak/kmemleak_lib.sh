@@ -122,6 +122,12 @@ kml_make()
 	return 1
 }
 
+# The first line of each record of the report.
+kml_records()
+{
+	grep '^unreferenced object ' "$KML_FILE"
+}
+
 kml_expected()
 {
 	cat "$KML_TESTER/expected"

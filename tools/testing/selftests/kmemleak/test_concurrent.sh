@@ -23,11 +23,6 @@ scan_with_signal()
 	printf scan | "$KML_HERE/kmemleak_ctl" write "$KML_FILE" "$1"
 }
 
-records()
-{
-	grep '^unreferenced object ' "$KML_FILE"
-}
-
 expected_found()
 {
 	kml_scan && kml_expected | kml_compare quiet yes
@@ -37,7 +32,7 @@ expected_found()
 leak_twice()
 {
 	kml_make retire && kml_make leak && kml_scan && kml_make leak &&
-		records > "$KML_TMP/before"
+		kml_records > "$KML_TMP/before"
 }
 
 # interrupted ANSWER: it is EINTR, and the report is as it was.
@@ -47,7 +42,7 @@ interrupted()
 		echo "the answer is $1"
 		return 1
 	fi
-	records > "$KML_TMP/after"
+	kml_records > "$KML_TMP/after"
 	cmp "$KML_TMP/before" "$KML_TMP/after"
 }
 
@@ -181,7 +176,7 @@ storm_command()
 storm()
 {
 	rnd=$1
-	object=$(records | awk '{ print $3; exit }')
+	object=$(kml_records | awk '{ print $3; exit }')
 	for command in $(seq "$COMMANDS"); do
 		rnd=$(((rnd * 1103515245 + 12345) % 2147483648))
 		# shellcheck disable=SC2046

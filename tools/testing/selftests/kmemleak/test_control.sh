@@ -67,7 +67,7 @@ BAD_INPUTS=$(bad_input | wc -l)
 state()
 {
 	kml_threads
-	grep '^unreferenced object ' "$KML_FILE"
+	kml_records
 }
 
 # refused BYTES: with EINVAL, and all is as it was.

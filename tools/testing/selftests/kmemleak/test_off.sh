@@ -15,14 +15,9 @@ answers()
 	return 1
 }
 
-records()
-{
-	grep '^unreferenced object ' "$KML_FILE"
-}
-
 still_readable()
 {
-	records | cmp "$KML_TMP/records" -
+	kml_records | cmp "$KML_TMP/records" -
 }
 
 # Nobody looks, but the objects come and go as ever.
@@ -50,8 +45,8 @@ kml_make "crowd=$KML_MANY" > /dev/null
 kml_make leak=all > /dev/null
 kml_scan > /dev/null
 
-kml_test "something is reported" records
-records > "$KML_TMP/records"
+kml_test "something is reported" kml_records
+kml_records > "$KML_TMP/records"
 kml_test "off is taken" kml_do off
 for command in scan scan=on scan=off scan=5 stack=on stack=off dump=0x10; do
 	kml_test "then $command is not permitted" answers "$command" EPERM

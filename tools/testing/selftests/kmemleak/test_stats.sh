@@ -70,7 +70,7 @@ by_two()
 
 records()
 {
-	grep -c '^unreferenced object ' "$KML_FILE"
+	kml_records | wc -l
 }
 
 # grown NAME BEFORE LEAST: by so much at least.
