@@ -301,9 +301,15 @@ static noinline bool mark_linear(unsigned long addr, unsigned long offset)
 		return true;
 	if (unlikely((kml_slot_meta(&block->slots[index]) &
 		      (KML_SLOT_LIVE | KML_SLOT_BORN | KML_SLOT_BLACK)) !=
-		     KML_SLOT_LIVE ||
-		     soon == kml_refs.soon + KML_SOON_MAX))
+		     KML_SLOT_LIVE))
 		return false;
+	if (unlikely(soon == kml_refs.soon + KML_SOON_MAX)) {
+		if (!block->queued)
+			return false;
+		kml_block_gray(block)[BIT_WORD(index)] |= bit;
+		*seen |= bit;
+		return true;
+	}
 	*seen |= bit;
 	soon->start = (const unsigned long *)(addr - within);
 	soon->nr = size / sizeof(long);
