@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel memory leak detector: what a scan reads, and what it takes for a root.
+ *
+ * Objects are known by their inverted address, so that nothing in the test is a
+ * reference to them.
+ */
+#include <kunit/test.h>
+#include <linux/bitfield.h>
+#include <linux/completion.h>
+#include <linux/cpumask.h>
+#include <linux/err.h>
+#include <linux/kthread.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "../load.h"
+#include "../refs.h"
+#include "slot.h"
+#include "tree.h"
+
+#define SCAN_OBJECT	200
+#define SCAN_ATTEMPTS	5
+#define SCAN_WIDE	(8 * KML_SOON_MAX)
+
+/* A thread of the test, and the object that it has. */
+struct scan_holder {
+	unsigned long hidden;
+	struct completion ready;
+	bool stop;
+	bool keep;
+};
+
+/* ---- Reading ---- */
+
+static void scan_loads(struct kunit *test)
+{
+	unsigned long *area = vmalloc(PAGE_SIZE), *end, words[KML_LOAD_WORDS];
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, area);
+	end = area + PAGE_SIZE / sizeof(long);
+	for (i = 0; i < KML_LOAD_WORDS; i++)
+		end[-1 - (int)i] = i + 1;
+
+	/* Behind it is nothing, not even for a part of what is read at once. */
+	pagefault_disable();
+	KUNIT_EXPECT_TRUE(test, kml_load_words(end - KML_LOAD_WORDS, words));
+	for (i = 0; i < KML_LOAD_WORDS; i++)
+		KUNIT_EXPECT_EQ(test, words[i], KML_LOAD_WORDS - i);
+	KUNIT_EXPECT_FALSE(test, kml_load_words(end, words));
+	KUNIT_EXPECT_FALSE(test, kml_load_words(end - 2, words));
+	KUNIT_EXPECT_TRUE(test, kml_load_word(end - 1, words));
+	KUNIT_EXPECT_EQ(test, words[0], 1);
+	KUNIT_EXPECT_FALSE(test, kml_load_word(end, words));
+	pagefault_enable();
+	vfree(area);
+}
+
+static void scan_vmap_areas(struct kunit *test)
+{
+	void *area = vmalloc(PAGE_SIZE), *object = kmalloc(64, GFP_KERNEL);
+	struct vmap_area *va, copy, fake;
+
+	KUNIT_ASSERT_NOT_NULL(test, area);
+	KUNIT_ASSERT_NOT_NULL(test, object);
+	va = find_vmap_area((unsigned long)area);
+	KUNIT_ASSERT_NOT_NULL(test, va);
+
+	/* The numbers are gone, what is in use is there. */
+	KUNIT_EXPECT_EQ(test, kml_read_vmap_area((unsigned long)va, &copy), 0);
+	KUNIT_EXPECT_EQ(test, copy.va_start, 0);
+	KUNIT_EXPECT_EQ(test, copy.va_end, 0);
+	KUNIT_EXPECT_PTR_EQ(test, copy.vm, va->vm);
+
+	/* Of one that is free the vm_struct is another one's. */
+	memset(&fake, 0, sizeof(fake));
+	fake.va_start = va->va_end;
+	fake.vm = va->vm;
+	fake.list.next = area;
+	fake.list.prev = object;
+	KUNIT_EXPECT_EQ(test, kml_read_vmap_area((unsigned long)&fake, &copy), 0);
+	KUNIT_EXPECT_NULL(test, copy.vm);
+	KUNIT_EXPECT_NULL(test, copy.list.next);
+	KUNIT_EXPECT_PTR_EQ(test, copy.list.prev, object);
+	KUNIT_EXPECT_NE(test, kml_read_vmap_area(0, &copy), 0);
+
+	kfree(object);
+	vfree(area);
+}
+
+/* ---- Generations ---- */
+
+static u32 meta_of(struct kunit *test, const void *ptr)
+{
+	struct kml_slot_ref ref;
+	u32 meta = 0;
+
+	rcu_read_lock();
+	if (kml_slot_find(KML_VIRT, addr_of(ptr), &ref))
+		meta = ref.meta;
+	else
+		KUNIT_FAIL(test, "not in a slot");
+	rcu_read_unlock();
+	return meta;
+}
+
+static void scan_generations(struct kunit *test)
+{
+	void *older = kmalloc(SCAN_OBJECT, GFP_KERNEL), *younger;
+
+	KUNIT_ASSERT_NOT_NULL(test, older);
+	KUNIT_EXPECT_NE(test, meta_of(test, older) & KML_SLOT_BORN, 0);
+
+	/* What is referenced has grown old by the end, whoever scans besides. */
+	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
+	KUNIT_EXPECT_EQ(test, meta_of(test, older) & KML_SLOT_BORN, 0);
+	KUNIT_EXPECT_FALSE(test, kml_slot_is_young(meta_of(test, older)));
+
+	mutex_lock(&kml_scan_mutex);
+	younger = kmalloc(SCAN_OBJECT, GFP_KERNEL);
+	if (younger)
+		KUNIT_EXPECT_TRUE(test, kml_slot_is_young(meta_of(test, younger)));
+	mutex_unlock(&kml_scan_mutex);
+	kfree(younger);
+	kfree(older);
+}
+
+/* ---- Stacks and registers ---- */
+
+/* Is it reported? */
+static noinline bool is_reported(unsigned long hidden)
+{
+	struct kml_object *obj = kml_find(&kml_trees[KML_VIRT], ~hidden);
+	bool leak = obj && kml_is_leak(obj, NULL);
+
+	if (obj)
+		kml_put(obj);
+	return leak;
+}
+
+static noinline void free_hidden(unsigned long hidden)
+{
+	kfree((void *)~hidden);
+}
+
+/* The object is in a register, and nowhere else, for as long as that lasts. */
+static int scan_spin(void *data)
+{
+	struct scan_holder *holder = data;
+	void *object = kmalloc(SCAN_OBJECT, GFP_KERNEL);
+
+	WRITE_ONCE(holder->hidden, ~addr_of(object));
+	complete(&holder->ready);
+	while (!READ_ONCE(holder->stop)) {
+		OPTIMIZER_HIDE_VAR(object);
+		cpu_relax();
+		cond_resched();
+	}
+	if (!holder->keep)
+		kfree(object);
+	object = NULL;
+	OPTIMIZER_HIDE_VAR(object);
+	while (!kthread_should_stop())
+		schedule_timeout_interruptible(1);
+	return 0;
+}
+
+/* A function that has returned has left its address on the stack. */
+static noinline unsigned long scan_leave_behind(void)
+{
+	unsigned long words[64], i;
+	void *object = kmalloc(SCAN_OBJECT, GFP_KERNEL);
+
+	for (i = 0; i < ARRAY_SIZE(words); i++)
+		words[i] = addr_of(object);
+	barrier_data(words);
+	return ~addr_of(object);
+}
+
+static int scan_sleep(void *data)
+{
+	struct scan_holder *holder = data;
+
+	WRITE_ONCE(holder->hidden, scan_leave_behind());
+	complete(&holder->ready);
+	while (!kthread_should_stop())
+		schedule_timeout_interruptible(HZ);
+	return 0;
+}
+
+static struct task_struct *start(struct kunit *test, struct scan_holder *holder,
+				 int (*fn)(void *data))
+{
+	struct task_struct *task;
+
+	memset(holder, 0, sizeof(*holder));
+	init_completion(&holder->ready);
+	task = kthread_run(fn, holder, "kmemleak_scan");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	wait_for_completion(&holder->ready);
+	KUNIT_EXPECT_NE(test, holder->hidden, ~0UL);
+	return task;
+}
+
+/* Is it reported once it is nowhere any more? */
+static bool leaks_from_register(struct kunit *test)
+{
+	struct scan_holder holder;
+	struct task_struct *task = start(test, &holder, scan_spin);
+	bool leaks;
+
+	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
+	KUNIT_EXPECT_FALSE(test, is_reported(holder.hidden));
+	holder.keep = true;
+	WRITE_ONCE(holder.stop, true);
+	kthread_stop(task);
+	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
+	leaks = is_reported(holder.hidden);
+	free_hidden(holder.hidden);
+	return leaks;
+}
+
+static void scan_register(struct kunit *test)
+{
+	unsigned int i;
+
+	if (num_online_cpus() == 1)
+		kunit_skip(test, "needs another CPU");
+	/* A dead word somewhere may hide a leak, but not one after the other. */
+	for (i = 0; i < SCAN_ATTEMPTS; i++) {
+		if (leaks_from_register(test))
+			return;
+	}
+	KUNIT_FAIL(test, "not reported without the register either");
+}
+
+static bool leaks_from_dead_stack(struct kunit *test)
+{
+	struct scan_holder holder;
+	struct task_struct *task = start(test, &holder, scan_sleep);
+	bool leaks;
+
+	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
+	leaks = is_reported(holder.hidden);
+	kthread_stop(task);
+	free_hidden(holder.hidden);
+	return leaks;
+}
+
+static void scan_dead_stack(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < SCAN_ATTEMPTS; i++) {
+		if (leaks_from_dead_stack(test))
+			return;
+	}
+	KUNIT_FAIL(test, "the dead part of a stack is read");
+}
+
+/* ---- Many at a time ---- */
+
+static void **alloc_pair(void)
+{
+	void **first = kmalloc(SCAN_OBJECT, GFP_KERNEL);
+
+	if (first)
+		*first = kmalloc(SCAN_OBJECT, GFP_KERNEL);
+	return first;
+}
+
+/* One object leads to more of them than a pass can keep at hand. */
+static void scan_wide(struct kunit *test)
+{
+	void ***pairs = kcalloc(SCAN_WIDE, sizeof(*pairs), GFP_KERNEL);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, pairs);
+	for (i = 0; i < SCAN_WIDE; i++)
+		pairs[i] = alloc_pair();
+
+	/* In the second scan none of them is young. */
+	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
+	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
+	KUNIT_EXPECT_LT(test, kml_scan_stats()->suspects, SCAN_WIDE / 4);
+
+	for (i = 0; i < SCAN_WIDE; i++) {
+		if (pairs[i])
+			kfree(*pairs[i]);
+		kfree(pairs[i]);
+	}
+	kfree(pairs);
+}
+
+static struct kunit_case scan_cases[] = {
+	KUNIT_CASE(scan_loads),
+	KUNIT_CASE(scan_vmap_areas),
+	KUNIT_CASE(scan_generations),
+	KUNIT_CASE(scan_register),
+	KUNIT_CASE(scan_dead_stack),
+	KUNIT_CASE(scan_wide),
+	{}
+};
+
+static struct kunit_suite scan_suite = {
+	.name = "kmemleak_scan",
+	.test_cases = scan_cases,
+};
+
+kunit_test_suite(scan_suite);
