@@ -529,6 +529,13 @@ size_t kml_block_memory(const struct kml_block *block)
 	       slots_of_cache(cache) * sizeof(struct kml_slot);
 }
 
+static size_t tree_pages_size(void)
+{
+	unsigned long nr = DIV_ROUND_UP(kml_linear.size, PAGE_SIZE);
+
+	return PAGE_ALIGN(BITS_TO_LONGS(nr) * sizeof(long));
+}
+
 /**
  * kml_block_tables_memory() - tell how much memory the tables take
  *
@@ -541,6 +548,8 @@ size_t kml_block_tables_memory(void)
 					   1UL << KML_TABLE_SHIFT);
 	size_t size = nr * sizeof(*kml_linear.tables);
 
+	if (kml_tree_pages)
+		size += tree_pages_size();
 	for (i = 0; i < nr; i++) {
 		if (READ_ONCE(kml_linear.tables[i]) != &no_table)
 			size += sizeof(struct kml_table);
@@ -650,9 +659,7 @@ void kml_note_percpu(unsigned long start, unsigned long last)
 /* Without memory for that there is more to look for in the tree. */
 static void __init make_tree_pages(void)
 {
-	unsigned long nr = DIV_ROUND_UP(kml_linear.size, PAGE_SIZE);
-
-	kml_tree_pages = alloc_pages_exact(BITS_TO_LONGS(nr) * sizeof(long),
+	kml_tree_pages = alloc_pages_exact(tree_pages_size(),
 					   GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
 	if (kml_tree_pages)
 		kml_note_tree_pages();

@@ -225,9 +225,9 @@ static int settle(struct kml_confirmation *conf)
 	while (quiet < (time_after(jiffies, late) ? CONFIRM_QUIET_LATE :
 						    CONFIRM_QUIET)) {
 		if (conf->passes == CONFIRM_MAX) {
-			pr_info("suspects could not be decided in %u passes; left for the next scan\n",
-				conf->passes);
-			conf->undecided = true;
+			conf->undecided = aim_at_suspects().suspects;
+			pr_info("%lu suspects could not be decided in %u passes; left for the next scan\n",
+				conf->undecided, conf->passes);
 			break;
 		}
 		ret = pass(conf);

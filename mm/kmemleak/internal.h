@@ -443,12 +443,12 @@ unsigned int kml_references(const struct kml_object *obj);
  * struct kml_confirmation - how it went to confirm suspects
  * @suspects: how many there were at first
  * @passes: how often they were looked for
- * @undecided: no answer was found
+ * @undecided: how many were left for the next scan
  */
 struct kml_confirmation {
 	unsigned long suspects;
 	unsigned int passes;
-	bool undecided;
+	unsigned long undecided;
 };
 
 int kml_confirm(struct kml_confirmation *conf);
@@ -464,6 +464,7 @@ typedef void (*kml_print_t)(struct kml_object *obj);
  * @ms: time that the last one took, in milliseconds
  * @words: that the last one read
  * @suspects: that the last one had after the first of its passes
+ * @undecided: suspects that it left for the next one
  * @passes: of the last one
  */
 struct kml_scan_stats {
@@ -472,6 +473,7 @@ struct kml_scan_stats {
 	unsigned long ms;
 	unsigned long words;
 	unsigned long suspects;
+	unsigned long undecided;
 	unsigned int passes;
 };
 

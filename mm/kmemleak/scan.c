@@ -171,6 +171,7 @@ static void note_stats(const struct kml_confirmation *conf, ktime_t begin)
 	WRITE_ONCE(stats->ms, ktime_ms_delta(ktime_get(), begin));
 	WRITE_ONCE(stats->words, kml_words_read());
 	WRITE_ONCE(stats->suspects, conf->suspects);
+	WRITE_ONCE(stats->undecided, conf->undecided);
 	WRITE_ONCE(stats->passes, 1 + conf->passes);
 }
 

@@ -94,6 +94,8 @@ void kml_show_stats(struct seq_file *seq)
 	seq_printf(seq, "last scan ms: %lu\n", READ_ONCE(scans->ms));
 	seq_printf(seq, "last scan words: %lu\n", READ_ONCE(scans->words));
 	seq_printf(seq, "last scan suspects: %lu\n", READ_ONCE(scans->suspects));
+	seq_printf(seq, "last scan undecided: %lu\n",
+		   READ_ONCE(scans->undecided));
 	seq_printf(seq, "last scan passes: %u\n", READ_ONCE(scans->passes));
 	seq_printf(seq, "leaks now: %lu\n", totals.leaks);
 	seq_printf(seq, "leaks ever: %lu\n", READ_ONCE(scans->leaks_ever));

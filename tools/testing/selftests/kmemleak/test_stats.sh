@@ -7,8 +7,8 @@
 . "$(dirname "$0")/kmemleak_lib.sh"
 
 NAMES="state,objects,bytes,metadata bytes,blocks,unknown blocks,pool left,scans,\
-last scan ms,last scan words,last scan suspects,last scan passes,leaks now,leaks ever,\
-running scan words"
+last scan ms,last scan words,last scan suspects,last scan undecided,\
+last scan passes,leaks now,leaks ever,running scan words"
 
 # Many objects, so that what else goes on in the kernel counts for little.
 CROWD=30000
