@@ -171,6 +171,8 @@ function scan(beside, bar,  name, words, streamed, peer, ours, end)
 	ours = value["ours", name]
 	if (bar)
 		end = verdict(ours <= bar * peer, "at most " bar)
+	have("ours", "words of " beside)
+	have("ours", "stream of " beside)
 	words = value["ours", "words of " beside]
 	streamed = value["ours", "stream of " beside]
 	printf "%-34s %11s %11.0f %11.0f %10s %10s %7.3f%s\n", beside, streamed ? streamed : "-", \
