@@ -3,6 +3,10 @@
 # Where `make apply`, `unapply` and `patch` find a kernel source.
 KSRC ?=
 
+# The kernel that everything else is done with: 6.12, or 6.1.
+KVER ?= 6.12
+export KVER
+
 .DEFAULT_GOAL := help
 .PHONY: help run test bench shell apply unapply patch clean
 
@@ -14,6 +18,7 @@ help:
 	@echo 'make apply KSRC=DIR      put the detector into a kernel source'
 	@echo 'make unapply KSRC=DIR    take it out again'
 	@echo 'make patch [KSRC=DIR]    write build/kmemleak-VERSION.patch'
+	@echo 'make ... KVER=6.1        the same with another kernel'
 	@echo 'make clean               remove build/'
 
 run shell test bench:

@@ -76,11 +76,18 @@ read_table()
 		split(v, part, ".")
 		return part[1] * 1000 + part[2]
 	}
+	function is_within(list,  nr, i, ranges, range) {
+		nr = split(list, ranges, ",")
+		for (i = 1; i <= nr; i++) {
+			split(ranges[i], range, "-")
+			if ((range[1] == "" || number(kver) >= number(range[1])) &&
+			    (range[2] == "" || number(kver) <= number(range[2])))
+				return 1
+		}
+		return 0
+	}
 	/^#/ || /^[ \t]*$/ { next }
-	{
-		split($1, range, "-")
-		if (range[1] != "" && number(kver) < number(range[1])) next
-		if (range[2] != "" && number(kver) > number(range[2])) next
+	is_within($1) {
 		argument = $0
 		sub(/^[^ \t]+[ \t]+[^ \t]+[ \t]+[^ \t]+[ \t]*/, "", argument)
 		printf "%s\t%s\t%s\n", $2, $3, argument

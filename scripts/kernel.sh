@@ -23,6 +23,16 @@ last_of_each()
 	}' | sort
 }
 
+# Some options have other names in other versions.
+as_called_then()
+{
+	if [ -f "$top/compat/$kver/config.sed" ]; then
+		sed -f "$top/compat/$kver/config.sed"
+	else
+		cat
+	fi
+}
+
 # allnoconfig and the fragments, with what the selftests want on top if they are
 # to run.
 configure()
@@ -34,7 +44,7 @@ configure()
 			cat "$top/configs/$fragment"
 		done
 		[ $purpose != selftests ] || cat "$source/tools/testing/selftests/kmemleak/config"
-	} | last_of_each > "$wanted"
+	} | as_called_then | last_of_each > "$wanted"
 
 	# The rest takes several seconds, and has only these to go by.
 	cat "$wanted" "$linux.version" "$source"/mm/Kconfig* "$source"/mm/*/Kconfig* \
@@ -47,7 +57,7 @@ configure()
 	# Made beside .config, which stays as it is, with its time, if it is
 	# the same: else all of the kernel would be looked through again.
 	(cd "$source" && KCONFIG_CONFIG="$objects/.config.new" ARCH=$arch CROSS_COMPILE=$cross \
-		scripts/kconfig/merge_config.sh -n -Q -O "$objects" "$wanted")
+		scripts/kconfig/merge_config.sh -n -O "$objects" "$wanted")
 
 	# merge_config.sh warns of what did not survive, but goes on.
 	awk '

@@ -5,8 +5,10 @@
 # What the scripts share. To be sourced after `set -eu`.
 
 top=$(cd "$(dirname "$0")/.." && pwd)
-kver=6.12
+kver=${KVER:-6.12}
 build=$top/build
+# Other versions share nothing with it, nor with one another.
+[ "$kver" = 6.12 ] || build=$build/$kver
 linux=$build/linux-$kver
 pristine=$build/pristine-$kver
 logs=$build/logs

@@ -169,14 +169,14 @@ void __init kml_hide_depot(void)
  */
 static bool is_root_page(const struct zone *zone, struct page *page)
 {
-	const struct folio *folio = page_folio(page);
+	struct folio *folio = page_folio(page);
 
 	return folio_ref_count(folio) && !folio_test_slab(folio) &&
 	       page_zone(page) == zone;
 }
 
 /* How many pages from this one on are free in one block, or 0. */
-static unsigned long free_pages_from(const struct page *page)
+static unsigned long free_pages_from(struct page *page)
 {
 	unsigned int order;
 

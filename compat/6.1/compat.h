@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Kernel memory leak detector: what Linux 6.1 calls by another name, or lacks.
+ *
+ * It comes before all else, so there are macros only, which name what those who
+ * use them have from elsewhere.
+ */
+#ifndef __MM_KMEMLEAK_COMPAT_H
+#define __MM_KMEMLEAK_COMPAT_H
+
+/* One more than the highest order, at that time. */
+#define MAX_PAGE_ORDER			(MAX_ORDER - 1)
+
+/* Caches that can be made to fail are not merged; none is, if there are none. */
+#define SLAB_NO_MERGE			SLAB_FAILSLAB
+
+#define abs_diff(a, b)			((a) > (b) ? (a) - (b) : (b) - (a))
+#define ptrauth_strip_kernel_insn_pac	ptrauth_strip_insn_pac
+#define stack_depot_request_early_init	stack_depot_want_early_init
+#define KUNIT_CASE_SLOW			KUNIT_CASE
+
+#endif /* __MM_KMEMLEAK_COMPAT_H */
