@@ -128,6 +128,14 @@ kml_records()
 	grep '^unreferenced object ' "$KML_FILE"
 }
 
+# The report is empty, which its size does not tell.
+kml_nothing_reported()
+{
+	head -n 40 "$KML_FILE" > "$KML_TMP/reported"
+	cat "$KML_TMP/reported"
+	[ ! -s "$KML_TMP/reported" ]
+}
+
 kml_expected()
 {
 	cat "$KML_TESTER/expected"

@@ -80,7 +80,7 @@ report_readable()
 
 cleared()
 {
-	took "to clear it" kml_do clear && [ ! -s "$KML_FILE" ]
+	took "to clear it" kml_do clear && kml_nothing_reported
 }
 
 none_found()

@@ -34,7 +34,7 @@ state()
 
 emptied()
 {
-	kml_do clear && [ ! -s "$KML_FILE" ]
+	kml_do clear && kml_nothing_reported
 }
 
 kml_setup 20 kmemleak_selftest
@@ -61,6 +61,6 @@ kml_test "clear empties the report" emptied
 kml_test "it is cleared" state cleared
 kml_test "clear is taken again" emptied
 kml_test "allocators work" allocators_work
-kml_test "nothing is reported" [ ! -s "$KML_FILE" ]
+kml_test "nothing is reported" kml_nothing_reported
 
 kml_finish
