@@ -163,6 +163,16 @@ kml_compare()
 	kml_compare_files "$KML_TMP/report" "$KML_TMP/expected" "$@"
 }
 
+# kml_grammar REPORT: it keeps to its grammar, up to its last byte; see
+# kmemleak_grammar.awk.
+kml_grammar()
+{
+	awk -f "$KML_HERE/kmemleak_grammar.awk" "$1" || return
+	[ -z "$(tail -c 1 "$1")" ] && return
+	echo "the last line has no end"
+	return 1
+}
+
 # kml_strangers MODULES: the records, each in a line, but for those with a frame of
 # such a module.
 kml_strangers()
