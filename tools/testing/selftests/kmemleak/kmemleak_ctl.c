@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What a shell cannot do to a control file: make one write of any bytes and
- * name the error it gets, have it interrupted by a signal, and read a file in
- * pieces of a given size.
+ * name the error it gets, have it interrupted by a signal, read a file in
+ * pieces of a given size or at any offset, and do one thing after the other to
+ * a file that stays open.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +20,11 @@
 
 #define INPUT_MAX	65536
 #define REPORT_MAX	(16 << 20)
+#define SESSION_READ	(128 << 10)
+
+/* How many offsets are read at, and the stride from one to the next, modulo them. */
+#define PREADS		23
+#define PREAD_STRIDE	9
 
 static const char *error_name(int error)
 {
@@ -174,6 +180,117 @@ static int do_reread(const char *path)
 	return 0;
 }
 
+/* Whether what lies at this offset of the report is read there. */
+static bool pread_same(int fd, const char *whole, size_t len, size_t offset, size_t size)
+{
+	static char buf[SESSION_READ];
+	size_t left = offset < len ? len - offset : 0;
+	ssize_t got = pread(fd, buf, size, offset);
+
+	/* It may be less than there is, but not nothing. */
+	if (got >= 0 && !got == !left && (size_t)got <= left &&
+	    !memcmp(buf, whole + offset, got))
+		return true;
+	printf("%zu bytes at %zu of %zu are not as read at once: %zd\n",
+	       size, offset, len, got);
+	return false;
+}
+
+/* Forth and back, at the end, and behind it. */
+static bool preads_same(int fd, const char *whole, size_t len, size_t size)
+{
+	size_t i, offset;
+
+	for (i = 0; i < PREADS; i++) {
+		offset = (i * PREAD_STRIDE % PREADS) * len / (PREADS - 2);
+		if (!pread_same(fd, whole, len, offset, size))
+			return false;
+	}
+	return true;
+}
+
+/* Nor does it matter to who reads one piece after the other from the same file. */
+static bool reads_same_with_preads(int fd, const char *whole, size_t len, size_t piece)
+{
+	char *buf = alloc_or_exit(piece);
+	size_t done = 0;
+	bool same = true;
+
+	while (same && done < len) {
+		ssize_t got = read(fd, buf, piece);
+
+		same = got > 0 && (size_t)got <= len - done && !memcmp(buf, whole + done, got);
+		if (!same)
+			printf("%zu bytes after %zu and a pread differ: %zd\n", piece, done, got);
+		done += got;
+		same = same && pread_same(fd, whole, len, len - done, piece);
+	}
+	free(buf);
+	return same;
+}
+
+static int do_pread(const char *path)
+{
+	static const size_t sizes[] = { 1, 7, 4096, SESSION_READ };
+	char *whole = alloc_or_exit(REPORT_MAX);
+	int fd = open_or_exit(path, O_RDONLY);
+	ssize_t len = read_all(fd, whole, REPORT_MAX, REPORT_MAX);
+	size_t i;
+
+	if (len <= 0) {
+		printf("nothing to read\n");
+		return 1;
+	}
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		if (!preads_same(fd, whole, len, sizes[i]))
+			return 1;
+	return lseek(fd, 0, SEEK_SET) || !reads_same_with_preads(fd, whole, len, len / 10 + 1);
+}
+
+/* One read, however little it gets, into a file. */
+static bool read_into(int fd, const char *path)
+{
+	static char buf[SESSION_READ];
+	ssize_t got = read(fd, buf, sizeof(buf));
+	int to;
+
+	if (got < 0)
+		return false;
+	to = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (to < 0 || write(to, buf, got) != got)
+		return false;
+	return !close(to);
+}
+
+static bool do_step(int fd, const char *verb, const char *arg)
+{
+	if (!strcmp(verb, "write"))
+		return write(fd, arg, strlen(arg)) == (ssize_t)strlen(arg);
+	if (!strcmp(verb, "read"))
+		return read_into(fd, arg);
+	if (!strcmp(verb, "seek"))
+		return lseek(fd, atol(arg), SEEK_SET) == atol(arg);
+	if (!strcmp(verb, "wait"))
+		return !usleep(atoi(arg) * 1000);
+	errno = EINVAL;
+	return false;
+}
+
+/* As a program does that has the file open for as long as it runs. */
+static int do_session(const char *path, char **steps, int nr)
+{
+	int fd = open_or_exit(path, O_RDWR);
+	int i;
+
+	for (i = 0; i + 1 < nr; i += 2) {
+		if (!do_step(fd, steps[i], steps[i + 1])) {
+			printf("%s %s: %s\n", steps[i], steps[i + 1], error_name(errno));
+			return 1;
+		}
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 3 && !strcmp(argv[1], "write"))
@@ -182,7 +299,14 @@ int main(int argc, char **argv)
 		return do_write(argv[2], atoi(argv[3]));
 	if (argc == 3 && !strcmp(argv[1], "reread"))
 		return do_reread(argv[2]);
+	if (argc == 3 && !strcmp(argv[1], "pread"))
+		return do_pread(argv[2]);
+	if (argc >= 5 && !strcmp(argv[1], "session"))
+		return do_session(argv[2], argv + 3, argc - 3);
 	fprintf(stderr, "usage: kmemleak_ctl write FILE [MILLISECONDS] < BYTES\n"
-			"       kmemleak_ctl reread FILE\n");
+			"       kmemleak_ctl reread FILE\n"
+			"       kmemleak_ctl pread FILE\n"
+			"       kmemleak_ctl session FILE STEP...\n"
+			"steps: write TEXT, read INTO, seek OFFSET, wait MILLISECONDS\n");
 	return 2;
 }
