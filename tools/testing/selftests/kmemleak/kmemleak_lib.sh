@@ -71,6 +71,12 @@ kml_log()
 		{ text = text $0 "\n" } END { printf "%s", text }'
 }
 
+# What scripts ask to find out whether there is a detector that is on.
+kml_probe()
+{
+	echo "$1" > "$KML_FILE"
+} 2> /dev/null
+
 # What the modules have logged that they leak: the lines after "expect".
 kml_logged()
 {
@@ -173,8 +179,8 @@ kml_grammar()
 	return 1
 }
 
-# kml_strangers MODULES: the records, each in a line, but for those with a frame of
-# such a module.
+# kml_strangers MODULES [REPORT]: the records, each in a line, but for those with a
+# frame of such a module.
 kml_strangers()
 {
 	awk -v modules="[[]($1)[]];" '
@@ -189,7 +195,7 @@ kml_strangers()
 		sub(/^ +/, "")
 		text = text $0 "; "
 	}
-	END { flush() }' "$KML_FILE"
+	END { flush() }' "${2:-$KML_FILE}"
 }
 
 # No record has a frame of the module.

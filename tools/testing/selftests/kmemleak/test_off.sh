@@ -15,6 +15,12 @@ answers()
 	return 1
 }
 
+# So are scripts that go by it.
+probe_fails()
+{
+	! kml_probe "$1"
+}
+
 still_readable()
 {
 	kml_records | cmp "$KML_TMP/records" -
@@ -37,7 +43,7 @@ emptied()
 	kml_do clear && kml_nothing_reported
 }
 
-kml_setup 20 kmemleak_selftest
+kml_setup 22 kmemleak_selftest
 kml_watchdogs
 
 # There is much to clean up.
@@ -53,6 +59,9 @@ for command in scan scan=on scan=off scan=5 stack=on stack=off dump=0x10; do
 done
 for command in bogus scanx offx; do
 	kml_test "$command is still no command" answers "$command" EINVAL
+done
+for command in scan=off scan; do
+	kml_test "a script that writes $command to find out is told so" probe_fails "$command"
 done
 kml_test "the threads are gone" [ -z "$(kml_threads)" ]
 kml_test "what was reported can be read" still_readable
