@@ -157,6 +157,7 @@ struct kml_area {
  * @queued: last mark pass that queued it for scanning; kml_scan_mutex
  * @count: references found in @pass; kml_scan_mutex
  * @crc: of its content when it was last a suspect; kml_scan_mutex
+ * @held_by: of a leak, which one leads to it
  * @unref_scans: scans in a row that found it unreferenced and unchanged;
  *	kml_scan_mutex
  * @grace: up to this kml_scan_seq it counts as referenced
@@ -187,6 +188,7 @@ struct kml_object {
 	u32 queued;
 	u32 count;
 	u32 crc;
+	unsigned long held_by;	/* start of the leak that leads to it, 0 if direct; kml_scan_mutex */
 	u32 unref_scans;
 	u32 grace;
 	pid_t pid;

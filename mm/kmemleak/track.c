@@ -44,6 +44,7 @@ void kml_object_init(struct kml_object *obj, enum kml_space space,
 	obj->queued = 0;
 	obj->count = 0;
 	obj->crc = 0;
+	obj->held_by = 0;
 	obj->unref_scans = 0;
 	obj->grace = 0;
 }
