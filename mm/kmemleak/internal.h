@@ -4,7 +4,7 @@
  *
  * Data flows one way, and a file calls only what stands before it in this
  * list: state.c, pool.c, trace.c, object.c, block.c, slot.c, modtext.c,
- * unknown.c, track.c, hooks.c (the only door for the rest of the kernel),
+ * names.c, unknown.c, track.c, hooks.c (the only door for the rest of the kernel),
  * stacks.c, roots.c, vmap.c, refs.c, mark.c, confirm.c, scan.c, report.c,
  * thread.c, command.c, stats.c, debugfs.c. Two interfaces below are called from
  * the right: a struct kml_root_visitor, and kml_scan()'s leak printer.
@@ -13,13 +13,14 @@
  *
  *   1. kml_control_mutex	starting and stopping the scan thread, "off"
  *   2. kml_scan_mutex		one scan, report or clear at a time
- *   3. gone_mutex		names of code that was unloaded (modtext.c)
- *   4. kml_tree.lock		shape of one address space's tree
+ *   3. names_mutex		names that were asked for lately (names.c)
+ *   4. gone_mutex		names of code that was unloaded (modtext.c)
+ *   5. kml_tree.lock		shape of one address space's tree
  *      kml_object.lock		life and scan settings of one object
  *      kml_block_lock		births and deaths of blocks with slots
  *      kml_pool_lock		free list of the metadata pool
  *
- * The locks of level 4 are raw spinlocks taken with interrupts off. They are
+ * The locks of level 5 are raw spinlocks taken with interrupts off. They are
  * leaves: none is taken while another of them is held, no memory is allocated
  * and nothing is printed under them, because hooks run wherever memory is
  * allocated: in hard interrupts and under the scheduler's and the slab
@@ -199,6 +200,23 @@ struct kml_object {
 	unsigned long jiffies;
 };
 
+/* Names of frames that are kept, in sets of so many, and room for one in bytes. */
+#define KML_NAMES	256
+#define KML_NAME_WAYS	4
+#define KML_NAME_LEN	84
+
+/**
+ * struct kml_name - name of a frame that was asked for lately
+ * @addr: return address, 0 if there is none
+ * @epoch: when the trace was taken
+ * @text: the name
+ */
+struct kml_name {
+	unsigned long addr;
+	u32 epoch;
+	char text[KML_NAME_LEN];
+};
+
 /* ---- pool.c: memory for metadata ---- */
 
 struct kml_object *kml_object_alloc(gfp_t gfp);
@@ -209,6 +227,7 @@ void kml_area_free(struct kml_area *area);
 unsigned int kml_pool_left(void);
 size_t kml_pool_memory(void);
 size_t kml_object_memory(const struct kml_object *obj);
+struct kml_name *kml_pool_names(void);
 unsigned long *kml_scan_buffer(void);
 unsigned long *kml_scan_filter(void);
 void kml_pool_range(unsigned long *start, size_t *size);
@@ -356,8 +375,13 @@ static inline bool kml_is_counted(const struct kml_object *obj)
 
 /* ---- modtext.c: names of code that is gone ---- */
 
-void kml_symbol(unsigned long addr, u32 epoch, char *buf);
+void kml_code_name(unsigned long addr, u32 epoch, char *buf);
+unsigned int kml_code_changes(void);
 int __init kml_modtext_init(void);
+
+/* ---- names.c: names of frames ---- */
+
+void kml_symbol(unsigned long addr, u32 epoch, char *buf);
 
 /* ---- unknown.c: blocks whose metadata could not be had ---- */
 

@@ -11,6 +11,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/atomic.h>
 #include <linux/hash.h>
 #include <linux/hashtable.h>
 #include <linux/kallsyms.h>
@@ -43,6 +44,9 @@ struct gone_name {
 	bool used;
 	char name[];
 };
+
+/* How often code came. */
+static atomic_t code_changes = ATOMIC_INIT(0);
 
 /* Protects what follows. */
 static DEFINE_MUTEX(gone_mutex);
@@ -243,7 +247,9 @@ static int module_event(struct notifier_block *nb, unsigned long event,
 {
 	if (!kml_following_frees())
 		return NOTIFY_DONE;
-	if (event == MODULE_STATE_LIVE)
+	if (event == MODULE_STATE_COMING)
+		atomic_inc(&code_changes);
+	else if (event == MODULE_STATE_LIVE)
 		code_goes(data, true);
 	else if (event == MODULE_STATE_GOING)
 		code_goes(data, false);
@@ -265,6 +271,18 @@ int __init kml_modtext_init(void)
 	return register_module_notifier(&module_notifier);
 }
 
+/**
+ * kml_code_changes() - ask whether names of code are still what they were
+ *
+ * Context: Any.
+ * Return: a number, which is another one before code comes to where other code
+ * may have been.
+ */
+unsigned int kml_code_changes(void)
+{
+	return atomic_read(&code_changes);
+}
+
 static bool gone_symbol(unsigned long addr, u32 epoch, char *buf)
 {
 	struct gone_name *gone;
@@ -284,6 +302,11 @@ int __init kml_modtext_init(void)
 	return 0;
 }
 
+unsigned int kml_code_changes(void)
+{
+	return 0;
+}
+
 static bool gone_symbol(unsigned long addr, u32 epoch, char *buf)
 {
 	return false;
@@ -292,7 +315,7 @@ static bool gone_symbol(unsigned long addr, u32 epoch, char *buf)
 #endif /* CONFIG_MODULES */
 
 /**
- * kml_symbol() - name a frame of a trace
+ * kml_code_name() - find the name of a frame of a trace
  * @addr: return address in the trace
  * @epoch: when the trace was taken, as of kml_trace_fetch()
  * @buf: room for KSYM_SYMBOL_LEN bytes: function, offset, size and module,
@@ -300,7 +323,7 @@ static bool gone_symbol(unsigned long addr, u32 epoch, char *buf)
  *
  * Context: Process context; may sleep.
  */
-void kml_symbol(unsigned long addr, u32 epoch, char *buf)
+void kml_code_name(unsigned long addr, u32 epoch, char *buf)
 {
 	if (!gone_symbol(addr, epoch, buf))
 		sprint_symbol(buf, addr);

@@ -21,6 +21,7 @@ static struct {
 	struct kml_object objects[CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE];
 	unsigned long buffer[KML_CHUNK / sizeof(long)];
 	unsigned long filter[BITS_TO_LONGS(KML_FILTER_BITS)];
+	struct kml_name names[KML_NAMES];
 } kml_pool;
 
 /* Protects what follows. */
@@ -205,6 +206,18 @@ unsigned long *kml_scan_filter(void)
 {
 	lockdep_assert_held(&kml_scan_mutex);
 	return kml_pool.filter;
+}
+
+/**
+ * kml_pool_names() - get room for names of frames
+ *
+ * Context: Any. Who uses it has a lock for it.
+ * Return: KML_NAMES names, empty at first, whose addresses no scan takes for
+ * references.
+ */
+struct kml_name *kml_pool_names(void)
+{
+	return kml_pool.names;
 }
 
 /**
