@@ -17,111 +17,21 @@
 /* Seconds that the system gets to come up before it is scanned. */
 #define FIRST_SCAN_SECS	60
 
-/* Address spaces in which there can be leaks, in the order of the report. */
-static const enum kml_space report_spaces[] = { KML_VIRT, KML_PERCPU };
-
-/**
- * struct report_iter - place in the report of one open file
- * @pos: number of the record that comes next
- * @space: its index in report_spaces
- * @cur: where in that space to look for it
- * @after: where to go on after it
- *
- * Places are kept as addresses, so that a record that vanishes between two
- * reads does not shift the ones after it.
- */
-struct report_iter {
-	loff_t pos;
-	unsigned int space;
-	struct kml_cursor cur;
-	struct kml_cursor after;
-};
-
-static void iter_rewind(struct report_iter *iter)
-{
-	iter->pos = 0;
-	iter->space = 0;
-	iter->cur = (struct kml_cursor)KML_CURSOR(&kml_trees[report_spaces[0]]);
-}
-
-/* The next leak, pinned, or NULL at the end. */
-static struct kml_object *iter_peek(struct report_iter *iter)
-{
-	struct kml_object *obj;
-
-	for (;;) {
-		iter->after = iter->cur;
-		if (kml_collect(&iter->after, kml_is_leak, NULL, &obj, 1))
-			return obj;
-		if (++iter->space >= ARRAY_SIZE(report_spaces))
-			break;
-		iter->cur = (struct kml_cursor)
-			KML_CURSOR(&kml_trees[report_spaces[iter->space]]);
-	}
-	/* Stays at the end of the last space. */
-	iter->space--;
-	iter->cur = iter->after;
-	return NULL;
-}
-
-static void iter_step(struct report_iter *iter)
-{
-	iter->cur = iter->after;
-	iter->pos++;
-}
-
-static void *report_start(struct seq_file *seq, loff_t *pos)
-{
-	struct report_iter *iter = seq->private;
-	struct kml_object *obj;
-
-	if (mutex_lock_interruptible(&kml_scan_mutex))
-		return ERR_PTR(-EINTR);
-
-	if (*pos < iter->pos || !*pos)
-		iter_rewind(iter);
-	while ((obj = iter_peek(iter)) && iter->pos < *pos) {
-		kml_put(obj);
-		iter_step(iter);
-	}
-	return obj;
-}
-
-static void *report_next(struct seq_file *seq, void *v, loff_t *pos)
-{
-	struct report_iter *iter = seq->private;
-
-	kml_put(v);
-	iter_step(iter);
-	*pos = iter->pos;
-	return iter_peek(iter);
-}
-
-static void report_stop(struct seq_file *seq, void *v)
-{
-	/* Not locked if report_start() was interrupted. */
-	if (IS_ERR(v))
-		return;
-	if (v)
-		kml_put(v);
-	mutex_unlock(&kml_scan_mutex);
-}
-
 static int report_show(struct seq_file *seq, void *v)
 {
 	return kml_report(seq, v) ? SEQ_SKIP : 0;
 }
 
 static const struct seq_operations report_ops = {
-	.start	= report_start,
-	.next	= report_next,
-	.stop	= report_stop,
+	.start	= kml_leaks_start,
+	.next	= kml_leaks_next,
+	.stop	= kml_leaks_stop,
 	.show	= report_show,
 };
 
 static int control_open(struct inode *inode, struct file *file)
 {
-	return seq_open_private(file, &report_ops, sizeof(struct report_iter));
+	return kml_leaks_open(file, &report_ops);
 }
 
 static int describe_at(unsigned long addr)
@@ -225,7 +135,7 @@ static const struct file_operations control_fops = {
 	.read		= seq_read,
 	.write		= control_write,
 	.llseek		= seq_lseek,
-	.release	= seq_release_private,
+	.release	= kml_leaks_release,
 };
 
 static int stats_show(struct seq_file *seq, void *v)

@@ -6,7 +6,7 @@
  * list: state.c, pool.c, trace.c, object.c, block.c, slot.c, modtext.c,
  * names.c, unknown.c, track.c, hooks.c (the only door for the rest of the kernel),
  * stacks.c, roots.c, vmap.c, refs.c, mark.c, confirm.c, scan.c, report.c,
- * thread.c, command.c, stats.c, debugfs.c. Two interfaces below are called from
+ * leaks.c, thread.c, command.c, stats.c, debugfs.c. Two interfaces below are called from
  * the right: a struct kml_root_visitor, and kml_scan()'s leak printer.
  *
  * Lock order, outermost first:
@@ -43,10 +43,13 @@
 #include <linux/stackdepot.h>
 #include <linux/types.h>
 
+struct file;
+struct inode;
 struct kml_block;
 struct kml_slot;
 struct page;
 struct seq_file;
+struct seq_operations;
 
 /* The most memory that is read with interrupts off, in bytes. */
 #define KML_CHUNK	4096
@@ -513,6 +516,14 @@ bool kml_have_leaks(void);
 int kml_report(struct seq_file *seq, struct kml_object *obj);
 void kml_report_to_log(struct kml_object *obj);
 void kml_describe(struct kml_object *obj);
+
+/* ---- leaks.c: files with one record for each leak ---- */
+
+int kml_leaks_open(struct file *file, const struct seq_operations *ops);
+int kml_leaks_release(struct inode *inode, struct file *file);
+void *kml_leaks_start(struct seq_file *seq, loff_t *pos);
+void *kml_leaks_next(struct seq_file *seq, void *v, loff_t *pos);
+void kml_leaks_stop(struct seq_file *seq, void *v);
 
 /* ---- thread.c: when to scan ---- */
 
