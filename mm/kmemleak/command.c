@@ -38,6 +38,8 @@ static int parse_argument(const char *text, struct kml_command *cmd)
 		cmd->id = KML_CMD_SCAN_PERIOD;
 	else if (str_has_prefix(text, "dump=") && !kstrtoul(arg, 0, &cmd->addr))
 		cmd->id = KML_CMD_DUMP;
+	else if (str_has_prefix(text, "clear=") && !kstrtoul(arg, 0, &cmd->addr))
+		cmd->id = KML_CMD_CLEAR_AT;
 	else
 		return -EINVAL;
 	return 0;

@@ -91,7 +91,20 @@ static int clear(void)
 	return 0;
 }
 
-static int run_command(const struct kml_command *cmd)
+static int clear_at(struct kml_command *cmd)
+{
+	int ret;
+
+	/* A scan that is waited for would take it for a reference. */
+	cmd->addr = ~cmd->addr;
+	if (mutex_lock_interruptible(&kml_scan_mutex))
+		return -EINTR;
+	ret = kml_clear_leak(~cmd->addr);
+	mutex_unlock(&kml_scan_mutex);
+	return ret;
+}
+
+static int run_command(struct kml_command *cmd)
 {
 	if (cmd->id == KML_CMD_CLEAR)
 		return clear();
@@ -107,6 +120,8 @@ static int run_command(const struct kml_command *cmd)
 		return 0;
 	case KML_CMD_DUMP:
 		return describe_at(cmd->addr);
+	case KML_CMD_CLEAR_AT:
+		return clear_at(cmd);
 	default:
 		return control_thread(cmd);
 	}

@@ -509,6 +509,7 @@ struct kml_scan_stats {
 int kml_scan(kml_print_t print);
 const struct kml_scan_stats *kml_scan_stats(void);
 void kml_clear_leaks(void);
+int kml_clear_leak(unsigned long addr);
 bool kml_have_leaks(void);
 
 /* ---- report.c: one printer for files and log ---- */
@@ -547,6 +548,7 @@ void kml_forget_all(void);
  * @KML_CMD_CLEAR: no longer report what is reported
  * @KML_CMD_OFF: switch the detector off
  * @KML_CMD_DUMP: describe the object at an address
+ * @KML_CMD_CLEAR_AT: no longer report the leak at an address
  */
 enum kml_command_id {
 	KML_CMD_SCAN,
@@ -558,6 +560,7 @@ enum kml_command_id {
 	KML_CMD_CLEAR,
 	KML_CMD_OFF,
 	KML_CMD_DUMP,
+	KML_CMD_CLEAR_AT,
 };
 
 /* The longest command that is taken, with its newline, in bytes. */
@@ -567,7 +570,7 @@ enum kml_command_id {
  * struct kml_command - one parsed command
  * @id: what to do
  * @secs: with KML_CMD_SCAN_PERIOD, the period in seconds
- * @addr: with KML_CMD_DUMP, the address
+ * @addr: with KML_CMD_DUMP and KML_CMD_CLEAR_AT, the address
  */
 struct kml_command {
 	enum kml_command_id id;

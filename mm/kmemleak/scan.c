@@ -239,6 +239,37 @@ void kml_clear_leaks(void)
 }
 
 /**
+ * kml_clear_leak() - no longer report one object that is reported now
+ * @addr: an address in it
+ *
+ * The object is scanned from now on, as with kml_clear_leaks().
+ *
+ * Context: Holder of kml_scan_mutex; may sleep.
+ * Return: 0, or -EINVAL if nothing is reported there.
+ */
+int kml_clear_leak(unsigned long addr)
+{
+	struct kml_object *obj;
+	enum kml_space space;
+	int ret = -EINVAL;
+
+	lockdep_assert_held(&kml_scan_mutex);
+	/* The same number can be an address in one space and in the other one. */
+	for (space = 0; space < KML_NR_SPACES && ret; space++) {
+		obj = kml_find(&kml_trees[space], addr);
+		if (!obj)
+			continue;
+		if (kml_is_leak(obj, NULL)) {
+			clear_one(obj, NULL);
+			scan.leaks--;
+			ret = 0;
+		}
+		kml_put(obj);
+	}
+	return ret;
+}
+
+/**
  * kml_have_leaks() - ask whether there is something to report
  *
  * Context: Holder of kml_scan_mutex.

@@ -43,20 +43,25 @@ static const struct command good[] = {
 	{ "dump=0XDEADBEEF",	KML_CMD_DUMP,	0xdeadbeef },
 	{ "dump=0x00000000000000000000000000000000000000000000000000001234",
 				KML_CMD_DUMP,	0x1234 },
+	{ "clear=0",		KML_CMD_CLEAR_AT,	0 },
+	{ "clear=4096",		KML_CMD_CLEAR_AT,	4096 },
+	{ "clear=0xdeadbeef",	KML_CMD_CLEAR_AT,	0xdeadbeef },
 #ifdef CONFIG_64BIT
+	{ "clear=0xffffffffffffffff",		KML_CMD_CLEAR_AT, ULONG_MAX },
 	{ "dump=0xffff000000c13860",		KML_CMD_DUMP,
 						0xffff000000c13860 },
 	{ "dump=0xffffffffffffffff",		KML_CMD_DUMP, ULONG_MAX },
 	{ "dump=18446744073709551615",		KML_CMD_DUMP, ULONG_MAX },
 	{ "dump=01777777777777777777777",	KML_CMD_DUMP, ULONG_MAX },
 #else
+	{ "clear=0xffffffff",			KML_CMD_CLEAR_AT, ULONG_MAX },
 	{ "dump=0xffffffff",			KML_CMD_DUMP, ULONG_MAX },
 	{ "dump=4294967295",			KML_CMD_DUMP, ULONG_MAX },
 #endif
 };
 
 /* Longest list of struct bad_commands, and a NULL. */
-#define BAD_TEXTS	32
+#define BAD_TEXTS	48
 
 struct bad_commands {
 	const char *name;
@@ -71,7 +76,8 @@ static const struct bad_commands bad[] = {
 	} },
 	{ "something is missing", {
 		"scan=", "scan=\n", "stack=", "stack=\n", "dump=", "dump=\n",
-		"scan=o", "scan=of", "stack=o", "cle", "of",
+		"scan=o", "scan=of", "stack=o", "cle", "of", "clear=",
+		"clear=\n",
 	} },
 	{ "something is too much", {
 		"scan\n\n", "scan\x20\n", " scan", "scan ", "\nscan",
@@ -82,9 +88,11 @@ static const struct bad_commands bad[] = {
 		"dump=1 ", "dump=1,2", "dump==1", "dump=1\nclear",
 	} },
 	{ "argument of another word", {
-		"off=1", "off=on", "off=", "clear=", "clear=on", "stack=1",
+		"off=1", "off=on", "off=", "clear=off", "clear=on", "stack=1",
 		"stack=0", "dump=on", "dump=off", "xscan=5", "scan_=5",
 		"sca=5", "xdump=1", "dumps=1", "scan=dump=1", "5=scan",
+		"clear1", "xclear=1", "clears=1", "clea=1", "clear=clear=1",
+		"clear =1",
 	} },
 	{ "no number", {
 		"scan=-1", "scan=+1", "scan=-", "scan=+", "scan=1.5",
@@ -93,7 +101,8 @@ static const struct bad_commands bad[] = {
 		"scan=0x+1", "dump=-1", "dump=+1", "dump=+0x1000", "dump=0x",
 		"dump=0xg", "dump=08", "dump=0x12 34", "dump=0x0x1",
 		"dump=ffff000000c13860", "dump=deadbeef", "dump=x",
-		"dump=(null)",
+		"dump=(null)", "clear=-1", "clear=+1", "clear=0x", "clear=08",
+		"clear=x", "clear=1,2", "clear= 1", "clear=1 ", "clear=1\n\n",
 	} },
 	{ "too large", {
 		"scan=4294967296", "scan=0x100000000",
@@ -103,6 +112,7 @@ static const struct bad_commands bad[] = {
 		"dump=18446744073709551616", "dump=0x10000000000000000",
 		"dump=02000000000000000000000", "dump=0xffffffffffffffffff",
 		"dump=99999999999999999999999999999999999999999999999999",
+		"clear=18446744073709551616", "clear=0x10000000000000000",
 	} },
 	{ "binary", {
 		"\x01", "\x7f", "\x80", "\xff", "\xff\xfe", "scan\xff",
@@ -147,7 +157,7 @@ static void expect_good(struct kunit *test, const char *text, size_t len,
 	KUNIT_EXPECT_EQ(test, got.id, want->id);
 	if (want->id == KML_CMD_SCAN_PERIOD)
 		KUNIT_EXPECT_EQ(test, got.secs, want->value);
-	if (want->id == KML_CMD_DUMP)
+	if (want->id == KML_CMD_DUMP || want->id == KML_CMD_CLEAR_AT)
 		KUNIT_EXPECT_EQ(test, got.addr, want->value);
 }
 
@@ -212,7 +222,8 @@ static void command_nul(struct kunit *test)
 
 static bool has_number(const struct command *cmd)
 {
-	return cmd->id == KML_CMD_SCAN_PERIOD || cmd->id == KML_CMD_DUMP;
+	return cmd->id == KML_CMD_SCAN_PERIOD || cmd->id == KML_CMD_DUMP ||
+	       cmd->id == KML_CMD_CLEAR_AT;
 }
 
 /* Any beginning of the word, and any byte in any place of it. */
