@@ -162,9 +162,11 @@ DEFINE_SHOW_ATTRIBUTE(stats);
 
 static int __init kml_late_init(void)
 {
+	struct dentry *info = debugfs_create_dir("kmemleak_info", NULL);
+
 	debugfs_create_file("kmemleak", 0600, NULL, NULL, &control_fops);
-	debugfs_create_file("stats", 0400, debugfs_create_dir("kmemleak_info", NULL),
-			    NULL, &stats_fops);
+	debugfs_create_file("stats", 0400, info, NULL, &stats_fops);
+	debugfs_create_file("groups", 0400, info, NULL, &kml_groups_fops);
 	if (!kml_tracking()) {
 		pr_info("Kernel memory leak detector disabled\n");
 		return 0;

@@ -56,14 +56,21 @@ static void print_bytes(struct seq_file *seq, const void *bytes, size_t len)
 			       REPORT_ROW, 1, bytes, len, true);
 }
 
-static void print_frames(struct seq_file *seq, const struct kml_object *obj)
+/**
+ * kml_print_frames() - print the frames of a trace, one a line
+ * @seq: where to, or NULL for the log
+ * @trace: the trace
+ *
+ * Context: Process context; may sleep.
+ */
+void kml_print_frames(struct seq_file *seq, depot_stack_handle_t trace)
 {
 	char symbol[KSYM_SYMBOL_LEN];
 	unsigned long *entries;
 	unsigned int i, nr;
 	u32 epoch;
 
-	nr = kml_trace_fetch(READ_ONCE(obj->trace), &entries, &epoch);
+	nr = kml_trace_fetch(trace, &entries, &epoch);
 	for (i = 0; i < nr; i++) {
 		kml_symbol(entries[i], epoch, symbol);
 		seq_or_log(seq, "    %s\n", symbol);
@@ -102,19 +109,8 @@ int kml_report(struct seq_file *seq, struct kml_object *obj)
 		seq_or_log(seq, "  hex dump (first %zu bytes):\n", len);
 	print_bytes(seq, bytes, len);
 	seq_or_log(seq, "  backtrace (crc %x):\n", obj->crc);
-	print_frames(seq, obj);
+	kml_print_frames(seq, READ_ONCE(obj->trace));
 	return 0;
-}
-
-/**
- * kml_report_to_log() - print the record of a leaked object to the log
- * @obj: a pinned object
- *
- * Context: Process context; may sleep.
- */
-void kml_report_to_log(struct kml_object *obj)
-{
-	kml_report(NULL, obj);
 }
 
 static const char *colour_of(const struct kml_object *obj)
@@ -159,5 +155,5 @@ void kml_describe(struct kml_object *obj)
 		flags & KML_REPORTED ? " reported" : "",
 		hlist_empty(&obj->areas) ? "" : " scan-areas");
 	pr_warn("  backtrace (crc %x):\n", obj->crc);
-	print_frames(NULL, obj);
+	kml_print_frames(NULL, READ_ONCE(obj->trace));
 }

@@ -135,6 +135,8 @@ static void decide(kml_print_t print)
 	unsigned long new;
 
 	new = kml_sum_matches(match_verdict, decide_one, &verdict);
+	if (print)
+		print(NULL);
 	scan.leaks = verdict.leaks;
 	WRITE_ONCE(scan.stats.leaks_ever, scan.stats.leaks_ever + new);
 	if (new)
@@ -177,7 +179,8 @@ static void note_stats(const struct kml_confirmation *conf, ktime_t begin)
 
 /**
  * kml_scan() - find out what is leaked now
- * @print: called for each leak that was not reported before, or NULL
+ * @print: called for each leak that was not reported before, and then once with
+ *	NULL; or NULL
  *
  * Context: Process context; may sleep. Takes kml_scan_mutex.
  * Return: 0; -EINTR on a signal, or when the scan thread is to stop; -EPERM if

@@ -32,7 +32,7 @@ module_param(verbose, bool, 0600);
  */
 int kml_scan_now(void)
 {
-	return kml_scan(READ_ONCE(verbose) ? kml_report_to_log : NULL);
+	return kml_scan(READ_ONCE(verbose) ? kml_log_leak : NULL);
 }
 
 /* Returns false when the thread is to stop. */

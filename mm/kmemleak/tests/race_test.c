@@ -381,15 +381,18 @@ static int race_work(void *data)
 /* Something was reported that no test has lost: is it one of ours? */
 static void race_reported(struct kml_object *obj)
 {
-	depot_stack_handle_t trace = READ_ONCE(obj->trace);
+	depot_stack_handle_t trace;
 
+	if (!obj)
+		return;
+	trace = READ_ONCE(obj->trace);
 	if (!kml_trace_has(trace, race_alloc_cache) &&
 	    !kml_trace_has(trace, race_alloc_kmalloc) &&
 	    !kml_trace_has(trace, race_annotate) &&
 	    (obj->space != KML_PERCPU || !kml_trace_has(trace, race_alloc_percpu)))
 		return;
 	atomic_inc(&race_leaks);
-	kml_report_to_log(obj);
+	kml_report(NULL, obj);
 }
 
 static int race_scan(void *data)
