@@ -167,6 +167,7 @@ static int __init kml_late_init(void)
 	debugfs_create_file("kmemleak", 0600, NULL, NULL, &control_fops);
 	debugfs_create_file("stats", 0400, info, NULL, &stats_fops);
 	debugfs_create_file("groups", 0400, info, NULL, &kml_groups_fops);
+	debugfs_create_file("leaks.json", 0400, info, NULL, &kml_json_fops);
 	if (!kml_tracking()) {
 		pr_info("Kernel memory leak detector disabled\n");
 		return 0;

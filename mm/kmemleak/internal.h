@@ -6,7 +6,7 @@
  * list: state.c, pool.c, trace.c, object.c, block.c, slot.c, modtext.c,
  * names.c, unknown.c, track.c, hooks.c (the only door for the rest of the kernel),
  * stacks.c, roots.c, vmap.c, refs.c, mark.c, confirm.c, scan.c, report.c,
- * leaks.c, tally.c, groups.c, thread.c, command.c, stats.c,
+ * leaks.c, tally.c, groups.c, kind.c, json.c, thread.c, command.c, stats.c,
  * debugfs.c. Two interfaces below are called from the right: a struct
  * kml_root_visitor, and kml_scan()'s leak printer.
  *
@@ -601,6 +601,30 @@ extern const struct file_operations kml_groups_fops;
 void kml_show_group(struct seq_file *seq, const struct kml_share *group,
 		    unsigned long when);
 void kml_log_leak(struct kml_object *obj);
+
+/* ---- kind.c: what kind of memory an object is ---- */
+
+/* Room for the name of a cache, in bytes. */
+#define KML_CACHE_NAME_LEN	64
+
+/**
+ * struct kml_kind - kind of an object
+ * @name: slab, page, vmalloc, percpu, boot or other
+ * @cache: the beginning of the cache's name, empty if it has none
+ */
+struct kml_kind {
+	const char *name;
+	char cache[KML_CACHE_NAME_LEN];
+};
+
+int kml_kind_of(struct kml_object *obj, struct kml_kind *kind);
+
+/* ---- json.c: leaks in JSON ---- */
+
+extern const struct file_operations kml_json_fops;
+
+void kml_json_string(struct seq_file *seq, const char *text, size_t len);
+int kml_json_leak(struct seq_file *seq, struct kml_object *obj);
 
 /* ---- thread.c: when to scan ---- */
 
