@@ -71,6 +71,12 @@ pack()
 		for file in init bench demo tests; do
 			echo "file /$file $top/initramfs/$file 755 0 0"
 		done
+		if [ $purpose = selftests ] && [ -d "$jq" ]; then
+			echo "file /usr/bin/jq $jq/jq 755 0 0"
+			for library in "$jq"/*.so*; do
+				echo "file /lib/${library##*/} $library 755 0 0"
+			done
+		fi
 		echo "file /usr/bin/timeout $top/initramfs/timeout 755 0 0"
 		entries "$modules/lib/modules" /lib/modules
 		entries "$installed" /kselftest

@@ -13,6 +13,7 @@ linux=$build/linux-$kver
 pristine=$build/pristine-$kver
 logs=$build/logs
 busybox=$build/busybox-arm64
+jq=$build/jq-arm64
 jobs=$(nproc)
 
 # Without these a user's settings would reach our kernels.

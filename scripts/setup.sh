@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # setup.sh run|test: everything that is needed before a kernel can be built:
-# Debian's packages, BusyBox for the guest, the kernel source as it is and with
+# Debian's packages, BusyBox and jq for the guest, the kernel source as it is and with
 # the overlay.
 
 set -eu
@@ -43,17 +43,36 @@ apt_arm64()
 		-o Dir::Cache="$apt/cache" "$@"
 }
 
-fetch_busybox()
+unpack_arm64()	# PACKAGE...: into a directory of their own
 {
 	apt=$build/apt-arm64
 	rm -rf "$apt"
 	mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial" "$apt/deb"
 	: > "$apt/status"
 	apt_arm64 update
-	(cd "$apt/deb" && apt_arm64 download busybox-static)
-	dpkg-deb -x "$apt"/deb/busybox-static_*_arm64.deb "$apt/root"
+	(cd "$apt/deb" && apt_arm64 download "$@")
+	for deb in "$apt"/deb/*.deb; do
+		dpkg-deb -x "$deb" "$apt/root"
+	done
+}
+
+fetch_busybox()
+{
+	unpack_arm64 busybox-static
 	cp "$apt/root/bin/busybox" "$busybox.tmp"
 	mv "$busybox.tmp" "$busybox"
+	rm -rf "$apt"
+}
+
+# With the libraries that it needs, of which those of the compiler are installed.
+fetch_jq()
+{
+	unpack_arm64 jq libjq1 libonig5
+	rm -rf "$jq" "$jq.tmp"
+	mkdir "$jq.tmp"
+	cp "$apt/root/usr/bin/jq" "$apt"/root/usr/lib/aarch64-linux-gnu/lib*.so.? "$jq.tmp"
+	(cd /usr/aarch64-linux-gnu/lib && cp ld-linux-aarch64.so.1 libc.so.6 libm.so.6 "$jq.tmp")
+	mv "$jq.tmp" "$jq"
 	rm -rf "$apt"
 }
 
@@ -93,6 +112,8 @@ fi
 
 [ -f "$busybox" ] ||
 	step busybox "fetch BusyBox for arm64 from Debian's busybox-static" fetch_busybox
+[ "$1" != test ] || [ -d "$jq" ] ||
+	step jq "fetch jq for arm64 from Debian" fetch_jq
 
 source_version=$(dpkg-query -W -f '${Version}' "linux-source-$kver")
 if [ "$(cat "$pristine.version" 2> /dev/null)" != "$source_version" ]; then
