@@ -4,11 +4,12 @@
  *
  * Data flows one way, and a file calls only what stands before it in this
  * list: state.c, pool.c, trace.c, object.c, block.c, slot.c, modtext.c,
- * names.c, unknown.c, track.c, hooks.c (the only door for the rest of the kernel),
- * stacks.c, roots.c, vmap.c, refs.c, mark.c, confirm.c, scan.c, report.c,
- * leaks.c, tally.c, groups.c, kind.c, json.c, thread.c, command.c, stats.c,
- * debugfs.c. Two interfaces below are called from the right: a struct
- * kml_root_visitor, and kml_scan()'s leak printer.
+ * names.c, unknown.c, track.c, hooks.c (the only door for the rest of the
+ * kernel), stacks.c, roots.c, vmap.c, content.c, refs.c, mark.c, confirm.c,
+ * scan.c, kind.c, report.c, leaks.c, tally.c, groups.c, json.c, thread.c,
+ * command.c, stats.c, debugfs.c. Interfaces below that are called from the
+ * right: a struct kml_root_visitor, visitors of an object's content, and
+ * kml_scan()'s leak printer.
  *
  * Lock order, outermost first:
  *
@@ -446,6 +447,37 @@ struct vmap_area;
 bool kml_is_vmap_block(const struct kml_block *block);
 int kml_read_vmap_area(unsigned long addr, struct vmap_area *area);
 void __init kml_vmap_init(void);
+
+/* ---- content.c: words of objects that may be references ---- */
+
+/**
+ * struct kml_words - a copy of some words of an object
+ * @words: the copy
+ * @nr: how many
+ * @offset: where they stand in the object, in bytes
+ * @cpu: whose copy of a per-CPU object that is, else 0
+ */
+struct kml_words {
+	const unsigned long *words;
+	size_t nr;
+	size_t offset;
+	unsigned int cpu;
+};
+
+/* What to do with words; non-zero stops. */
+typedef int (*kml_visit_words_t)(const struct kml_words *words, void *arg);
+
+/* The same with a piece of an object, wherever its content is. */
+typedef int (*kml_visit_piece_t)(struct kml_object *obj, unsigned int cpu,
+				 size_t offset, size_t size, void *arg);
+
+int kml_visit_pieces(struct kml_object *obj, kml_visit_piece_t visit,
+		     void *arg);
+int kml_copy_piece(struct kml_object *obj, unsigned int cpu, size_t offset,
+		   size_t size, kml_visit_words_t visit, void *arg);
+int kml_visit_words(struct kml_object *obj, kml_visit_words_t visit, void *arg);
+int kml_visit_slot_words(struct kml_block *block, unsigned int index,
+			 kml_visit_words_t visit, void *arg);
 
 /* ---- mark.c: mark passes; refs.h has what words refer to ---- */
 

@@ -17,12 +17,10 @@
 #include <linux/bitmap.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
-#include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task_stack.h>
 #include <linux/uaccess.h>
-#include <linux/vmalloc.h>
 
 #include "refs.h"
 
@@ -133,13 +131,14 @@ static void mark_range(unsigned long start, unsigned long end,
 	kml_mark_in_place((const unsigned long *)start, nr, holder);
 }
 
-static void mark_copy(const unsigned long *words, size_t len,
-		      const struct kml_holder *holder)
+/* A copy of words of the holder @arg. */
+static int scan_copy(const struct kml_words *words, void *arg)
 {
-	WRITE_ONCE(marking.words, marking.words + len / sizeof(long));
+	WRITE_ONCE(marking.words, marking.words + words->nr);
 	begin_reading();
-	kml_mark_words(words, len / sizeof(long), holder);
+	kml_mark_words(words->words, words->nr, arg);
 	end_reading();
+	return scan_breathe();
 }
 
 /* Memory that stays what it is, if it is there. */
@@ -221,33 +220,8 @@ static int scan_task_stack(const void *stack, const void *live,
 
 /* ---- Objects of their own ---- */
 
-/* A chunk at a time, for which a free waits. */
-static int scan_copies(struct kml_object *obj, unsigned int cpu, size_t offset,
-		       size_t size, const struct kml_holder *self)
-{
-	unsigned long *buf = kml_scan_buffer();
-	unsigned long begin = obj->start + offset;
-	unsigned long addr = ALIGN(begin, sizeof(long));
-	unsigned long last = ALIGN_DOWN(begin + size, sizeof(long));
-	int ret = 0;
-
-	while (addr < last && !ret) {
-		size_t len = kml_chunk_len(addr, last - addr);
-
-		ret = kml_read(obj, cpu, addr - obj->start, buf, len);
-		if (ret == -ENOENT)
-			break;
-		if (!ret)
-			mark_copy(buf, len, self);
-		addr += len;
-		ret = scan_breathe();
-	}
-	return ret;
-}
-
-/* Scan a piece of an object, or return what stops the scan of it. */
 static int scan_piece(struct kml_object *obj, unsigned int cpu, size_t offset,
-		      size_t size)
+		      size_t size, void *arg)
 {
 	struct kml_holder self = { .space = obj->space, .addr = obj->start };
 	unsigned long content = (unsigned long)kml_content(obj, cpu);
@@ -255,96 +229,35 @@ static int scan_piece(struct kml_object *obj, unsigned int cpu, size_t offset,
 	if (!content)
 		return 0;
 	if (!kml_stays(content))
-		return scan_copies(obj, cpu, offset, size, &self);
+		return kml_copy_piece(obj, cpu, offset, size, scan_copy, &self);
 	return scan_in_place(content + offset, content + offset + size, &self);
-}
-
-static void scan_areas(struct kml_object *obj)
-{
-	struct kml_area *area;
-
-	/* Areas are only ever added, and stay for as long as the object does. */
-	hlist_for_each_entry_rcu(area, &obj->areas, node, true) {
-		if (scan_piece(obj, 0, area->start - obj->start, area->size))
-			break;
-	}
 }
 
 static void scan_object(struct kml_object *obj)
 {
-	u8 flags = READ_ONCE(obj->flags);
-	unsigned int cpu;
-
-	if (flags & (KML_NO_SCAN | KML_STACK) || !READ_ONCE(obj->alive))
-		return;
-	if (obj->space == KML_PERCPU) {
-		for_each_possible_cpu(cpu) {
-			if (scan_piece(obj, cpu, 0, obj->size))
-				break;
-		}
-	} else if (hlist_empty(&obj->areas) || flags & KML_FULL_SCAN) {
-		scan_piece(obj, 0, 0, obj->size);
-	} else {
-		scan_areas(obj);
-	}
+	kml_visit_pieces(obj, scan_piece, NULL);
 }
 
 /* ---- Objects in slots ---- */
 
-/* One CPU's copy of a per-CPU object. */
-static void scan_percpu_copy(struct kml_block *block, unsigned int index,
-			     unsigned int cpu)
-{
-	unsigned long *buf = kml_scan_buffer();
-	size_t size = ALIGN_DOWN(kml_slot_size(block, index), sizeof(long));
-	struct kml_holder self = {
-		.space = KML_PERCPU,
-		.addr = kml_slot_start(block, index),
-	};
-
-	if (!kml_slot_read(block, index, cpu, 0, buf, size))
-		mark_copy(buf, size, &self);
-}
-
-static void scan_percpu_slot(struct kml_block *block, unsigned int index)
-{
-	struct kml_slot *slot = &block->slots[index];
-	unsigned int cpu;
-
-	kml_slot_grow_old(slot, READ_ONCE(slot->meta));
-	for_each_possible_cpu(cpu)
-		scan_percpu_copy(block, index, cpu);
-	scan_breathe();
-}
-
-/* Some of what a vmap_area holds are no references. */
-static void scan_vmap_slot(struct kml_block *block, unsigned int index)
+static void scan_special_slot(struct kml_block *block, unsigned int index)
 {
 	struct kml_holder self = {
-		.space = KML_VIRT,
+		.space = block->space,
 		.addr = kml_slot_start(block, index),
 	};
 	struct kml_slot *slot = &block->slots[index];
-	struct vmap_area area;
 
 	kml_slot_grow_old(slot, READ_ONCE(slot->meta));
-	if (!kml_read_vmap_area(self.addr, &area))
-		mark_copy((const unsigned long *)&area, sizeof(area), &self);
+	kml_visit_slot_words(block, index, scan_copy, &self);
 }
 
 /* Objects of a block that is not a slab like others. */
 static void scan_special_slots(struct kml_block *block, unsigned int first,
 			       unsigned long bits)
 {
-	while (bits) {
-		unsigned int index = first + __ffs(bits);
-
-		bits &= bits - 1;
-		if (block->space == KML_PERCPU)
-			scan_percpu_slot(block, index);
-		else
-			scan_vmap_slot(block, index);
-	}
+	for (; bits; bits &= bits - 1)
+		scan_special_slot(block, first + __ffs(bits));
 }
 
 /* Up to a word of objects of a slab is scanned in one go. */
