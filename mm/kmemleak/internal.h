@@ -6,10 +6,10 @@
  * list: state.c, pool.c, trace.c, object.c, block.c, slot.c, modtext.c,
  * names.c, unknown.c, track.c, hooks.c (the only door for the rest of the
  * kernel), stacks.c, roots.c, vmap.c, content.c, refs.c, mark.c, confirm.c,
- * scan.c, kind.c, report.c, leaks.c, tally.c, groups.c, json.c, thread.c,
- * command.c, stats.c, debugfs.c. Interfaces below that are called from the
- * right: a struct kml_root_visitor, visitors of an object's content, and
- * kml_scan()'s leak printer.
+ * lead.c, scan.c, kind.c, report.c, leaks.c, tally.c, groups.c, json.c,
+ * thread.c, command.c, stats.c, debugfs.c. Interfaces below that are called
+ * from the right: a struct kml_root_visitor, visitors of an object's content,
+ * and kml_scan()'s leak printer.
  *
  * Lock order, outermost first:
  *
@@ -144,6 +144,7 @@ struct kml_area {
  * @node: place in the tree; kml_tree.lock
  * @rcu: to free it once no scanner can see it
  * @gray_next: next object to scan; kml_scan_mutex
+ * @lead: what the search for leads has found so far; kml_scan_mutex, pinned
  * @start: first address, untagged; fixed from insertion on
  * @size: length in bytes; fixed from insertion on
  * @surplus: address of the object that references beyond @min_count are
@@ -161,7 +162,7 @@ struct kml_area {
  * @queued: last mark pass that queued it for scanning; kml_scan_mutex
  * @count: references found in @pass; kml_scan_mutex
  * @crc: of its content when it was last a suspect; kml_scan_mutex
- * @held_by: of a leak, which one leads to it
+ * @held_by: start of the leak that leads to it, 0 if direct; kml_scan_mutex
  * @unref_scans: scans in a row that found it unreferenced and unchanged;
  *	kml_scan_mutex
  * @grace: up to this kml_scan_seq it counts as referenced
@@ -176,7 +177,10 @@ struct kml_object {
 	struct rb_node node;
 	union {
 		struct rcu_head rcu;
-		struct kml_object *gray_next;
+		struct {
+			struct kml_object *gray_next;
+			unsigned long lead;
+		};
 	};
 	unsigned long start;
 	size_t size;
@@ -192,7 +196,7 @@ struct kml_object {
 	u32 queued;
 	u32 count;
 	u32 crc;
-	unsigned long held_by;	/* start of the leak that leads to it, 0 if direct; kml_scan_mutex */
+	unsigned long held_by;
 	u32 unref_scans;
 	u32 grace;
 	pid_t pid;
@@ -512,6 +516,10 @@ struct kml_confirmation {
 };
 
 int kml_confirm(struct kml_confirmation *conf);
+
+/* ---- lead.c: which leaks lead to which ---- */
+
+int kml_lead(void);
 
 /* ---- scan.c: from the begin to the verdict ---- */
 

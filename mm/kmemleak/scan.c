@@ -38,6 +38,8 @@ static struct {
 	struct rcu_gp_oldstate closed_when;
 	/* Leaks of the last scan that came to an end. */
 	unsigned long leaks;
+	/* So many leaks were there when it was last asked who leads to whom. */
+	unsigned long led;
 	struct kml_scan_stats stats;
 } scan;
 
@@ -91,21 +93,40 @@ static bool match_verdict(const struct kml_object *obj, void *arg)
 	return kml_is_suspect(obj) || obj->unref_scans || kml_is_leak(obj, NULL);
 }
 
+/**
+ * struct verdict - what a scan decides by, and what it has decided
+ * @min_scans: scans that have to agree
+ * @leaks: how many there are
+ * @new: how many of these were not reported before
+ * @changed: others are leaks than before
+ */
 struct verdict {
 	unsigned int min_scans;
 	unsigned long leaks;
-	kml_print_t print;
+	unsigned long new;
+	bool changed;
 };
 
-/* Returns 1 for a leak that is reported for the first time. */
+static void set_leak(struct kml_object *obj, bool leak, struct verdict *verdict)
+{
+	if (kml_is_leak(obj, NULL) == leak)
+		return;
+	verdict->changed = true;
+	/* Not what led to it when it was one before. */
+	obj->held_by = 0;
+	if (leak)
+		kml_set_flags(obj, KML_LEAK, 0);
+	else
+		kml_set_flags(obj, 0, KML_LEAK);
+}
+
 static unsigned long decide_one(struct kml_object *obj, void *arg)
 {
 	struct verdict *verdict = arg;
-	bool new;
 
 	if (!kml_is_suspect(obj)) {
 		obj->unref_scans = 0;
-		kml_set_flags(obj, 0, KML_LEAK);
+		set_leak(obj, false, verdict);
 		return 0;
 	}
 
@@ -113,16 +134,42 @@ static unsigned long decide_one(struct kml_object *obj, void *arg)
 	if (obj->unref_scans < U32_MAX)
 		obj->unref_scans++;
 	if (obj->unref_scans < verdict->min_scans) {
-		kml_set_flags(obj, 0, KML_LEAK);
+		set_leak(obj, false, verdict);
 		return 0;
 	}
 
+	set_leak(obj, true, verdict);
 	verdict->leaks++;
-	new = !(READ_ONCE(obj->flags) & KML_REPORTED);
-	kml_set_flags(obj, KML_LEAK | KML_REPORTED, 0);
-	if (new && verdict->print)
-		verdict->print(obj);
-	return new;
+	verdict->new += !(READ_ONCE(obj->flags) & KML_REPORTED);
+	return 1;
+}
+
+/*
+ * The content of a leak does not change as long as it is one. So who leads to
+ * whom need not be asked again while all leaks are the same.
+ */
+static void lead(const struct verdict *verdict)
+{
+	if (!verdict->changed && verdict->leaks == scan.led)
+		return;
+	/* If it is stopped, what is not known is taken for direct. */
+	scan.led = verdict->leaks && kml_lead() ? ULONG_MAX : verdict->leaks;
+}
+
+static bool match_new(const struct kml_object *obj, void *arg)
+{
+	return kml_is_leak(obj, NULL) &&
+	       !(READ_ONCE(obj->flags) & KML_REPORTED);
+}
+
+static unsigned long report_new(struct kml_object *obj, void *arg)
+{
+	kml_print_t *print = arg;
+
+	kml_set_flags(obj, KML_REPORTED, 0);
+	if (*print)
+		(*print)(obj);
+	return 1;
 }
 
 static void decide(kml_print_t print)
@@ -130,18 +177,19 @@ static void decide(kml_print_t print)
 	unsigned int min_scans = READ_ONCE(min_unref_scans);
 	struct verdict verdict = {
 		.min_scans = min_scans > 1 ? min_scans + 1 : 1,
-		.print = print,
 	};
-	unsigned long new;
 
-	new = kml_sum_matches(match_verdict, decide_one, &verdict);
+	kml_sum_matches(match_verdict, decide_one, &verdict);
+	scan.leaks = verdict.leaks;
+	lead(&verdict);
+	if (!verdict.new)
+		return;
+	kml_sum_matches(match_new, report_new, &print);
 	if (print)
 		print(NULL);
-	scan.leaks = verdict.leaks;
-	WRITE_ONCE(scan.stats.leaks_ever, scan.stats.leaks_ever + new);
-	if (new)
-		pr_info("%lu new suspected memory leaks (see /sys/kernel/debug/kmemleak)\n",
-			new);
+	WRITE_ONCE(scan.stats.leaks_ever, scan.stats.leaks_ever + verdict.new);
+	pr_info("%lu new suspected memory leaks (see /sys/kernel/debug/kmemleak)\n",
+		verdict.new);
 }
 
 static int scan_all(kml_print_t print, struct kml_confirmation *conf)
