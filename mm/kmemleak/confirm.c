@@ -124,13 +124,10 @@ static bool match_suspect(const struct kml_object *obj, void *arg)
 /* References to a vm_struct may count for its area. */
 static void aim_at_vm_struct(unsigned long start)
 {
-	struct vmap_area *va = find_vmap_area(start);
-	const struct vm_struct *vm;
+	unsigned long vm = kml_vm_struct_of(start);
 
-	/* It may be freed meanwhile, and then hold anything. */
-	if (va && !kml_read_memory(&vm, &va->vm, sizeof(vm)) && vm)
-		kml_aim_at(KML_VIRT, (unsigned long)kasan_reset_tag(vm),
-			   sizeof(*vm));
+	if (vm)
+		kml_aim_at(KML_VIRT, vm, sizeof(struct vm_struct));
 }
 
 static unsigned long aim_at_object(struct kml_object *obj, void *arg)

@@ -392,8 +392,37 @@ void kml_symbol(unsigned long addr, u32 epoch, char *buf);
 
 /* ---- unknown.c: blocks whose metadata could not be had ---- */
 
-/* What to do with a range of memory; non-zero stops. */
-typedef int (*kml_visit_t)(const void *start, const void *end);
+/**
+ * enum kml_root_kind - what root memory is
+ * @KML_ROOT_PERCPU: static per-CPU variables of one CPU
+ * @KML_ROOT_UNKNOWN: a page near a block whose metadata could not be had
+ * @KML_ROOT_RUNNING: taken down of what runs on a CPU: registers, end of a stack
+ * @KML_ROOT_STACK: a task's stack
+ */
+enum kml_root_kind {
+	KML_ROOT_PERCPU,
+	KML_ROOT_UNKNOWN,
+	KML_ROOT_RUNNING,
+	KML_ROOT_STACK,
+};
+
+/**
+ * struct kml_root - what a range of root memory is
+ * @kind: that
+ * @cpu: whose, for KML_ROOT_PERCPU and KML_ROOT_RUNNING
+ * @task: whose, pinned, for KML_ROOT_STACK
+ * @at: where it stands, if what is visited is a copy, else NULL
+ */
+struct kml_root {
+	enum kml_root_kind kind;
+	unsigned int cpu;
+	struct task_struct *task;
+	const void *at;
+};
+
+/* What to do with a range of root memory; non-zero stops. */
+typedef int (*kml_visit_t)(const void *start, const void *end,
+			   const struct kml_root *root);
 
 void __init kml_unknown_init(void);
 void kml_unknown_add(enum kml_space space, unsigned long start, size_t size);
@@ -421,7 +450,7 @@ void kml_set_trace(unsigned long addr, depot_stack_handle_t trace);
 
 /* The same for a task's stack, of which the part from @live on is in use. */
 typedef int (*kml_visit_stack_t)(const void *stack, const void *live,
-				 const void *end);
+				 const void *end, const struct kml_root *root);
 
 /* The same for struct pages, of neighbouring page frames. */
 typedef int (*kml_visit_pages_t)(struct page *first, struct page *end);
@@ -450,6 +479,7 @@ struct vmap_area;
 
 bool kml_is_vmap_block(const struct kml_block *block);
 int kml_read_vmap_area(unsigned long addr, struct vmap_area *area);
+unsigned long kml_vm_struct_of(unsigned long start);
 void __init kml_vmap_init(void);
 
 /* ---- content.c: words of objects that may be references ---- */

@@ -161,7 +161,8 @@ static int scan_in_place(unsigned long start, unsigned long end,
 	return ret;
 }
 
-static int scan_memory(const void *start, const void *end)
+static int scan_memory(const void *start, const void *end,
+		       const struct kml_root *root)
 {
 	static const struct kml_holder nobody;
 
@@ -200,7 +201,7 @@ static int scan_pages(struct page *first, struct page *end)
 }
 
 static int scan_task_stack(const void *stack, const void *live,
-			   const void *end)
+			   const void *end, const struct kml_root *root)
 {
 	struct kml_object *obj;
 
@@ -215,7 +216,7 @@ static int scan_task_stack(const void *stack, const void *live,
 	/* The scan's own frames hold addresses of whatever it looks at. */
 	if (marking.frame >= stack && marking.frame < end)
 		live = marking.frame;
-	return scan_memory(live, end);
+	return scan_memory(live, end, root);
 }
 
 /* ---- Objects of their own ---- */

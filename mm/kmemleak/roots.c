@@ -41,10 +41,12 @@ static int visit_percpu(kml_visit_t visit)
 		return 0;
 
 	for_each_possible_cpu(cpu) {
+		struct kml_root root = { .kind = KML_ROOT_PERCPU, .cpu = cpu };
 		const void *start;
 
 		start = per_cpu_ptr((void __percpu *)__per_cpu_start, cpu);
-		ret = visit(start, start + (__per_cpu_end - __per_cpu_start));
+		ret = visit(start, start + (__per_cpu_end - __per_cpu_start),
+			    &root);
 		if (ret)
 			break;
 	}

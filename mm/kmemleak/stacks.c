@@ -153,11 +153,12 @@ static int visit_live_stacks(kml_visit_t visit)
 	on_each_cpu(take_live_stack, NULL, 1);
 #endif
 	for_each_possible_cpu(cpu) {
+		struct kml_root root = { .kind = KML_ROOT_RUNNING, .cpu = cpu };
 		struct live_stack *live = per_cpu(live_stack, cpu);
 
 		/* The scan's own stack is no root as far as that. */
 		if (live && live->task != current && !ret)
-			ret = visit(live->words, live->words + live->nr);
+			ret = visit(live->words, live->words + live->nr, &root);
 	}
 	return ret;
 }
@@ -209,10 +210,11 @@ static const void *live_part(struct task_struct *task, const void *stack)
 static int visit_live_part(struct task_struct *task, const void *stack,
 			   const struct kml_root_visitor *visitor)
 {
+	struct kml_root root = { .kind = KML_ROOT_STACK, .task = task };
 	const void *live = live_part(task, stack);
 	const void *end = end_of_stack_in_use(task, stack);
 
-	return visitor->task_stack(stack, min(live, end), end);
+	return visitor->task_stack(stack, min(live, end), end, &root);
 }
 
 #ifdef CONFIG_ARM64
@@ -254,18 +256,22 @@ static bool is_among(unsigned long value, const unsigned long *words)
  * and of what else may stand there, leave out what kthread() has in its frame.
  */
 static int visit_inner(const unsigned long *inner, const unsigned long *outer,
-		       kml_visit_t visit)
+		       kml_visit_t visit, struct kml_root *root)
 {
 	const unsigned long *from = inner + 2;
 	size_t i, nr = min_t(size_t, outer - from, SAVED_REGISTERS);
 	unsigned long regs[SAVED_REGISTERS];
+	int ret;
 
 	for (i = 0; i < nr; i++) {
 		regs[i] = READ_ONCE_NOCHECK(from[i]);
 		if (is_among(regs[i], outer + 2))
 			regs[i] = 0;
 	}
-	return visit(regs, regs + nr) ?: visit(from + nr, outer);
+	root->at = from;
+	ret = visit(regs, regs + nr, root);
+	root->at = NULL;
+	return ret ?: visit(from + nr, outer, root);
 }
 
 static int visit_thread(struct task_struct *task, const void *stack,
@@ -274,12 +280,13 @@ static int visit_thread(struct task_struct *task, const void *stack,
 	const unsigned long *last = (void *)task_pt_regs(task)->stackframe;
 	const unsigned long *outer = record_below(last);
 	const unsigned long *inner = outer ? record_below(outer) : NULL;
+	struct kml_root root = { .kind = KML_ROOT_STACK, .task = task };
 	const void *live = live_part(task, stack);
 
 	if (!inner || live >= (const void *)inner)
 		return visit_live_part(task, stack, visitor);
-	return visitor->task_stack(stack, live, inner) ?:
-	       visit_inner(inner, outer, visitor->memory);
+	return visitor->task_stack(stack, live, inner, &root) ?:
+	       visit_inner(inner, outer, visitor->memory, &root);
 }
 
 #else

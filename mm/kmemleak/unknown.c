@@ -123,8 +123,9 @@ unsigned long kml_unknown_blocks(void)
 
 static int visit_page(struct page *page, kml_visit_t visit)
 {
+	static const struct kml_root root = { .kind = KML_ROOT_UNKNOWN };
 	const void *start = kmap_local_page(page);
-	int ret = visit(start, start + PAGE_SIZE);
+	int ret = visit(start, start + PAGE_SIZE, &root);
 
 	kunmap_local(start);
 	return ret;

@@ -66,6 +66,24 @@ int kml_read_vmap_area(unsigned long addr, struct vmap_area *area)
 	return 0;
 }
 
+/**
+ * kml_vm_struct_of() - find what describes a vmalloc area
+ * @start: its first address
+ *
+ * Context: Process context. It may be freed at any time.
+ * Return: the address of the vm_struct, untagged, or 0.
+ */
+unsigned long kml_vm_struct_of(unsigned long start)
+{
+	struct vmap_area *va = find_vmap_area(start);
+	const struct vm_struct *vm;
+
+	/* By now it may hold anything. */
+	if (!va || kml_read_memory(&vm, &va->vm, sizeof(vm)))
+		return 0;
+	return (unsigned long)kasan_reset_tag(vm);
+}
+
 static void __init make_special(struct kml_block *block, void *arg)
 {
 	if (READ_ONCE(block->serves) == kml_special_cache)
