@@ -40,6 +40,8 @@ static int parse_argument(const char *text, struct kml_command *cmd)
 		cmd->id = KML_CMD_DUMP;
 	else if (str_has_prefix(text, "clear=") && !kstrtoul(arg, 0, &cmd->addr))
 		cmd->id = KML_CMD_CLEAR_AT;
+	else if (str_has_prefix(text, "refs=") && !kstrtoul(arg, 0, &cmd->addr))
+		cmd->id = KML_CMD_REFS;
 	else
 		return -EINVAL;
 	return 0;

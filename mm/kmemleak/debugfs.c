@@ -34,23 +34,47 @@ static int control_open(struct inode *inode, struct file *file)
 	return kml_leaks_open(file, &report_ops);
 }
 
-static int describe_at(unsigned long addr)
+static unsigned int interest_in(const struct kml_object *obj)
 {
-	struct kml_object *obj = NULL;
+	return kml_is_leak(obj, NULL) ? 2 : kml_is_counted(obj);
+}
+
+/*
+ * The object at an address, or around it, pinned, or NULL. The values of __percpu
+ * pointers may be addresses of something else as well, of variables as a rule.
+ */
+static struct kml_object *find_object(unsigned long addr)
+{
+	struct kml_object *best = NULL;
 	enum kml_space space;
-	int ret;
 
-	for (space = 0; space < KML_NR_SPACES && !obj; space++)
-		obj = kml_find_any(space, addr);
-	if (!obj)
-		return -EINVAL;
+	for (space = 0; space < KML_NR_SPACES; space++) {
+		struct kml_object *obj = kml_find_judged(space, addr);
 
-	ret = mutex_lock_interruptible(&kml_scan_mutex);
-	if (!ret) {
-		kml_describe(obj);
-		mutex_unlock(&kml_scan_mutex);
+		if (obj && (!best || interest_in(obj) > interest_in(best)))
+			swap(obj, best);
+		if (obj)
+			kml_put(obj);
 	}
-	kml_put(obj);
+	return best;
+}
+
+static int explain(struct kml_command *cmd)
+{
+	struct kml_object *obj;
+	int ret = -EINVAL;
+
+	/* A scan that is waited for would take it for a reference. */
+	cmd->addr = ~cmd->addr;
+	if (mutex_lock_interruptible(&kml_scan_mutex))
+		return -EINTR;
+	obj = find_object(~cmd->addr);
+	if (obj) {
+		ret = cmd->id == KML_CMD_REFS ? kml_refs_to_log(obj) :
+						kml_describe(obj);
+		kml_put(obj);
+	}
+	mutex_unlock(&kml_scan_mutex);
 	return ret;
 }
 
@@ -119,7 +143,8 @@ static int run_command(struct kml_command *cmd)
 		WRITE_ONCE(kml_scan_stacks, cmd->id == KML_CMD_STACK_ON);
 		return 0;
 	case KML_CMD_DUMP:
-		return describe_at(cmd->addr);
+	case KML_CMD_REFS:
+		return explain(cmd);
 	case KML_CMD_CLEAR_AT:
 		return clear_at(cmd);
 	default:

@@ -6,10 +6,10 @@
  * list: state.c, pool.c, trace.c, object.c, block.c, slot.c, modtext.c,
  * names.c, unknown.c, track.c, hooks.c (the only door for the rest of the
  * kernel), stacks.c, roots.c, vmap.c, content.c, refs.c, mark.c, confirm.c,
- * lead.c, scan.c, kind.c, report.c, leaks.c, tally.c, groups.c, json.c,
- * thread.c, command.c, stats.c, debugfs.c. Interfaces below that are called
- * from the right: a struct kml_root_visitor, visitors of an object's content,
- * and kml_scan()'s leak printer.
+ * lead.c, scan.c, kind.c, holders.c, report.c, leaks.c, tally.c, groups.c,
+ * json.c, thread.c, command.c, stats.c, debugfs.c. Interfaces below that are
+ * called from the right: a struct kml_root_visitor, visitors of an object's
+ * content, and kml_scan()'s leak printer.
  *
  * Lock order, outermost first:
  *
@@ -442,6 +442,7 @@ void kml_hand_surplus(unsigned long start, unsigned long target);
 void kml_add_area(unsigned long start, size_t size, gfp_t gfp);
 struct kml_object *kml_find_own(enum kml_space space, unsigned long addr);
 struct kml_object *kml_find_any(enum kml_space space, unsigned long addr);
+struct kml_object *kml_find_judged(enum kml_space space, unsigned long addr);
 struct kml_object *kml_find_exact(enum kml_space space, unsigned long start,
 				  const char *what);
 void kml_set_trace(unsigned long addr, depot_stack_handle_t trace);
@@ -529,7 +530,6 @@ void kml_mark_end(void);
 int kml_mark_all(void);
 int kml_mark_again(void);
 unsigned long kml_words_read(void);
-unsigned int kml_references(const struct kml_object *obj);
 
 /* ---- confirm.c: is a suspect really unreferenced? ---- */
 
@@ -582,11 +582,33 @@ void kml_clear_leaks(void);
 int kml_clear_leak(unsigned long addr);
 bool kml_have_leaks(void);
 
+/* ---- kind.c: what kind of memory an object is ---- */
+
+/* Room for the name of a cache, in bytes. */
+#define KML_CACHE_NAME_LEN	64
+
+/**
+ * struct kml_kind - kind of an object
+ * @name: slab, page, vmalloc, percpu, boot or other
+ * @cache: the beginning of the cache's name, empty if it has none
+ */
+struct kml_kind {
+	const char *name;
+	char cache[KML_CACHE_NAME_LEN];
+};
+
+int kml_kind_of(struct kml_object *obj, struct kml_kind *kind);
+
+/* ---- holders.c: who points at an object ---- */
+
+int kml_print_holders(const struct kml_object *obj);
+int kml_refs_to_log(const struct kml_object *obj);
+
 /* ---- report.c: one printer for files and log ---- */
 
 int kml_report(struct seq_file *seq, struct kml_object *obj);
 void kml_print_frames(struct seq_file *seq, depot_stack_handle_t trace);
-void kml_describe(struct kml_object *obj);
+int kml_describe(struct kml_object *obj);
 
 /* ---- leaks.c: files with one record for each leak ---- */
 
@@ -672,23 +694,6 @@ void kml_show_group(struct seq_file *seq, const struct kml_share *group,
 		    unsigned long when);
 void kml_log_leak(struct kml_object *obj);
 
-/* ---- kind.c: what kind of memory an object is ---- */
-
-/* Room for the name of a cache, in bytes. */
-#define KML_CACHE_NAME_LEN	64
-
-/**
- * struct kml_kind - kind of an object
- * @name: slab, page, vmalloc, percpu, boot or other
- * @cache: the beginning of the cache's name, empty if it has none
- */
-struct kml_kind {
-	const char *name;
-	char cache[KML_CACHE_NAME_LEN];
-};
-
-int kml_kind_of(struct kml_object *obj, struct kml_kind *kind);
-
 /* ---- json.c: leaks in JSON ---- */
 
 extern const struct file_operations kml_json_fops;
@@ -718,6 +723,7 @@ void kml_forget_all(void);
  * @KML_CMD_CLEAR: no longer report what is reported
  * @KML_CMD_OFF: switch the detector off
  * @KML_CMD_DUMP: describe the object at an address
+ * @KML_CMD_REFS: tell who points at the object at an address
  * @KML_CMD_CLEAR_AT: no longer report the leak at an address
  */
 enum kml_command_id {
@@ -730,6 +736,7 @@ enum kml_command_id {
 	KML_CMD_CLEAR,
 	KML_CMD_OFF,
 	KML_CMD_DUMP,
+	KML_CMD_REFS,
 	KML_CMD_CLEAR_AT,
 };
 
@@ -740,7 +747,7 @@ enum kml_command_id {
  * struct kml_command - one parsed command
  * @id: what to do
  * @secs: with KML_CMD_SCAN_PERIOD, the period in seconds
- * @addr: with KML_CMD_DUMP and KML_CMD_CLEAR_AT, the address
+ * @addr: with KML_CMD_DUMP, KML_CMD_REFS and KML_CMD_CLEAR_AT, the address
  */
 struct kml_command {
 	enum kml_command_id id;

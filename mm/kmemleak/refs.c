@@ -605,16 +605,3 @@ bool kml_is_queued(const struct kml_object *obj)
 {
 	return obj->queued == kml_refs.pass;
 }
-
-/**
- * kml_references() - tell how many references the last mark pass found
- * @obj: a pinned object
- *
- * Context: Holder of kml_scan_mutex.
- * Return: the number; counting ends when there are enough.
- */
-unsigned int kml_references(const struct kml_object *obj)
-{
-	lockdep_assert_held(&kml_scan_mutex);
-	return obj->pass == kml_refs.pass ? obj->count : 0;
-}

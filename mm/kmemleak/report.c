@@ -124,13 +124,54 @@ static const char *colour_of(const struct kml_object *obj)
 	return "counted";
 }
 
+static void print_kind(struct kml_object *obj)
+{
+	struct kml_kind kind;
+
+	/* Of physical memory there is nothing else to say. */
+	if (obj->space == KML_PHYS || kml_kind_of(obj, &kind))
+		return;
+	pr_warn("  kind: %s%s%s\n", kind.name, *kind.cache ? ", cache " : "",
+		kind.cache);
+}
+
+/* What scans have found out; they leave out what is ignored. */
+static void print_history(const struct kml_object *obj)
+{
+	/* One that was born during a scan was in use for that scan. */
+	u32 last = max(obj->seen, obj->born);
+
+	if (kml_is_black(obj))
+		return;
+	if (obj->born == kml_scan_seq)
+		pr_warn("  not judged yet: allocated after scan %u began\n",
+			kml_scan_seq);
+	else if (last)
+		pr_warn("  last reachable in scan %u of %u\n", last,
+			kml_scan_seq);
+	else
+		pr_warn("  reachable in none of %u scans\n", kml_scan_seq);
+	pr_warn("  unreferenced in %u scans\n", obj->unref_scans);
+}
+
+static void print_lead(const struct kml_object *obj)
+{
+	if (!kml_is_leak(obj, NULL))
+		return;
+	if (obj->held_by)
+		pr_warn("  indirect leak: 0x%08lx leads to it\n", obj->held_by);
+	else
+		pr_warn("  direct leak\n");
+}
+
 /**
  * kml_describe() - print all that is known of an object to the log
  * @obj: a pinned object
  *
  * Context: Holder of kml_scan_mutex; may sleep.
+ * Return: 0 or an error as of kml_scan_must_stop(), and not all is printed.
  */
-void kml_describe(struct kml_object *obj)
+int kml_describe(struct kml_object *obj)
 {
 	static const char * const spaces[KML_NR_SPACES] = {
 		[KML_VIRT]	= "virtual",
@@ -143,11 +184,10 @@ void kml_describe(struct kml_object *obj)
 	pr_warn("object 0x%08lx (size %zu), %s address:\n", obj->start,
 		obj->size, spaces[obj->space]);
 	print_origin(NULL, obj);
+	print_kind(obj);
 	pr_warn("  colour: %s\n", colour_of(obj));
-	pr_warn("  references: %u found, %d needed\n", kml_references(obj),
-		READ_ONCE(obj->min_count));
-	pr_warn("  last reachable in scan %u of %u\n", obj->seen, kml_scan_seq);
-	pr_warn("  unreferenced in %u scans\n", obj->unref_scans);
+	print_history(obj);
+	print_lead(obj);
 	pr_warn("  flags:%s%s%s%s%s\n",
 		flags & KML_NO_SCAN ? " no-scan" : "",
 		flags & KML_FULL_SCAN ? " full-scan" : "",
@@ -156,4 +196,5 @@ void kml_describe(struct kml_object *obj)
 		hlist_empty(&obj->areas) ? "" : " scan-areas");
 	pr_warn("  backtrace (crc %x):\n", obj->crc);
 	kml_print_frames(NULL, READ_ONCE(obj->trace));
+	return kml_print_holders(obj);
 }

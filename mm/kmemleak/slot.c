@@ -342,6 +342,9 @@ bool kml_slot_promote(struct kml_block *block, unsigned int index, bool young,
 		if (!obj)
 			return false;
 		fill_object(obj, block, index, meta);
+		/* The scan before found it in use, or it was not there yet. */
+		if (!young)
+			obj->seen = READ_ONCE(kml_scan_seq) - 1;
 		if (skip)
 			add_tail_area(obj, skip, gfp);
 		err = kml_insert_promoted(&kml_trees[block->space], obj, slot,

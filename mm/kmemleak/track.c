@@ -259,6 +259,36 @@ struct kml_object *kml_find_any(enum kml_space space, unsigned long addr)
 }
 
 /**
+ * kml_find_judged() - the same, with what scans know of an object
+ * @space: address space
+ * @addr: any address
+ *
+ * Context: Holder of kml_scan_mutex; may sleep.
+ * Return: the object that contains @addr, to be given back with kml_put(), or
+ * NULL.
+ */
+struct kml_object *kml_find_judged(enum kml_space space, unsigned long addr)
+{
+	struct kml_slot_ref ref;
+	struct kml_object *obj;
+	bool old, seen = false;
+
+	lockdep_assert_held(&kml_scan_mutex);
+	rcu_read_lock();
+	old = kml_slot_find(space, addr, &ref) && !kml_slot_is_young(ref.meta);
+	if (old)
+		seen = test_bit(ref.index, ref.block->seen);
+	rcu_read_unlock();
+
+	obj = kml_find_any(space, addr);
+	if (obj && old) {
+		obj->born = 0;
+		obj->seen = seen ? kml_scan_seq : kml_scan_seq - 1;
+	}
+	return obj;
+}
+
+/**
  * kml_set_trace() - take another stack for the one of an object's allocation
  * @addr: points into the object
  * @trace: the stack

@@ -41,6 +41,8 @@ static const struct command good[] = {
 	{ "dump=0777",		KML_CMD_DUMP,	0777 },
 	{ "dump=0xdeadbeef",	KML_CMD_DUMP,	0xdeadbeef },
 	{ "dump=0XDEADBEEF",	KML_CMD_DUMP,	0xdeadbeef },
+	{ "refs=0",		KML_CMD_REFS,	0 },
+	{ "refs=0x1000",	KML_CMD_REFS,	4096 },
 	{ "dump=0x00000000000000000000000000000000000000000000000000001234",
 				KML_CMD_DUMP,	0x1234 },
 	{ "clear=0",		KML_CMD_CLEAR_AT,	0 },
@@ -51,6 +53,7 @@ static const struct command good[] = {
 	{ "dump=0xffff000000c13860",		KML_CMD_DUMP,
 						0xffff000000c13860 },
 	{ "dump=0xffffffffffffffff",		KML_CMD_DUMP, ULONG_MAX },
+	{ "refs=0xffffffffffffffff",		KML_CMD_REFS, ULONG_MAX },
 	{ "dump=18446744073709551615",		KML_CMD_DUMP, ULONG_MAX },
 	{ "dump=01777777777777777777777",	KML_CMD_DUMP, ULONG_MAX },
 #else
@@ -76,8 +79,8 @@ static const struct bad_commands bad[] = {
 	} },
 	{ "something is missing", {
 		"scan=", "scan=\n", "stack=", "stack=\n", "dump=", "dump=\n",
-		"scan=o", "scan=of", "stack=o", "cle", "of", "clear=",
-		"clear=\n",
+		"refs=", "refs=\n", "clear=", "clear=\n",
+		"scan=o", "scan=of", "stack=o", "cle", "of",
 	} },
 	{ "something is too much", {
 		"scan\n\n", "scan\x20\n", " scan", "scan ", "\nscan",
@@ -85,7 +88,8 @@ static const struct bad_commands bad[] = {
 		"dump=1\n\n", "scan\nscan", "scan=5\nscan=6", "scan=on on",
 		"scan=on=on", "scan= on", "scan =on", "scan=5 ", "scan= 5",
 		"scan =5", "scan=5s", "scan=5=5", "scan==5", "dump= 1",
-		"dump=1 ", "dump=1,2", "dump==1", "dump=1\nclear",
+		"dump=1 ", "dump=1,2", "dump==1", "dump=1\nclear", "refs= 1",
+		"refs=1 ", "refs=1\n\n", "refs==1",
 	} },
 	{ "argument of another word", {
 		"off=1", "off=on", "off=", "clear=off", "clear=on", "stack=1",
@@ -93,6 +97,7 @@ static const struct bad_commands bad[] = {
 		"sca=5", "xdump=1", "dumps=1", "scan=dump=1", "5=scan",
 		"clear1", "xclear=1", "clears=1", "clea=1", "clear=clear=1",
 		"clear =1",
+		"refs=on", "ref=1", "xrefs=1", "dump=refs=1",
 	} },
 	{ "no number", {
 		"scan=-1", "scan=+1", "scan=-", "scan=+", "scan=1.5",
@@ -101,6 +106,7 @@ static const struct bad_commands bad[] = {
 		"scan=0x+1", "dump=-1", "dump=+1", "dump=+0x1000", "dump=0x",
 		"dump=0xg", "dump=08", "dump=0x12 34", "dump=0x0x1",
 		"dump=ffff000000c13860", "dump=deadbeef", "dump=x",
+		"refs=-1", "refs=+1", "refs=x", "refs=0x",
 		"dump=(null)", "clear=-1", "clear=+1", "clear=0x", "clear=08",
 		"clear=x", "clear=1,2", "clear= 1", "clear=1 ", "clear=1\n\n",
 	} },
@@ -111,6 +117,7 @@ static const struct bad_commands bad[] = {
 		"scan=99999999999999999999999999999999999999999999999999",
 		"dump=18446744073709551616", "dump=0x10000000000000000",
 		"dump=02000000000000000000000", "dump=0xffffffffffffffffff",
+		"refs=18446744073709551616",
 		"dump=99999999999999999999999999999999999999999999999999",
 		"clear=18446744073709551616", "clear=0x10000000000000000",
 	} },
@@ -157,7 +164,8 @@ static void expect_good(struct kunit *test, const char *text, size_t len,
 	KUNIT_EXPECT_EQ(test, got.id, want->id);
 	if (want->id == KML_CMD_SCAN_PERIOD)
 		KUNIT_EXPECT_EQ(test, got.secs, want->value);
-	if (want->id == KML_CMD_DUMP || want->id == KML_CMD_CLEAR_AT)
+	if (want->id == KML_CMD_DUMP || want->id == KML_CMD_REFS ||
+	    want->id == KML_CMD_CLEAR_AT)
 		KUNIT_EXPECT_EQ(test, got.addr, want->value);
 }
 
@@ -223,7 +231,7 @@ static void command_nul(struct kunit *test)
 static bool has_number(const struct command *cmd)
 {
 	return cmd->id == KML_CMD_SCAN_PERIOD || cmd->id == KML_CMD_DUMP ||
-	       cmd->id == KML_CMD_CLEAR_AT;
+	       cmd->id == KML_CMD_REFS || cmd->id == KML_CMD_CLEAR_AT;
 }
 
 /* Any beginning of the word, and any byte in any place of it. */
