@@ -12,6 +12,10 @@
 #include <linux/moduleparam.h>
 #include <linux/printk.h>
 #include <linux/rcupdate.h>
+#include <linux/string.h>
+
+#define CREATE_TRACE_POINTS
+#include <trace/events/kmemleak.h>
 
 #include "refs.h"
 
@@ -162,11 +166,29 @@ static bool match_new(const struct kml_object *obj, void *arg)
 	       !(READ_ONCE(obj->flags) & KML_REPORTED);
 }
 
+static void trace_new(const struct kml_object *obj)
+{
+	depot_stack_handle_t trace = READ_ONCE(obj->trace);
+	unsigned long frames[KMEMLEAK_TRACE_FRAMES] = {};
+	char comm[TASK_COMM_LEN];
+	unsigned long *entries = frames;
+	unsigned int nr;
+
+	nr = kml_trace_fetch(trace, &entries, NULL);
+	nr = min_t(unsigned int, nr, ARRAY_SIZE(frames));
+	memcpy(frames, entries, nr * sizeof(*frames));
+	kml_comm_fetch(obj->comm, comm);
+	trace_leak(obj->start, obj->size, obj->pid, comm, obj->held_by, trace,
+		   frames);
+}
+
 static unsigned long report_new(struct kml_object *obj, void *arg)
 {
 	kml_print_t *print = arg;
 
 	kml_set_flags(obj, KML_REPORTED, 0);
+	if (trace_leak_enabled())
+		trace_new(obj);
 	if (*print)
 		(*print)(obj);
 	return 1;
@@ -200,6 +222,7 @@ static int scan_all(kml_print_t print, struct kml_confirmation *conf)
 		kml_walk_blocks(grow_old, NULL);
 	kml_slot_new_generation();
 	WRITE_ONCE(kml_scan_seq, kml_scan_seq + 1);
+	trace_scan_begin(kml_scan_seq);
 
 	ret = kml_mark_all();
 	if (!ret)
@@ -237,6 +260,7 @@ static void note_stats(const struct kml_confirmation *conf, ktime_t begin)
 int kml_scan(kml_print_t print)
 {
 	struct kml_confirmation conf = {};
+	unsigned long ever;
 	ktime_t begin;
 	int ret;
 
@@ -247,10 +271,14 @@ int kml_scan(kml_print_t print)
 	if (ret)
 		goto out;
 	begin = ktime_get();
+	ever = scan.stats.leaks_ever;
 	kml_mark_start(__builtin_frame_address(0));
 	ret = scan_all(print, &conf);
 	if (!ret)
 		note_stats(&conf, begin);
+	trace_scan_end(kml_scan_seq, ktime_ms_delta(ktime_get(), begin),
+		       kml_words_read(), conf.suspects, 1 + conf.passes,
+		       scan.stats.leaks_ever - ever, scan.leaks, ret);
 	kml_mark_end();
 out:
 	mutex_unlock(&kml_scan_mutex);
