@@ -176,6 +176,22 @@ int leak_objects(const char *arg)
 	return *arg ? -EINVAL : leak_size(private_kind, CONSTRUCTED_SIZE);
 }
 
+/* An object of the private cache with that fate, or NULL. */
+void *make_fated(const char *label, enum fate fate)
+{
+	struct record *rec;
+	void *obj;
+
+	if (make_objects(private_kind, CONSTRUCTED_SIZE, &obj, 1))
+		return NULL;
+	rec = add_record(private_kind, CONSTRUCTED_SIZE, obj);
+	if (!rec)
+		return NULL;
+	rec->label = label;
+	rec->fate = fate;
+	return obj;
+}
+
 static int make_cache(int which, const char *name, slab_flags_t flags, void (*ctor)(void *))
 {
 	struct kind *kind = &kinds[which];

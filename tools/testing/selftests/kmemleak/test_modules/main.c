@@ -22,6 +22,7 @@ static struct dentry *dir;
 static int free_all(const char *arg)
 {
 	drop_holders(arg);
+	forget_fans();
 	forget_annotated();
 	free_records();
 	free_crowd();
@@ -38,6 +39,8 @@ static const struct {
 	{ "annotate", annotate_objects },
 	{ "orphan", make_orphan },
 	{ "adopt", make_adopted },
+	{ "list", make_list },
+	{ "fans", make_fans },
 	{ "wards", make_wards },
 	{ "crowd", make_crowd },
 	{ "lose", lose_crowd },

@@ -2,7 +2,7 @@
 /*
  * kmemleak_selftest: objects with a known fate, made on command.
  *
- * main.c (debugfs) calls allocators.c, holders.c, crowd.c, orphan.c and
+ * main.c (debugfs) calls allocators.c, holders.c, crowd.c, orphan.c, families.c and
  * annotations.c, and all of them call records.c, which knows what the report has to say.
  */
 #ifndef KMEMLEAK_SELFTEST_H
@@ -134,6 +134,7 @@ extern const struct kind * const private_kind;
 int init_allocators(void);
 void exit_allocators(void);
 int leak_objects(const char *arg);
+void *make_fated(const char *label, enum fate fate);
 const struct kind *next_kind(const struct kind *kind);
 bool is_percpu(const struct kind *kind);
 
@@ -150,6 +151,11 @@ void free_crowd(void);
 /* orphan.c */
 int make_orphan(const char *arg);
 int make_adopted(const char *arg);
+
+/* families.c */
+int make_list(const char *arg);
+int make_fans(const char *arg);
+void forget_fans(void);
 
 /* annotations.c */
 int init_annotations(void);
