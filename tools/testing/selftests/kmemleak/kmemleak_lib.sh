@@ -67,8 +67,8 @@ kml_mark()
 
 kml_log()
 {
-	dmesg | awk -v mark="${1:-$KML_MARK}" 'index($0, mark) { text = ""; next }
-		{ text = text $0 "\n" } END { printf "%s", text }'
+	dmesg | awk -v mark="${1:-$KML_MARK}" 'index($0, mark) { lines = 0; next }
+		{ line[++lines] = $0 } END { for (i = 1; i <= lines; i++) print line[i] }'
 }
 
 # What scripts ask to find out whether there is a detector that is on.
