@@ -12,7 +12,7 @@
 #include <linux/seq_file.h>
 #include <linux/uaccess.h>
 
-#include "internal.h"
+#include "leaks.h"
 
 /* Seconds that the system gets to come up before it is scanned. */
 #define FIRST_SCAN_SECS	60

@@ -14,7 +14,7 @@
 #include <linux/string.h>
 #include <linux/string_helpers.h>
 
-#include "internal.h"
+#include "leaks.h"
 
 /* Names of tasks that are shown of a group. */
 #define GROUP_COMMS	4
@@ -23,7 +23,7 @@
  * struct groups_reader - what one open file shows
  * @tally: leaks by trace, as they were when it was read from its start
  * @when: value of jiffies then
- * @at: the group where the last read ended, valid if there is any
+ * @at: the group where the last read ended, or the list's head
  * @pos: its number
  * @err: why leaks could not be counted
  */
@@ -51,6 +51,7 @@ static unsigned long count_leak(struct kml_object *obj, void *arg)
 static int count_leaks(struct groups_reader *reader)
 {
 	kml_tally_clear(&reader->tally);
+	reader->at = &reader->tally.groups;
 	reader->err = 0;
 	if (mutex_lock_interruptible(&kml_scan_mutex))
 		return -EINTR;

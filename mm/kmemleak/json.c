@@ -12,7 +12,7 @@
 #include <linux/seq_file.h>
 #include <linux/string.h>
 
-#include "internal.h"
+#include "leaks.h"
 
 /**
  * kml_json_string() - print a string, or null without one

@@ -9,24 +9,19 @@
 #include "../slab.h"
 #include "block.h"
 
-/* Of an object that cannot be freed meanwhile, in the linear map as a rule. */
-static void look_at_page(unsigned long addr, struct kml_kind *kind)
+/* Of a page of the linear map, with what has it now. */
+static void look_at_page(void *addr, struct kml_kind *kind)
 {
+	const struct folio *folio = virt_to_folio(addr);
 	const struct kmem_cache *cache;
-	const struct folio *folio;
 
-	if (kml_is_in_image(addr) || !virt_addr_valid((void *)addr)) {
-		kind->name = "other";
-		return;
-	}
-	folio = virt_to_folio((void *)addr);
 	if (folio_test_slab(folio)) {
 		kind->name = "slab";
 		cache = READ_ONCE(folio_slab(folio)->slab_cache);
 		if (cache)
 			strncpy_from_kernel_nofault(kind->cache, cache->name,
 						    sizeof(kind->cache));
-	} else if (PageReserved(virt_to_page((void *)addr))) {
+	} else if (PageReserved(virt_to_page(addr))) {
 		kind->name = "boot";
 	} else {
 		kind->name = "page";
@@ -44,26 +39,25 @@ static void look_at_page(unsigned long addr, struct kml_kind *kind)
  */
 int kml_kind_of(struct kml_object *obj, struct kml_kind *kind)
 {
+	void *addr = (void *)obj->start;
 	unsigned long flags;
 	int ret = 0;
 
 	kind->cache[0] = '\0';
-	if (obj->space == KML_PERCPU) {
-		kind->name = "percpu";
-		return 0;
-	}
-	/* Which may be the address of the image, too. */
-	if (is_vmalloc_or_module_addr((void *)obj->start) &&
-	    !kml_is_in_image(obj->start)) {
-		kind->name = "vmalloc";
-		return 0;
-	}
-	/* As long as it is there, its slab and its cache are. */
+	/* As long as the object is there, its slab and its cache are. */
 	raw_spin_lock_irqsave(&obj->lock, flags);
-	if (obj->alive)
-		look_at_page(obj->start, kind);
-	else
+	if (!obj->alive)
 		ret = -ENOENT;
+	else if (obj->space == KML_PERCPU)
+		kind->name = "percpu";
+	else if (kml_is_in_image(obj->start))
+		kind->name = "other";
+	else if (is_vmalloc_or_module_addr(addr))
+		kind->name = "vmalloc";
+	else if (virt_addr_valid(addr))
+		look_at_page(addr, kind);
+	else
+		kind->name = "other";
 	raw_spin_unlock_irqrestore(&obj->lock, flags);
 	return ret;
 }

@@ -9,7 +9,7 @@
 #include <linux/kernel.h>
 #include <linux/seq_file.h>
 
-#include "internal.h"
+#include "leaks.h"
 
 /* Address spaces in which there can be leaks, in the order of the files. */
 static const enum kml_space leak_spaces[] = { KML_VIRT, KML_PERCPU };

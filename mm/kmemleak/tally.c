@@ -16,7 +16,7 @@
 #include <linux/siphash.h>
 #include <linux/string.h>
 
-#include "internal.h"
+#include "leaks.h"
 
 #define TALLY_SHARES	((PAGE_SIZE - sizeof(void *)) / sizeof(struct kml_share))
 

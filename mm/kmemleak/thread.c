@@ -11,6 +11,7 @@
 #include <linux/sched.h>
 
 #include "block.h"
+#include "leaks.h"
 
 /* Seconds between two scans of the thread. */
 #define SCAN_PERIOD_SECS	600

@@ -13,7 +13,7 @@
 #include <linux/stackdepot.h>
 #include <linux/string.h>
 
-#include "../internal.h"
+#include "../leaks.h"
 
 #define TRACES	12
 #define COMMS	9
