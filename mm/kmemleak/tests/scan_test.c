@@ -169,10 +169,11 @@ static int scan_spin(void *data)
 /* A function that has returned has left its address on the stack. */
 static noinline unsigned long scan_leave_behind(void)
 {
-	unsigned long words[64], i;
+	unsigned long words[192], i;
 	void *object = kmalloc(SCAN_OBJECT, GFP_KERNEL);
 
-	for (i = 0; i < ARRAY_SIZE(words); i++)
+	/* Deep enough to be below the live part, which has words not written to. */
+	for (i = 0; i < ARRAY_SIZE(words) / 3; i++)
 		words[i] = addr_of(object);
 	barrier_data(words);
 	return ~addr_of(object);
