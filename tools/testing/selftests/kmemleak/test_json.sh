@@ -66,7 +66,7 @@ paused_reader()
 		kml_scan || return
 	before=$(kml_stat "leaks now")
 	for file in "$KML_FILE" "$JSON"; do
-		for step in $(seq 4); do
+		for step in $(seq 3); do
 			dd bs=4096 count=1 > /dev/null 2>&1
 			kml_scan < /dev/null || return
 			[ "$(kml_stat "leaks now")" -ge "$before" ] && continue
@@ -131,7 +131,7 @@ refuses_others()
 # To wait for a scan is no reference.
 clears_while_scanning()
 {
-	kml_make free && kml_do clear && kml_make crowd=15 && kml_make lose=15 && kml_scan || return
+	kml_make free && kml_do clear && kml_make crowd=8 && kml_make lose=8 && kml_scan || return
 	addresses > "$KML_TMP/addresses"
 	scan_on_and_on
 	status=0
@@ -273,7 +273,7 @@ valid_while_scanning()
 	fresh_leaks || return
 	scan_on_and_on
 	status=0
-	for round in $(seq 3); do
+	for round in $(seq 2); do
 		valid_now && continue
 		echo "in round $round"
 		status=1
