@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Programs that are run, and how they ended.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kmemleak.h"
+
+/* 0 while nothing runs. */
+static atomic_int running;
+static atomic_int told_to_end;
+
+static void pass_on(int signal)
+{
+	told_to_end = signal;
+	if (running > 0)
+		kill(running, signal);
+}
+
+static const int signals[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP };
+static struct sigaction before[ARRAY_SIZE(signals)];
+
+/* What the terminal sends is for the program alone, the rest for both. */
+static void take_signals(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(signals); i++) {
+		bool from_terminal = signals[i] == SIGINT || signals[i] == SIGQUIT;
+		struct sigaction action = {
+			.sa_handler = from_terminal ? SIG_IGN : pass_on,
+		};
+
+		sigaction(signals[i], NULL, &before[i]);
+		/* As for a program that nohup started. */
+		if (before[i].sa_handler != SIG_IGN)
+			sigaction(signals[i], &action, NULL);
+	}
+}
+
+static void reset_signals(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaction(signals[i], &before[i], NULL);
+}
+
+/* Does not return. Why it could not be run goes to a pipe that exec closes. */
+static void __noreturn become(char **argv, bool keep_output, int report)
+{
+	int error;
+
+	reset_signals();
+	if (!keep_output)
+		dup2(STDERR_FILENO, STDOUT_FILENO);
+	execvp(argv[0], argv);
+	error = errno;
+	if (write(report, &error, sizeof(error)) != sizeof(error))
+		_exit(EXIT_TROUBLE);
+	_exit(EXIT_CHILD_NOT_RUNNABLE);
+}
+
+/**
+ * child_run() - run a program to its end
+ * @child: set to how it ended
+ * @argv: its name, which is looked for in PATH, its arguments and NULL
+ * @keep_output: its standard output is ours; else it is our standard error
+ *
+ * What the terminal sends, as with Ctrl-C, is for the program. Who sends SIGTERM
+ * or SIGHUP to the tool means both.
+ */
+void child_run(struct child *child, char **argv, bool keep_output)
+{
+	int pipe_fds[2], status;
+	pid_t pid;
+
+	memset(child, 0, sizeof(*child));
+	fflush(NULL);
+	if (pipe2(pipe_fds, O_CLOEXEC))
+		die(EXIT_TROUBLE, "pipe: %s", strerror(errno));
+	take_signals();
+
+	pid = fork();
+	if (pid < 0)
+		die(EXIT_TROUBLE, "fork: %s", strerror(errno));
+	if (!pid)
+		become(argv, keep_output, pipe_fds[1]);
+	running = pid;
+	if (told_to_end)
+		kill(pid, told_to_end);
+	close(pipe_fds[1]);
+	while (read(pipe_fds[0], &child->error, sizeof(child->error)) < 0 && errno == EINTR)
+		;
+	close(pipe_fds[0]);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	running = 0;
+	reset_signals();
+	if (told_to_end)
+		raise(told_to_end);
+	if (WIFSIGNALED(status))
+		child->signal = WTERMSIG(status);
+	else
+		child->status = WEXITSTATUS(status);
+}
+
+/**
+ * child_ok() - whether a program did what it should
+ * @child: from child_run()
+ *
+ * Return: true if it ended with status 0.
+ */
+bool child_ok(const struct child *child)
+{
+	return !child->error && !child->signal && !child->status;
+}
+
+/**
+ * child_describe() - how a program ended, in words
+ * @child: from child_run()
+ * @to: where to
+ * @size: bytes there
+ */
+void child_describe(const struct child *child, char *to, size_t size)
+{
+	if (child->error)
+		snprintf(to, size, "could not be run: %s", strerror(child->error));
+	else if (child->signal)
+		snprintf(to, size, "was ended by signal %d (%s)", child->signal,
+			 strsignal(child->signal));
+	else
+		snprintf(to, size, "ended with status %d", child->status);
+}
+
+/**
+ * child_exit() - what the tool ends with for a program, if nothing was leaked
+ * @child: from child_run()
+ *
+ * Return: the status.
+ */
+enum exit_status child_exit(const struct child *child)
+{
+	if (child->error == ENOENT)
+		return EXIT_CHILD_NOT_FOUND;
+	if (child->error)
+		return EXIT_CHILD_NOT_RUNNABLE;
+	return child_ok(child) ? EXIT_CLEAN : EXIT_CHILD_FAILED;
+}
+
+/**
+ * child_json() - how a program ended, as a JSON object
+ * @json: where
+ * @key: its name
+ * @child: from child_run()
+ */
+void child_json(struct json *json, const char *key, const struct child *child)
+{
+	json_open(json, key, '{');
+	if (child->error)
+		json_string(json, "error", strerror(child->error));
+	else if (child->signal)
+		json_number(json, "signal", child->signal);
+	else
+		json_number(json, "status", child->status);
+	json_close(json, '}');
+}
+
+/**
+ * child_read() - run a program to read what it has to say
+ * @argv: its name, which is looked for in PATH, its arguments and NULL
+ * @pid: set to its process, to be waited for
+ *
+ * Return: its standard output, to be closed, or NULL.
+ */
+FILE *child_read(char **argv, pid_t *pid)
+{
+	int pipe_fds[2], none;
+
+	fflush(NULL);
+	if (pipe2(pipe_fds, O_CLOEXEC))
+		return NULL;
+	*pid = fork();
+	if (*pid < 0) {
+		close(pipe_fds[0]);
+		close(pipe_fds[1]);
+		return NULL;
+	}
+	if (!*pid) {
+		none = open("/dev/null", O_RDWR);
+		if (none >= 0) {
+			dup2(none, STDIN_FILENO);
+			dup2(none, STDERR_FILENO);
+		}
+		dup2(pipe_fds[1], STDOUT_FILENO);
+		execvp(argv[0], argv);
+		_exit(EXIT_CHILD_NOT_FOUND);
+	}
+	close(pipe_fds[1]);
+	return fdopen(pipe_fds[0], "r");
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The control file: commands, scans, and what stands in the way.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "kmemleak.h"
+
+#define DEBUGFS_MAGIC	0x64626720
+
+#define PARAMETER	"/sys/module/kmemleak/parameters/min_unref_scans"
+
+static bool is_debugfs(const char *dir)
+{
+	struct statfs fs;
+
+	return !statfs(dir, &fs) && fs.f_type == DEBUGFS_MAGIC;
+}
+
+static void __noreturn no_access(const char *path, int error)
+{
+	if (geteuid())
+		die(EXIT_TROUBLE, "%s: %s: only root may use the detector", path,
+		    strerror(error));
+	die(EXIT_TROUBLE, "%s: %s, even for root: is the kernel locked down?", path,
+	    strerror(error));
+}
+
+static void __noreturn no_file(const char *debugfs, const char *file)
+{
+	if (!is_debugfs(debugfs))
+		die(EXIT_TROUBLE, "no debugfs is mounted at %s: mount -t debugfs none %s",
+		    debugfs, debugfs);
+	die(EXIT_TROUBLE, "no %s: this kernel lacks CONFIG_DEBUG_KMEMLEAK", file);
+}
+
+static void __noreturn is_off(void)
+{
+	die(EXIT_TROUBLE, "the detector is off until the next boot, with kmemleak=on");
+}
+
+/* A block is reported by so many scans after the first, if it is 2 or more. */
+static unsigned int min_unref_scans(void)
+{
+	FILE *from = fopen(PARAMETER, "re");
+	unsigned int scans = 1;
+
+	if (from) {
+		if (fscanf(from, "%u", &scans) != 1)
+			scans = 1;
+		fclose(from);
+	}
+	return scans;
+}
+
+/**
+ * control_open() - find the control file, or end the tool
+ * @control: filled in
+ * @options: where to look
+ *
+ * A file that is in no debugfs is a report that was saved: it is read, and
+ * nothing is written to it.
+ */
+void control_open(struct control *control, const struct options *options)
+{
+	char *info = path_join(options->debugfs, "kmemleak_info");
+	struct stat st;
+	int fd;
+
+	memset(control, 0, sizeof(*control));
+	control->file = path_join(options->debugfs, "kmemleak");
+	control->wait = options->wait;
+
+	fd = open(control->file, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		switch (errno) {
+		case EACCES:
+		case EPERM:
+			no_access(control->file, errno);
+		case ENOENT:
+		case ENOTDIR:
+			no_file(options->debugfs, control->file);
+		default:
+			die(EXIT_TROUBLE, "%s: %s", control->file, strerror(errno));
+		}
+	}
+	close(fd);
+
+	control->saved = !is_debugfs(options->debugfs);
+	control->decides_at_once = !stat(info, &st);
+	if (control->decides_at_once) {
+		unsigned int further = min_unref_scans();
+
+		control->scans = further < 2 ? 1 : further + 1;
+	} else {
+		/* The first one takes checksums, the second one compares them. */
+		control->scans = 2;
+	}
+	free(info);
+}
+
+/* 0, or EINTR; other errors end the tool. */
+static int write_command(const struct control *control, const char *command)
+{
+	int fd = open(control->file, O_WRONLY | O_CLOEXEC);
+	ssize_t done;
+	int error;
+
+	if (fd < 0) {
+		if (errno == EACCES || errno == EPERM)
+			no_access(control->file, errno);
+		die(EXIT_TROUBLE, "%s: %s", control->file, strerror(errno));
+	}
+	done = write(fd, command, strlen(command));
+	error = done < 0 ? errno : 0;
+	close(fd);
+	if (error == EPERM)
+		is_off();
+	if (error && error != EINTR)
+		die(EXIT_TROUBLE, "%s does not take \"%s\": %s", control->file, command,
+		    strerror(error));
+	return error;
+}
+
+/**
+ * control_scan() - let the detector scan once
+ * @control: the control file
+ *
+ * Return: false if a signal ended it; the report is as it was then.
+ */
+bool control_scan(struct control *control)
+{
+	return control->saved || !write_command(control, "scan");
+}
+
+/**
+ * control_scan_all() - let the detector scan until its report is complete
+ * @control: the control file
+ *
+ * A signal that does not end the tool ends a scan; then there is no answer.
+ */
+void control_scan_all(struct control *control)
+{
+	unsigned int i;
+
+	if (control->saved)
+		return;
+	for (i = 0; i < control->scans; i++) {
+		/* Elsewhere no block is reported that is younger than 5 seconds. */
+		if (i && !control->decides_at_once)
+			sleep(control->wait);
+		if (!control_scan(control))
+			die(EXIT_TROUBLE, "a signal ended the scan");
+	}
+}
+
+/**
+ * control_clear() - set aside what is reported now
+ * @control: the control file
+ */
+void control_clear(struct control *control)
+{
+	if (!control->saved)
+		write_command(control, "clear");
+}
+
+/**
+ * control_need_live() - end the tool if there is nothing but a saved report
+ * @control: the control file
+ */
+void control_need_live(const struct control *control)
+{
+	if (control->saved)
+		die(EXIT_TROUBLE, "%s is in no debugfs: nothing can be scanned there",
+		    control->file);
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * kmemleak: a command-line tool for the kernel's memory leak detector.
+ *
+ * main.c	command line
+ * control.c	the control file: commands, scans, what stands in the way
+ * report.c	the report, from text to records
+ * names.c	names of functions of a module that is gone
+ * groups.c	records by allocation trace
+ * show.c	groups as text, JSON and CSV
+ * scan.c	scan
+ * run.c	run
+ * module.c	module
+ * watch.c	watch; its files are in watchlog.c
+ * top.c	top
+ * slab.c	slab; /proc/slabinfo is read in slabinfo.c
+ * meminfo.c	/proc/meminfo
+ * child.c	programs that are run
+ * frames.c	source lines of frames; symbols are looked up in elf.c
+ * monitor.c	looks at regular times, for watch and top
+ * terminal.c	live views, signals
+ * out.c	values for JSON, CSV and terminals
+ * util.c	memory, messages, files
+ */
+#ifndef KMEMLEAK_H
+#define KMEMLEAK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+#include <time.h>
+
+#define ARRAY_SIZE(x)	(sizeof(x) / sizeof((x)[0]))
+#define __printf(a, b)	__attribute((format(printf, a, b)))
+#define __noreturn	__attribute((noreturn))
+
+/* What the tool ends with. The manual page explains each. */
+enum exit_status {
+	EXIT_CLEAN = 0,
+	EXIT_LEAKS = 1,
+	EXIT_USAGE = 2,
+	EXIT_TROUBLE = 3,
+	EXIT_CHILD_FAILED = 125,
+	EXIT_CHILD_NOT_RUNNABLE = 126,
+	EXIT_CHILD_NOT_FOUND = 127,
+};
+
+enum format {
+	FORMAT_TEXT,
+	FORMAT_JSON,
+	FORMAT_CSV,
+};
+
+/* The command line and the environment. */
+struct options {
+	enum format format;
+	const char *debugfs;
+	const char *proc;
+	const char *output;
+	const char *log;
+	const char *vmlinux;
+	const char **modules;
+	size_t nr_modules;
+	/* The largest so many groups or caches; 0: all. */
+	unsigned int limit;
+	/* Milliseconds between two looks; 0: what is usual for the command. */
+	unsigned int interval;
+	/* Looks; 0: until it is stopped. */
+	unsigned int count;
+	/* Seconds that a scan of a detector that needs two waits between them. */
+	unsigned int wait;
+	bool growth;
+	bool no_scan;
+};
+
+/* util.c */
+void __noreturn __printf(2, 3) die(enum exit_status status, const char *fmt, ...);
+void __printf(1, 2) warn(const char *fmt, ...);
+void *xalloc(size_t size);
+void *xgrow(void *array, size_t *room, size_t nr, size_t size);
+char *xstrdup(const char *text);
+char *xstrndup(const char *text, size_t len);
+char *path_join(const char *dir, const char *name);
+void stamp(char *to, size_t size, const char *fmt, time_t when);
+void time_in(struct timespec *when, unsigned int msecs);
+
+/* A text that is kept once. */
+struct intern {
+	struct intern *next;
+	unsigned int hash;
+	/* For whoever knows what these texts are. */
+	void *data;
+	char text[];
+};
+
+struct intern_table {
+	struct intern **buckets;
+	size_t nr_buckets;
+	size_t nr;
+};
+
+struct intern *intern(struct intern_table *table, const char *text, size_t len);
+void intern_free(struct intern_table *table);
+
+/* control.c */
+struct control {
+	char *file;
+	/* Not a live debugfs: a report that was saved. */
+	bool saved;
+	/* It has the files beside the control file: one scan decides. */
+	bool decides_at_once;
+	unsigned int wait;
+	/* Scans that a complete answer takes. */
+	unsigned int scans;
+};
+
+void control_open(struct control *control, const struct options *options);
+bool control_scan(struct control *control);
+void control_scan_all(struct control *control);
+void control_clear(struct control *control);
+void control_need_live(const struct control *control);
+
+/* report.c */
+struct record {
+	unsigned long long address;
+	unsigned long long size;
+	unsigned long long jiffies;
+	unsigned int crc;
+	int pid;
+	bool percpu;
+	/* As the report has it: any bytes. */
+	const struct intern *comm;
+	/* The frames, innermost first, with newlines between. */
+	struct intern *trace;
+};
+
+struct report {
+	struct record *records;
+	size_t nr;
+	size_t room;
+	unsigned long long bytes;
+	struct intern_table comms;
+	/* Lines that are none of a report, and records without their end. */
+	size_t strange;
+	size_t incomplete;
+};
+
+void report_read(struct report *report, FILE *from);
+void report_load(struct report *report, const struct control *control);
+void report_free(struct report *report);
+
+/* names.c */
+void names_keep(const char *module, const struct options *options);
+bool names_find(unsigned long long address, char *to, size_t size);
+
+/* groups.c */
+struct group {
+	struct intern *trace;
+	/* In the order of their addresses. */
+	const struct record *records;
+	size_t nr;
+	unsigned long long bytes;
+};
+
+struct groups {
+	struct group *groups;
+	size_t nr;
+	/* Of all groups. */
+	size_t leaks;
+	unsigned long long bytes;
+};
+
+void groups_make(struct groups *groups, struct report *report);
+void groups_free(struct groups *groups);
+size_t groups_limit(const struct groups *groups, const struct options *options);
+const char *trace_next(const char *frames, size_t *len);
+size_t trace_site(const struct intern *trace, const char **site);
+bool trace_has_module(const struct intern *trace, const char *module);
+size_t group_comms(const struct group *group, const struct intern **comms, size_t room);
+
+/* out.c */
+struct json {
+	FILE *to;
+	unsigned int depth;
+	/* Whether something stands before what comes next at this depth. */
+	bool filled[16];
+};
+
+void json_open(struct json *json, const char *key, char bracket);
+void json_close(struct json *json, char bracket);
+void json_text(struct json *json, const char *key, const char *text, size_t len);
+void json_string(struct json *json, const char *key, const char *text);
+void json_number(struct json *json, const char *key, long long value);
+void json_bool(struct json *json, const char *key, bool value);
+void json_address(struct json *json, const char *key, unsigned long long value);
+void csv_row(FILE *to, char separator, const char *types, ...);
+void plain_text(FILE *to, const char *text, size_t len);
+const char *human(unsigned long long bytes, char to[16]);
+FILE *out_open(const struct options *options);
+void out_close(FILE *to);
+
+/* show.c */
+void show_summary(FILE *to, const struct groups *groups, const char *what);
+void show_groups(FILE *to, const struct groups *groups, const struct options *options);
+void show_groups_csv(FILE *to, const struct groups *groups, const struct options *options);
+void json_totals(struct json *json, const struct groups *groups);
+void json_group(struct json *json, const struct group *group);
+void show_groups_json(struct json *json, const struct groups *groups,
+		      const struct options *options);
+void show_group(FILE *to, const struct group *group);
+
+/* slabinfo.c */
+struct cache {
+	char name[64];
+	unsigned long long objects;
+	unsigned long long object_size;
+	/* Of the objects in use, and of all slabs. */
+	unsigned long long used;
+	unsigned long long bytes;
+};
+
+struct caches {
+	struct cache *caches;
+	size_t nr;
+	size_t room;
+};
+
+struct growth {
+	const struct cache *before;
+	const struct cache *now;
+	long long used;
+};
+
+int caches_read(struct caches *caches, const struct options *options);
+void caches_need(struct caches *caches, const struct options *options);
+void caches_free(struct caches *caches);
+const struct cache *caches_find(const struct caches *caches, const char *name);
+size_t caches_growth(const struct caches *before, const struct caches *now,
+		     struct growth **growth);
+
+/* meminfo.c */
+enum meminfo_field {
+	MEM_FREE,
+	MEM_AVAILABLE,
+	MEM_SLAB,
+	MEM_SRECLAIMABLE,
+	MEM_SUNRECLAIM,
+	MEM_KERNEL_STACK,
+	NR_MEM_FIELDS,
+};
+
+/* In KiB, as the file has them. */
+struct meminfo {
+	unsigned long long kib[NR_MEM_FIELDS];
+};
+
+extern const char * const meminfo_names[NR_MEM_FIELDS];
+void meminfo_read(struct meminfo *info, const struct options *options);
+
+/* child.c */
+struct child {
+	/* Why it could not be started: an errno, or 0. */
+	int error;
+	/* The signal that ended it, or 0. */
+	int signal;
+	int status;
+};
+
+void child_run(struct child *child, char **argv, bool keep_output);
+bool child_ok(const struct child *child);
+void child_describe(const struct child *child, char *to, size_t size);
+enum exit_status child_exit(const struct child *child);
+FILE *child_read(char **argv, pid_t *pid);
+void child_json(struct json *json, const char *key, const struct child *child);
+
+/* elf.c */
+struct elf;
+
+struct elf *elf_open(const char *path);
+const char *elf_path(const struct elf *elf);
+unsigned int elf_machine(const struct elf *elf);
+bool elf_find(const struct elf *elf, const char *name, size_t len, unsigned long long size,
+	      unsigned long long *address, const char **section);
+
+/* frames.c */
+void frames_resolve(const struct groups *groups, size_t nr, const struct options *options);
+const char *frame_source(const char *frame, size_t len);
+
+/* terminal.c */
+enum wait_end {
+	WAIT_OVER,
+	WAIT_REDRAW,
+	WAIT_STOPPED,
+};
+
+void signals_catch(void);
+bool signals_stopped(void);
+void signals_let_through(bool through);
+void signals_pass_on(void);
+enum wait_end wait_until(const struct timespec *end);
+bool terminal_live(const struct options *options);
+void terminal_enter(void);
+void terminal_leave(void);
+FILE *terminal_begin(void);
+void terminal_show(void);
+unsigned int terminal_rows(void);
+
+/* monitor.c */
+struct look {
+	time_t when;
+	/* The one that this is, from 1. */
+	unsigned int nr;
+	struct report report;
+	struct groups groups;
+	/* Groups that no look before this one had. */
+	size_t nr_new;
+};
+
+typedef void (*look_fn)(const struct look *look, void *data);
+
+void monitor(const struct options *options, unsigned int interval, look_fn take, look_fn draw,
+	     void *data);
+bool group_is_new(const struct group *group, const struct look *look);
+long long group_grown(const struct group *group);
+void show_places(FILE *to, const struct look *look, size_t limit);
+
+/* watchlog.c */
+struct watchlog;
+
+struct watchlog *watchlog_open(const char *dir);
+void watchlog_sample(struct watchlog *log, const struct look *look, const struct meminfo *info);
+void watchlog_leak(struct watchlog *log, const struct look *look, const struct group *group);
+void watchlog_growing(struct watchlog *log, const struct look *look, const struct growth *growth,
+		      unsigned int looks);
+void watchlog_cache(struct watchlog *log, const struct look *look, const struct cache *cache);
+void watchlog_flush(struct watchlog *log);
+
+/* The commands: each returns the status that the tool ends with. */
+int command_scan(const struct options *options, char **args);
+int command_run(const struct options *options, char **args);
+int command_module(const struct options *options, char **args);
+int command_watch(const struct options *options, char **args);
+int command_top(const struct options *options, char **args);
+int command_slab(const struct options *options, char **args);
+
+#endif /* KMEMLEAK_H */

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kmemleak: the command line.
+ */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kmemleak.h"
+
+/* Seconds: the kernel's older detector reports no block that is younger than 5. */
+#define WAIT	6
+
+/* Options that have no letter. */
+enum {
+	OPT_DEBUGFS = 256,
+	OPT_JSON,
+	OPT_CSV,
+	OPT_VMLINUX,
+	OPT_MODULES,
+	OPT_WAIT,
+	OPT_NO_SCAN,
+	OPT_GROWTH,
+};
+
+static const struct option long_options[] = {
+	{ "debugfs", required_argument, NULL, OPT_DEBUGFS },
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "csv", no_argument, NULL, OPT_CSV },
+	{ "vmlinux", required_argument, NULL, OPT_VMLINUX },
+	{ "modules", required_argument, NULL, OPT_MODULES },
+	{ "wait", required_argument, NULL, OPT_WAIT },
+	{ "no-scan", no_argument, NULL, OPT_NO_SCAN },
+	{ "growth", no_argument, NULL, OPT_GROWTH },
+	{ "output", required_argument, NULL, 'o' },
+	{ "limit", required_argument, NULL, 'n' },
+	{ "interval", required_argument, NULL, 'i' },
+	{ "count", required_argument, NULL, 'c' },
+	{ "log", required_argument, NULL, 'l' },
+	{ "help", no_argument, NULL, 'h' },
+	{ }
+};
+
+static const struct command {
+	const char *name;
+	int (*run)(const struct options *options, char **args);
+	bool takes_args;
+	/* Options that are not for all commands. */
+	int options[8];
+} commands[] = {
+	{ "scan", command_scan, false, { OPT_VMLINUX, OPT_MODULES, OPT_WAIT, OPT_NO_SCAN } },
+	{ "run", command_run, true, { OPT_VMLINUX, OPT_MODULES, OPT_WAIT } },
+	{ "module", command_module, true, { OPT_VMLINUX, OPT_MODULES, OPT_WAIT } },
+	{ "watch", command_watch, false,
+	  { 'i', 'c', 'l', OPT_NO_SCAN, OPT_VMLINUX, OPT_MODULES } },
+	{ "top", command_top, false,
+	  { 'i', 'c', OPT_NO_SCAN, OPT_VMLINUX, OPT_MODULES, OPT_WAIT } },
+	{ "slab", command_slab, false, { 'i', OPT_GROWTH } },
+};
+
+static const char usage_text[] =
+	"usage: kmemleak COMMAND [OPTION...]\n"
+	"\n"
+	"  scan                          look for leaks now, show them by place\n"
+	"  run [--] PROGRAM [ARG...]     show what is leaked while a program runs\n"
+	"  module NAME [PARAM...] [-- PROGRAM [ARG...]]\n"
+	"                                load a module, let it work, unload it, show\n"
+	"                                what stayed\n"
+	"  watch                         memory, growing slab caches and new leaks\n"
+	"  top                           the places that leak most\n"
+	"  slab                          slab caches by size\n"
+	"\n"
+	"      --json, --csv             for other programs\n"
+	"  -o, --output FILE             not to standard output\n"
+	"  -n, --limit N                 only the N largest\n"
+	"      --debugfs DIR             where debugfs is; else $KMEMLEAK_DEBUGFS, else\n"
+	"                                /sys/kernel/debug\n"
+	"scan, run, module, watch, top:\n"
+	"      --vmlinux FILE            source lines of the kernel's frames\n"
+	"      --modules PATH            source lines of modules' frames; a file, or a\n"
+	"                                directory with all in it; may be repeated\n"
+	"scan, run, module, top:\n"
+	"      --wait SECONDS            between the two scans of the kernel's older\n"
+	"                                detector (6)\n"
+	"scan, watch, top:\n"
+	"      --no-scan                 show what is in the report already\n"
+	"watch, top, slab:\n"
+	"  -i, --interval SECONDS        between two looks (60; top and slab: 10)\n"
+	"watch, top:\n"
+	"  -c, --count N                 end after N looks\n"
+	"watch:\n"
+	"  -l, --log DIR                 a table and a file for each finding go there\n"
+	"slab:\n"
+	"      --growth                  what grows in the interval\n"
+	"\n"
+	"It ends with status 0 without leaks, 1 with leaks (scan, run, module), 2 for a\n"
+	"wrong command line, 3 for what the tool cannot do, and if nothing was leaked:\n"
+	"125 if the program failed, 126 if it cannot be run, 127 if it was not found.\n";
+
+static void __noreturn usage(const char *what, const char *which)
+{
+	die(EXIT_USAGE, "%s%s; kmemleak --help shows what there is", what, which);
+}
+
+static unsigned int parse_number(const char *text, unsigned int least)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || value < least || value > 1000000000)
+		usage("not a number that will do: ", text);
+	return value;
+}
+
+/* Milliseconds, of a number of seconds that may have a fraction. */
+static unsigned int parse_seconds(const char *text)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (((*text < '0' || *text > '9') && *text != '.') || *end || !(value >= 0.001) ||
+	    value > 1000000)
+		usage("not a number of seconds that will do: ", text);
+	return value * 1000;
+}
+
+static void add_modules(struct options *options, const char *path)
+{
+	options->modules = realloc(options->modules,
+				   (options->nr_modules + 1) * sizeof(*options->modules));
+	if (!options->modules)
+		die(EXIT_TROUBLE, "out of memory");
+	options->modules[options->nr_modules++] = path;
+}
+
+static void take_option(struct options *options, int option, const char *value)
+{
+	switch (option) {
+	case OPT_JSON:
+	case OPT_CSV:
+		if (options->format != FORMAT_TEXT)
+			usage("one of --json and --csv, once", "");
+		options->format = option == OPT_JSON ? FORMAT_JSON : FORMAT_CSV;
+		break;
+	case OPT_DEBUGFS:
+		options->debugfs = value;
+		break;
+	case OPT_VMLINUX:
+		options->vmlinux = value;
+		break;
+	case OPT_MODULES:
+		add_modules(options, value);
+		break;
+	case OPT_WAIT:
+		options->wait = parse_number(value, 0);
+		break;
+	case OPT_NO_SCAN:
+		options->no_scan = true;
+		break;
+	case OPT_GROWTH:
+		options->growth = true;
+		break;
+	case 'o':
+		options->output = value;
+		break;
+	case 'n':
+		options->limit = parse_number(value, 1);
+		break;
+	case 'i':
+		options->interval = parse_seconds(value);
+		break;
+	case 'c':
+		options->count = parse_number(value, 1);
+		break;
+	case 'l':
+		options->log = value;
+		break;
+	case 'h':
+		fputs(usage_text, stdout);
+		exit(fflush(stdout) ? EXIT_TROUBLE : EXIT_CLEAN);
+	default:
+		/* getopt_long() has said what is wrong. */
+		die(EXIT_USAGE, "kmemleak --help shows what there is");
+	}
+}
+
+static const struct command *find_command(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	usage("no command: ", name);
+}
+
+static bool is_for_all(int option)
+{
+	return option == OPT_DEBUGFS || option == OPT_JSON || option == OPT_CSV ||
+	       option == 'o' || option == 'n';
+}
+
+/* An option that would have no effect is a mistake. */
+static void check_options(const struct command *command, const int *given, size_t nr)
+{
+	size_t i, k;
+
+	for (i = 0; i < nr; i++) {
+		if (is_for_all(given[i]))
+			continue;
+		for (k = 0; k < ARRAY_SIZE(command->options); k++)
+			if (command->options[k] == given[i])
+				break;
+		if (k == ARRAY_SIZE(command->options))
+			usage("an option that is not for ", command->name);
+	}
+}
+
+static const char *from_environment(const char *name, const char *usual)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : usual;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = {
+		.debugfs = from_environment("KMEMLEAK_DEBUGFS", "/sys/kernel/debug"),
+		.proc = from_environment("KMEMLEAK_PROC", "/proc"),
+		.wait = WAIT,
+	};
+	const struct command *command = NULL;
+	int *given = xalloc(argc * sizeof(*given));
+	size_t nr_given = 0;
+	int option, before;
+
+	/* Options may stand before the command and behind it; the rest is its own. */
+	for (;;) {
+		before = optind;
+		option = getopt_long(argc, argv, "+o:n:i:c:l:h", long_options, NULL);
+		if (option >= 0) {
+			take_option(&options, option, optarg);
+			given[nr_given++] = option;
+			continue;
+		}
+		if (command || !argv[optind] ||
+		    (optind > before && !strcmp(argv[optind - 1], "--")))
+			break;
+		command = find_command(argv[optind++]);
+	}
+	if (!command)
+		usage("no command is given", "");
+	check_options(command, given, nr_given);
+	free(given);
+	if (!command->takes_args && argv[optind])
+		usage("too much: ", argv[optind]);
+	return command->run(&options, argv + optind);
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The files of watch: a table of samples, a table of the caches that grow, and a
+ * file for each finding. A disk that is full does not end the watch.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "kmemleak.h"
+
+struct watchlog {
+	const char *dir;
+	FILE *samples;
+	FILE *slab;
+	/* It was said that something could not be written. */
+	bool complained;
+};
+
+static FILE *open_table(const char *dir, const char *name)
+{
+	char *path = path_join(dir, name);
+	FILE *table = fopen(path, "ae");
+
+	if (!table)
+		die(EXIT_TROUBLE, "%s: %s", path, strerror(errno));
+	free(path);
+	return table;
+}
+
+/* Only a table that is empty has no header yet. */
+static bool is_empty(FILE *table)
+{
+	return !fseek(table, 0, SEEK_END) && !ftell(table);
+}
+
+/**
+ * watchlog_open() - open the tables, or end the tool
+ * @dir: the directory, which is made if it is not there
+ *
+ * Return: the log.
+ */
+struct watchlog *watchlog_open(const char *dir)
+{
+	struct watchlog *log = xalloc(sizeof(*log));
+	size_t i;
+
+	if (mkdir(dir, 0700) && errno != EEXIST)
+		die(EXIT_TROUBLE, "%s: %s", dir, strerror(errno));
+	log->dir = dir;
+	log->samples = open_table(dir, "samples.tsv");
+	log->slab = open_table(dir, "slab.tsv");
+	if (is_empty(log->samples)) {
+		fputs("time", log->samples);
+		for (i = 0; i < NR_MEM_FIELDS; i++)
+			fprintf(log->samples, "\t%s", meminfo_names[i]);
+		fputs("\tleaks\tleaked\tplaces\tnew\n", log->samples);
+	}
+	if (is_empty(log->slab))
+		fputs("time\tcache\tused\tbytes\n", log->slab);
+	return log;
+}
+
+/**
+ * watchlog_sample() - a row of the table of samples
+ * @log: the log
+ * @look: what was found
+ * @info: the figures of the system
+ */
+void watchlog_sample(struct watchlog *log, const struct look *look, const struct meminfo *info)
+{
+	const struct groups *groups = &look->groups;
+	size_t i;
+
+	fprintf(log->samples, "%lld", (long long)look->when);
+	for (i = 0; i < NR_MEM_FIELDS; i++)
+		fprintf(log->samples, "\t%llu", info->kib[i]);
+	fprintf(log->samples, "\t%zu\t%llu\t%zu\t%zu\n", groups->leaks, groups->bytes,
+		groups->nr, look->nr_new);
+}
+
+/**
+ * watchlog_cache() - a row of the table of caches
+ * @log: the log
+ * @look: what was found
+ * @cache: one that grows
+ */
+void watchlog_cache(struct watchlog *log, const struct look *look, const struct cache *cache)
+{
+	fprintf(log->slab, "%lld\t%s\t%llu\t%llu\n", (long long)look->when,
+		cache->name, cache->used, cache->bytes);
+}
+
+static void complain(struct watchlog *log, const char *path, int error)
+{
+	if (!log->complained)
+		warn("%s: %s", path, strerror(error));
+	log->complained = true;
+}
+
+static void close_finding(struct watchlog *log, FILE *file)
+{
+	bool failed = ferror(file);
+
+	if (fclose(file) || failed)
+		complain(log, log->dir, errno);
+}
+
+/* A file that was not there, "KIND-DATE-TIME-NUMBER.txt", or NULL. */
+static FILE *open_finding(struct watchlog *log, const char *kind, const struct look *look)
+{
+	char name[64], when[64], path[4096];
+	FILE *file = NULL;
+	unsigned int nr;
+
+	stamp(name, sizeof(name), "%Y%m%d-%H%M%S", look->when);
+	for (nr = 1; !file; nr++) {
+		snprintf(path, sizeof(path), "%s/%s-%s-%u.txt", log->dir, kind, name, nr);
+		file = fopen(path, "wxe");
+		if (!file && errno != EEXIST) {
+			complain(log, path, errno);
+			return NULL;
+		}
+	}
+	stamp(when, sizeof(when), "%Y-%m-%d %H:%M:%S %z", look->when);
+	fprintf(file, "%s, look %u\n\n", when, look->nr);
+	return file;
+}
+
+/**
+ * watchlog_leak() - a file about a place that leaks
+ * @log: the log
+ * @look: what was found
+ * @group: the place
+ */
+void watchlog_leak(struct watchlog *log, const struct look *look, const struct group *group)
+{
+	FILE *file = open_finding(log, "leak", look);
+
+	if (!file)
+		return;
+	show_group(file, group);
+	close_finding(log, file);
+}
+
+/**
+ * watchlog_growing() - a file about a cache that grows
+ * @log: the log
+ * @look: what was found
+ * @growth: the cache, now and when it began to grow
+ * @looks: how often it was larger than before
+ */
+void watchlog_growing(struct watchlog *log, const struct look *look, const struct growth *growth,
+		      unsigned int looks)
+{
+	FILE *file = open_finding(log, "slab", look);
+	const struct cache *cache = growth->now;
+
+	if (!file)
+		return;
+	fprintf(file, "cache %s grew in %u looks and shrank in none\n"
+		"in use: %llu bytes in %llu objects of %llu bytes\n"
+		"grown by: %lld bytes\n",
+		cache->name, looks, cache->used, cache->objects, cache->object_size, growth->used);
+	close_finding(log, file);
+}
+
+/**
+ * watchlog_flush() - see to it that what was logged is in the files
+ * @log: the log
+ */
+void watchlog_flush(struct watchlog *log)
+{
+	bool failed = fflush(log->samples) | fflush(log->slab);
+
+	if (failed)
+		complain(log, log->dir, errno);
+	else
+		log->complained = false;
+}
