@@ -168,7 +168,8 @@ files_of()
 {
 	(cd "$top" && find "$1" -type f ! -name '*~' ! -name '.*.sw?' \
 		! -name '*.o' ! -name '*.ko' ! -name '*.mod' ! -name '*.mod.c' \
-		! -name '.*.cmd' ! -name '*.symvers' ! -name 'modules.order' | sort)
+		! -name '.*.cmd' ! -name '*.symvers' ! -name 'modules.order' \
+		! -path tools/mm/kmemleak/kmemleak | sort)
 }
 
 put_ours()	# SOURCE PATH

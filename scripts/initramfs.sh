@@ -19,13 +19,13 @@ selftests=tools/testing/selftests
 copy_selftests()
 {
 	mkdir -p "$copy"
-	(cd "$linux/$selftests/kmemleak" && find . -type f | sort) > "$copy.files.new"
+	(cd "$linux" && find $selftests/kmemleak tools/mm/kmemleak -type f | sort) > "$copy.files.new"
 	cmp -s "$copy.files.new" "$copy.files" || rm -rf "$copy"
 	mkdir -p "$copy"
 	mv "$copy.files.new" "$copy.files"
 	(cd "$linux" && rsync -aR scripts/subarch.include $selftests/Makefile $selftests/lib.mk \
 		$selftests/run_kselftest.sh $selftests/kselftest $selftests/kselftest.h \
-		$selftests/kselftest_harness.h $selftests/kmemleak "$copy/")
+		$selftests/kselftest_harness.h $selftests/kmemleak tools/mm/kmemleak "$copy/")
 }
 
 # With debug information in the test modules, for the source lines of a report.
@@ -78,6 +78,8 @@ pack()
 			done
 		fi
 		echo "file /usr/bin/timeout $top/initramfs/timeout 755 0 0"
+		[ $purpose != selftests ] ||
+			echo "slink /usr/bin/kmemleak /kselftest/kmemleak/kmemleak 777 0 0"
 		entries "$modules/lib/modules" /lib/modules
 		entries "$installed" /kselftest
 	} > "$objects/initramfs.list"

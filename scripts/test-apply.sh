@@ -68,7 +68,8 @@ test_puts_everything_in_place()
 {
 	apply apply
 	[ ! -e "$work/tree/mm/kmemleak.c" ]
-	(cd "$top" && find mm tools include Documentation -type f) | while read -r file; do
+	(cd "$top" && find mm tools include Documentation -type f \
+		! -path tools/mm/kmemleak/kmemleak) | while read -r file; do
 		cmp "$top/$file" "$work/tree/$file"
 	done
 	cmp "$top/Kconfig" "$work/tree/mm/kmemleak/Kconfig"
@@ -77,6 +78,15 @@ test_puts_everything_in_place()
 	grep -q -x 'obj-$(CONFIG_DEBUG_KMEMLEAK) += kmemleak/' "$work/tree/mm/Makefile"
 	grep -q -x 'source "mm/kmemleak/Kconfig"' "$work/tree/mm/Kconfig.debug"
 	! grep -q -i 'config.*kmemleak$' "$work/tree/mm/Kconfig.debug"
+}
+
+test_leaves_out_what_was_built()
+{
+	echo program > "$work/repo/tools/mm/kmemleak/kmemleak"
+	echo object > "$work/repo/mm/kmemleak/scan.o"
+	apply apply
+	[ ! -e "$work/tree/tools/mm/kmemleak/kmemleak" ]
+	[ ! -e "$work/tree/mm/kmemleak/scan.o" ]
 }
 
 test_touches_nothing_else()

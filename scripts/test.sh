@@ -89,6 +89,7 @@ lock_build
 part "count tests" "$top/scripts/test-ktap.sh"
 part "tell data races apart" "$top/scripts/test-kcsan.sh"
 part "apply, unapply, patch" "$top/scripts/test-apply.sh"
+part "the command-line tool" "$top/scripts/test-tool.sh"
 
 part "the kernel with the detector" test_kernel arm64 test_release
 part "the kernel with the detector and everything that finds mistakes" \

@@ -1,0 +1,563 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Tests the command-line tool on this machine, with reports that were recorded:
+# what it makes of them, and how it behaves on a terminal. The selftest
+# test_tool.sh has it work with a detector.
+
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# The sanitizers must not end with a status that the tool has. What memory is in use
+# at its end is no leak.
+export ASAN_OPTIONS=detect_leaks=0:exitcode=99 UBSAN_OPTIONS=exitcode=99
+
+source=$top/tools/mm/kmemleak
+tool=${KMEMLEAK_TOOL:-$work/kmemleak}
+
+build_native()
+{
+	make -s -C "$source" OUTPUT="$work/" LDFLAGS="-fsanitize=address,undefined" \
+		CFLAGS="-g -O1 -Werror -fsanitize=address,undefined -fno-sanitize-recover=all"
+}
+
+build_static()
+{
+	make -s -C "$source" OUTPUT="$work/arm64-" CROSS_COMPILE=aarch64-linux-gnu- \
+		LDFLAGS=-static CFLAGS="-O2 -Werror"
+	readelf -h "$work/arm64-kmemleak" | grep -q AArch64
+	! readelf -d "$work/arm64-kmemleak" | grep -q NEEDED
+}
+
+# kml STATUS ARGUMENT...: the tool has to end with this status. What it says goes
+# to files.
+kml()
+{
+	want=$1
+	shift
+	got=0
+	"$tool" "$@" > "$work/out" 2> "$work/err" < /dev/null || got=$?
+	[ "$got" = "$want" ] && return
+	echo "kmemleak $*: status $got, not $want"
+	cat "$work/out" "$work/err"
+	return 1
+}
+
+says()	# PATTERN: the answer does
+{
+	grep -q -e "$1" "$work/out" && return
+	echo "does not say: $1"
+	cat "$work/out"
+	return 1
+}
+
+complains()	# PATTERN
+{
+	grep -q -e "$1" "$work/err" && return
+	echo "does not complain: $1"
+	cat "$work/err"
+	return 1
+}
+
+quiet()
+{
+	[ ! -s "$work/err" ] && return
+	cat "$work/err"
+	return 1
+}
+
+# A directory with the report of standard input.
+save()
+{
+	rm -rf "$work/saved"
+	mkdir "$work/saved"
+	cat > "$work/saved/kmemleak"
+}
+
+json()	# EXPRESSION of d, the answer's JSON, which is true
+{
+	python3 - "$work/out" "$1" <<-PYTHON
+	import json, sys
+	d = json.load(open(sys.argv[1], encoding="utf-8"))
+	if not eval(sys.argv[2]):
+	    print("not so:", sys.argv[2], "in", json.dumps(d)[:2000])
+	    sys.exit(1)
+	PYTHON
+}
+
+csv()	# EXPRESSION of rows, the answer's CSV, which is true
+{
+	python3 - "$work/out" "$1" <<-PYTHON
+	import csv, sys
+	rows = list(csv.DictReader(open(sys.argv[1], newline="", encoding="ascii"), strict=True))
+	if not eval(sys.argv[2]):
+	    print("not so:", sys.argv[2], "in", rows[:10])
+	    sys.exit(1)
+	PYTHON
+}
+
+record()	# ADDRESS SIZE COMM FRAME...
+{
+	printf 'unreferenced object 0x%s (size %s):\n' "$1" "$2"
+	printf '  comm "%b", pid 7, jiffies 42\n' "$3"
+	printf '  hex dump (first 4 bytes):\n    00 01 02 03  ....\n  backtrace (crc 1f):\n'
+	shift 3
+	printf '    %s\n' "$@"
+}
+
+test_report_of_this_detector()
+{
+	save < "$here/test-tool/ours.txt"
+	kml 1 scan --debugfs "$work/saved"
+	quiet
+	says '^5 leaks, 4056 bytes, from 3 places$'
+	says '^2048 bytes in 1 object, allocated by "insmod"$'
+	says '^984 bytes in 3 objects, allocated by "init"$'
+	says '^    leaky_probe+0x3c/0xb8 \[kmemleak_leaky\]$'
+	kml 1 scan --json --debugfs "$work/saved"
+	json 'd["leaks"] == 5 and d["bytes"] == 4056 and d["places"] == len(d["groups"]) == 3'
+	json '[g["bytes"] for g in d["groups"]] == [2048, 1024, 984]'
+	json 'd["groups"][0]["site"] == "leaky_probe+0x3c/0xb8 [kmemleak_leaky]"'
+	json 'sum(o["size"] for g in d["groups"] for o in g["objects"]) == 4056'
+	json 'all(o["crc"] >= 0 and o["pid"] > 0 for g in d["groups"] for o in g["objects"])'
+	kml 1 scan --csv --debugfs "$work/saved"
+	csv '[int(r["bytes"]) for r in rows] == [2048, 1024, 984]'
+	csv 'rows[0]["trace"].startswith("__kmalloc_cache_noprof+")'
+	csv 'rows[2]["comms"] == "init" and rows[2]["objects"] == "3"'
+}
+
+test_report_of_the_older_detector()
+{
+	save < "$here/test-tool/peer.txt"
+	kml 1 scan --json --debugfs "$work/saved"
+	quiet
+	json 'd["leaks"] == 4 and d["bytes"] == 2320'
+	json 'd["groups"][2]["site"] == "device_add+0x37c/0x6b8"'
+}
+
+test_report_of_old_kernels()
+{
+	save <<-REPORT
+	unreferenced object 0xffff8881 (size 64):
+	  comm "a b", pid 1, jiffies 4294892667 (age 12.340s)
+	  hex dump (first 32 bytes):
+	    00 00  ..
+	  backtrace:
+	    [<00000000abcdef01>] kmalloc+0x10/0x20
+	    [<00000000abcdef02>] probe+0x10/0x20 [drv]
+	REPORT
+	kml 1 scan --json --debugfs "$work/saved"
+	quiet
+	json 'd["groups"][0]["site"] == "probe+0x10/0x20 [drv]"'
+	json 'd["groups"][0]["objects"][0]["comm"] == "a b"'
+}
+
+test_empty_report()
+{
+	save < /dev/null
+	kml 0 scan --debugfs "$work/saved"
+	quiet
+	says '^no leaks$'
+	kml 0 scan --json --debugfs "$work/saved"
+	json 'd["leaks"] == 0 and d["groups"] == []'
+	kml 0 scan --csv --debugfs "$work/saved"
+	csv 'rows == []'
+}
+
+# Cut off anywhere: as many records as have a first line, and no crash.
+test_truncated_report()
+{
+	record ffff1 64 one alloc+0x1/0x2 first+0x1/0x2 > "$work/whole"
+	record ffff2 32 two alloc+0x1/0x2 second+0x1/0x2 >> "$work/whole"
+	len=$(wc -c < "$work/whole")
+	for bytes in $(seq 1 7 "$len") $((len - 1)); do
+		head -c "$bytes" "$work/whole" | save
+		lines=$(wc -l < "$work/saved/kmemleak")
+		# A record has seven lines.
+		leaks=$(((lines + 6) / 7))
+		kml $((leaks > 0)) scan --json --debugfs "$work/saved"
+		json "d['leaks'] == $leaks"
+	done
+	complains '1 records are not complete'
+	json '"first+0x1/0x2" in str(d) and "second" not in str(d)'
+}
+
+test_garbage()
+{
+	head -c 100000 /dev/urandom | save
+	kml 0 scan --debugfs "$work/saved"
+	complains 'lines are not understood'
+	{
+		echo "unreferenced object 0xnothing (size):"
+		echo "    frame+0x1/0x2"
+		record ffff1 64 one first+0x1/0x2
+		echo
+		echo "  something new: 1"
+		record ffff2 64 one first+0x1/0x2
+	} | save
+	kml 1 scan --debugfs "$work/saved"
+	complains ': 4 lines are not understood'
+	says '^2 leaks, 128 bytes, from 1 place$'
+}
+
+test_many_records()
+{
+	awk 'BEGIN {
+		for (i = 0; i < 10000; i++) {
+			printf "unreferenced object 0xffff%08x (size %d):\n", i * 256, 64 + i % 3
+			printf "  comm \"task%d\", pid %d, jiffies %d\n", i % 11, i, i
+			print "  hex dump (first 0 bytes):\n  backtrace (crc 0):"
+			print "    __kmalloc_noprof+0x10/0x20"
+			printf "    place%d+0x10/0x20 [drv]\n", i % 1000
+		}
+	}' | save
+	kml 1 scan --json --debugfs "$work/saved"
+	quiet
+	json 'd["leaks"] == 10000 and d["places"] == 1000'
+	json 'd["bytes"] == sum(64 + i % 3 for i in range(10000))'
+	json 'len({o["address"] for g in d["groups"] for o in g["objects"]}) == 10000'
+	json 'd["groups"] == sorted(d["groups"], key=lambda g: -g["bytes"])'
+	kml 1 scan --csv -n 7 --debugfs "$work/saved"
+	csv 'len(rows) == 7'
+	kml 1 scan -n 2 --debugfs "$work/saved"
+	says '^10000 leaks, '
+	says '^\.\.\. and 998 more places$'
+	says ', \.\.\.$'
+}
+
+test_hostile_names()
+{
+	{
+		record ffff1 10 'e\033[2Jsc' f+0x1/0x2
+		record ffff2 20 'q", pid 99, jif' f+0x1/0x2
+		record ffff3 30 'a\n  backtrace' f+0x1/0x2
+		record ffff4 40 '\377\376\303\251\\\\"' f+0x1/0x2
+		record ffff5 50 'a,b;"c"' f+0x1/0x2
+		record ffff6 60 'n\000l' f+0x1/0x2
+		record ffff7 70 '' f+0x1/0x2
+	} | save
+	kml 1 scan --json --debugfs "$work/saved"
+	quiet
+	json 'd["leaks"] == 7 and d["bytes"] == 280 and d["places"] == 1'
+	json '{o["pid"] for g in d["groups"] for o in g["objects"]} <= {7, 0}'
+	json '[o["comm"] for o in d["groups"][0]["objects"]][:5] == ["e\x1b[2Jsc",
+		"q\", pid 99, jif", "a\n  backtrace", "\xff\xfe\xe9\\\\\"", "a,b;\"c\""]'
+	kml 1 scan --csv --debugfs "$work/saved"
+	csv 'len(rows) == 1 and "\\x1b[2J" in rows[0]["comms"] and "a,b;\"c\"" in rows[0]["comms"]'
+	kml 1 scan --debugfs "$work/saved"
+	if LC_ALL=C grep '[^[:print:]]' "$work/out"; then
+		return 1
+	fi
+	says 'x1b\[2J'
+}
+
+test_long_lines()
+{
+	awk 'BEGIN {
+		print "unreferenced object 0x1 (size 1):"
+		printf "  comm \""
+		for (i = 0; i < 1000000; i++)
+			printf "x"
+		print "\", pid 1, jiffies 1\n  backtrace (crc 0):"
+		for (i = 0; i < 100000; i++)
+			print "    frame" i
+	}' | save
+	kml 1 scan --json --debugfs "$work/saved"
+	json 'len(d["groups"][0]["trace"]) == 100000'
+}
+
+test_wrong_command_lines()
+{
+	kml 2
+	kml 2 nothing
+	kml 2 scan more
+	kml 2 scan --nothing
+	kml 2 scan --interval 3
+	complains 'not for scan'
+	kml 2 slab --log "$work/log"
+	kml 2 --json --csv scan
+	kml 2 watch -i 0
+	kml 2 watch -i -1
+	kml 2 watch -i 1x
+	kml 2 top -c 0
+	kml 2 scan --limit many
+	kml 2 run
+	kml 2 run --
+	kml 2 module
+	kml 2 module --
+	kml 2 module name --
+	kml 2 scan --debugfs
+	kml 0 --help
+	says '^usage: '
+	quiet
+}
+
+test_nothing_there()
+{
+	kml 3 scan --debugfs "$work/nowhere"
+	complains "mount -t debugfs none $work/nowhere"
+	save < /dev/null
+	kml 3 run --debugfs "$work/saved" -- true
+	complains 'in no debugfs'
+	kml 3 module --debugfs "$work/saved" name
+	KMEMLEAK_DEBUGFS=$work/saved kml 0 scan
+	KMEMLEAK_DEBUGFS=$work/nowhere kml 3 scan
+	KMEMLEAK_PROC=$work/nowhere kml 3 slab
+	complains 'CONFIG_SLUB_DEBUG'
+}
+
+test_output_to_a_file()
+{
+	save < "$here/test-tool/ours.txt"
+	kml 1 scan --json -o "$work/file" --debugfs "$work/saved"
+	[ ! -s "$work/out" ]
+	mv "$work/file" "$work/out"
+	json 'd["leaks"] == 5'
+	kml 3 scan -o "$work/nowhere/file" --debugfs "$work/saved"
+	kml 3 scan -o /dev/full --debugfs "$work/saved"
+	complains 'No space left'
+}
+
+fake_proc()	# OBJECTS: of a cache that changes
+{
+	mkdir -p "$work/proc"
+	cat > "$work/proc/slabinfo.new" <<-SLABINFO
+	slabinfo - version: 2.1
+	# name <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables
+	dentry 100 200 192 21 1 : tunables 0 0 0 : slabdata 10 10 0
+	odd,name $1 900 64 64 1 : tunables 0 0 0 : slabdata 15 15 0
+	nothing 0 0 32 128 1 : tunables 0 0 0 : slabdata 0 0 0
+	SLABINFO
+	mv "$work/proc/slabinfo.new" "$work/proc/slabinfo"
+	cat > "$work/proc/meminfo" <<-MEMINFO
+	MemTotal: 1000 kB
+	MemFree: 500 kB
+	MemAvailable: 600 kB
+	Slab: 70 kB
+	SReclaimable: 30 kB
+	SUnreclaim: 40 kB
+	KernelStack: 8 kB
+	MEMINFO
+	export KMEMLEAK_PROC="$work/proc"
+}
+
+# The cache grows until the command that uses it has ended.
+growing_proc()
+{
+	fake_proc 100
+	touch "$work/go_on"
+	(
+		objects=100
+		while [ -e "$work/go_on" ]; do
+			fake_proc $((objects += 10))
+			sleep 0.05
+		done
+	) &
+}
+
+test_slab()
+{
+	fake_proc 100
+	kml 0 slab --json
+	json '[c["name"] for c in d["caches"]] == ["odd,name", "dentry", "nothing"]'
+	json 'd["caches"][0]["used"] == 6400 and d["caches"][0]["bytes"] % 15 == 0'
+	kml 0 slab --csv -n 1
+	csv 'len(rows) == 1 and rows[0]["cache"] == "odd,name"'
+	kml 0 slab
+	says '^dentry  *192  *100  *19200 '
+	growing_proc
+	kml 0 slab --growth -i 0.5 --json
+	rm "$work/go_on"
+	json '[c["name"] for c in d["caches"]] == ["odd,name"] and d["caches"][0]["grown"] >= 640'
+}
+
+test_watch()
+{
+	save < "$here/test-tool/ours.txt"
+	growing_proc
+	kml 0 watch -i 0.2 -c 9 --log "$work/log" --debugfs "$work/saved"
+	rm "$work/go_on"
+	[ "$(grep -c MemFree "$work/out")" = 9 ]
+	[ "$(grep -c 'new leak' "$work/out")" = 3 ]
+	[ "$(grep -c 'growing: odd,name' "$work/out")" = 1 ]
+	[ "$(wc -l < "$work/log/samples.tsv")" = 10 ]
+	[ "$(awk -F '\t' '{ print NF }' "$work/log/samples.tsv" | sort -u)" = 11 ]
+	[ "$(wc -l < "$work/log/slab.tsv")" -ge 4 ]
+	[ "$(find "$work/log" -name 'leak-*.txt' | wc -l)" = 3 ]
+	grep -q leaky_probe "$work"/log/leak-*.txt
+	[ "$(find "$work/log" -name 'slab-*.txt' | wc -l)" = 1 ]
+	# A second one goes on in the same tables.
+	kml 0 watch -i 0.1 -c 2 --log "$work/log" --json --debugfs "$work/saved"
+	[ "$(wc -l < "$work/log/samples.tsv")" = 12 ]
+	[ "$(wc -l < "$work/out")" = 2 ]
+	head -n 1 "$work/out" > "$work/first"
+	tail -n 1 "$work/out" > "$work/last"
+	mv "$work/first" "$work/out"
+	json 'd["MemFree"] == 500 and len(d["new"]) == 3 and d["leaks"] == 5'
+	mv "$work/last" "$work/out"
+	json 'd["new"] == [] and d["places"] == 3'
+	kml 0 watch -i 0.1 -c 2 --csv --debugfs "$work/saved"
+	csv '[r["new"] for r in rows] == ["3", "0"] and rows[0]["leaked"] == "4056"'
+}
+
+test_pictures()
+{
+	command -v gnuplot > /dev/null || return 0
+	mkdir "$work/log"
+	cd "$work"
+	awk 'BEGIN {
+		print "time\tMemFree\tMemAvailable\tSlab\tSReclaimable\tSUnreclaim\tKernelStack\t" \
+			"leaks\tleaked\tplaces\tnew" > "samples.tsv"
+		print "time\tcache\tused\tbytes" > "slab.tsv"
+		for (i = 0; i < 100; i++) {
+			time = 1790000000 + i * 60
+			print time "\t500\t600\t" 70 + i "\t30\t" 40 + i "\t8\t" i "\t" i * 64 \
+				"\t1\t0" > "samples.tsv"
+			print time "\tkmalloc_64\t" i * 64 "\t8192" > "slab.tsv"
+			print time "\tdentry\t" i * 32 "\t8192" > "slab.tsv"
+		}
+	}'
+	mv samples.tsv slab.tsv "$work/log"
+	gnuplot -e "dir='$work/log'" "$source/kmemleak.gnuplot" 2>&1 | grep . && return 1
+	for picture in memory leaks slab; do
+		head -c 4 "$work/log/$picture.png" | grep -q PNG
+	done
+}
+
+test_signals_end_a_watch()
+{
+	save < "$here/test-tool/ours.txt"
+	fake_proc 100
+	for signal in INT TERM HUP; do
+		# Not a background process of the shell, which would ignore SIGINT.
+		got=0
+		timeout -s $signal 0.5 "$tool" watch --csv -i 0.1 \
+			--debugfs "$work/saved" > "$work/out" || got=$?
+		[ "$got" = 124 ] || return 1
+		csv 'len(rows) >= 2 and all(None not in r.values() for r in rows)'
+	done
+}
+
+test_terminal()
+{
+	save < "$here/test-tool/ours.txt"
+	fake_proc 100
+	python3 "$here/test-tool/terminal.py" "$tool" "$work/saved"
+}
+
+# One more source line than symbols can tell: from a program of our own.
+test_source_lines()
+{
+	cat > "$work/kernel.c" <<-C
+	static int twice(int n)
+	{
+		return n * 2;
+	}
+
+	int leaky(int n)
+	{
+		return twice(n) + 1;
+	}
+
+	int main(void)
+	{
+		return leaky(1);
+	}
+	C
+	${CC:-gcc} -g -O0 -o "$work/vmlinux" "$work/kernel.c"
+	record ffff1 64 one leaky+0x11/0x20 gone+0x10/0x20 'mod+0x1/0x2 [nothere]' | save
+	kml 1 scan --debugfs "$work/saved" --vmlinux "$work/vmlinux"
+	says 'leaky+0x11/0x20  kernel.c:[78]$'
+	says 'gone+0x10/0x20$'
+	kml 1 scan --json --debugfs "$work/saved" --vmlinux "$work/vmlinux"
+	json '"kernel.c:" in d["groups"][0]["trace"][0]["source"]'
+	kml 1 scan --debugfs "$work/saved" --modules "$work"
+	complains 'no nothere.ko'
+	PATH=/nowhere kml 1 scan --debugfs "$work/saved" --vmlinux "$work/vmlinux" || :
+	says 'leaky+0x11/0x20$'
+	complains 'no addr2line'
+	kml 1 scan --debugfs "$work/saved" --vmlinux "$work/nowhere"
+	complains 'No such file'
+	# Damaged files must not be believed.
+	for bytes in 10 64 100 1000 10000; do
+		head -c $bytes "$work/vmlinux" > "$work/cut"
+		kml 1 scan --debugfs "$work/saved" --vmlinux "$work/cut"
+		complains 'no 64-bit ELF'
+	done
+}
+
+# Section by section, its size is not what it was.
+test_damaged_symbols()
+{
+	echo 'int main(void) { return 0; }' > "$work/kernel.c"
+	${CC:-gcc} -g -o "$work/vmlinux" "$work/kernel.c"
+	record ffff1 64 one main+0x4/0x20 | save
+	ADDR2LINE=true python3 - "$work" "$tool" <<-PYTHON
+	import struct, subprocess, sys
+	work, tool = sys.argv[1:]
+	whole = open(work + "/vmlinux", "rb").read()
+	headers, = struct.unpack_from("<Q", whole, 40)
+	sections, = struct.unpack_from("<H", whole, 60)
+	for section in range(1, sections):
+	    for size in (1, 0x7fffffff, 0xfffffffffffffff0):
+	        damaged = bytearray(whole)
+	        struct.pack_into("<Q", damaged, headers + 64 * section + 32, size)
+	        open(work + "/damaged", "wb").write(damaged)
+	        status = subprocess.run([tool, "scan", "--debugfs", work + "/saved",
+	                                 "--vmlinux", work + "/damaged"]).returncode
+	        if status != 1:
+	            print("section", section, "size", size, "status", status)
+	            sys.exit(1)
+	PYTHON
+}
+
+test_manual_page()
+{
+	mandoc -T lint -W warning "$source/kmemleak.8"
+	# Each option of the help is in the manual.
+	kml 0 --help
+	grep -o -e '--[a-z-]*' "$work/out" | sort -u | sed 's/-/\\-/g' | while read -r option; do
+		[ "$option" = '\-\-' ] || [ "$option" = '\-\-help' ] ||
+			grep -q -F -e "$option" "$source/kmemleak.8" ||
+			{ echo "$option is not in the manual"; return 1; }
+	done
+}
+
+test_install()
+{
+	make -s -o "$tool" -C "$source" OUTPUT="${tool%kmemleak}" DESTDIR="$work/root" install
+	[ -x "$work/root/usr/sbin/kmemleak" ]
+	[ -f "$work/root/usr/share/man/man8/kmemleak.8" ]
+	[ -f "$work/root/usr/share/kmemleak/kmemleak.gnuplot" ]
+}
+
+# Each in a process of its own, which stops at the first command that fails.
+if [ $# = 1 ]; then
+	"$1"
+	exit
+fi
+for build in build_native build_static; do
+	if $build > "$logs/$build.log" 2>&1; then
+		echo "ok - tool: $(echo $build | tr _ ' ')"
+	else
+		echo "not ok - tool: $(echo $build | tr _ ' ')"
+		sed 's/^/    /' "$logs/$build.log"
+	fi
+done
+export KMEMLEAK_TOOL="$tool"
+sed -n 's/^\(test_[a-z_]*\)()$/\1/p' "$0" | while read -r name; do
+	title="tool: $(echo "${name#test_}" | tr _ ' ')"
+	if "$0" "$name" > "$logs/$name.log" 2>&1 < /dev/null; then
+		echo "ok - $title"
+		rm "$logs/$name.log"
+	else
+		echo "not ok - $title"
+		tail -n 20 "$logs/$name.log" | sed 's/^/    /'
+	fi
+done
