@@ -2,8 +2,8 @@
 /*
  * What a shell cannot do to a control file: make one write of any bytes and
  * name the error it gets, have it interrupted by a signal, read a file in
- * pieces of a given size or at any offset, and do one thing after the other to
- * a file that stays open.
+ * pieces of a given size or at any offset, do one thing after the other to a file
+ * that stays open, and run a program as nobody, of whom /etc/passwd may not know.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -314,6 +314,19 @@ static int do_session(const char *path, char **steps, int nr)
 	return 0;
 }
 
+#define NOBODY		65534
+
+static int do_as_nobody(char **argv)
+{
+	if (setgid(NOBODY) || setuid(NOBODY)) {
+		perror("cannot be nobody");
+		return 2;
+	}
+	execv(argv[0], argv);
+	perror(argv[0]);
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 3 && !strcmp(argv[1], "write"))
@@ -326,10 +339,13 @@ int main(int argc, char **argv)
 		return do_pread(argv[2]);
 	if (argc >= 5 && !strcmp(argv[1], "session"))
 		return do_session(argv[2], argv + 3, argc - 3);
+	if (argc >= 3 && !strcmp(argv[1], "as-nobody"))
+		return do_as_nobody(argv + 2);
 	fprintf(stderr, "usage: kmemleak_ctl write FILE [MILLISECONDS] < BYTES\n"
 			"       kmemleak_ctl reread FILE\n"
 			"       kmemleak_ctl pread FILE\n"
 			"       kmemleak_ctl session FILE STEP...\n"
+			"       kmemleak_ctl as-nobody PROGRAM [ARGUMENT...]\n"
 			"steps: write TEXT, read INTO, seek OFFSET, wait MILLISECONDS\n");
 	return 2;
 }

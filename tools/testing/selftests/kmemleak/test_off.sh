@@ -43,7 +43,15 @@ emptied()
 	kml_do clear && kml_nothing_reported
 }
 
-kml_setup 22 kmemleak_selftest
+# The command-line tool, if it was built.
+tool_says_so()
+{
+	[ -x "$KML_HERE/kmemleak" ] || return 0
+	"$KML_HERE/kmemleak" scan 2> "$KML_TMP/err"
+	[ $? = 3 ] && grep 'kmemleak=on' "$KML_TMP/err"
+}
+
+kml_setup 23 kmemleak_selftest
 kml_watchdogs
 
 # There is much to clean up.
@@ -66,6 +74,7 @@ done
 kml_test "the threads are gone" [ -z "$(kml_threads)" ]
 kml_test "what was reported can be read" still_readable
 kml_test "it is off" state off
+kml_test "the tool says so" tool_says_so
 kml_test "clear empties the report" emptied
 kml_test "it is cleared" state cleared
 kml_test "clear is taken again" emptied
