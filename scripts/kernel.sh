@@ -7,6 +7,13 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 kernel_setup "$1"
 
+# One at a time; the second one finds it built.
+exec 7> "$objects.lock"
+flock -n 7 || {
+	say "wait until somebody else has built $1"
+	flock 7
+}
+
 # merge_config.sh would take a second line for an option, even the same one, for
 # a value that did not survive.
 last_of_each()

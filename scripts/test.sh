@@ -91,6 +91,13 @@ part "tell data races apart" "$top/scripts/test-kcsan.sh"
 part "apply, unapply, patch" "$top/scripts/test-apply.sh"
 part "the command-line tool" "$top/scripts/test-tool.sh"
 
+# In a session of its own, to be stopped as a whole.
+setsid "$top/scripts/build-ahead.sh" arm64-debug arm64-kcsan x86_64 um > "$logs/ahead.log" 2>&1 &
+ahead=$!
+trap 'kill -- -$ahead 2> /dev/null || :' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
 part "the kernel with the detector" test_kernel arm64 test_release
 part "the kernel with the detector and everything that finds mistakes" \
 	test_kernel arm64-debug test_debug
