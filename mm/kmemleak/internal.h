@@ -16,7 +16,7 @@
  *   1. kml_control_mutex	starting and stopping the scan thread, "off"
  *   2. kml_scan_mutex		one scan, report or clear at a time
  *   3. names_mutex		names that were asked for lately (names.c)
- *   4. gone_mutex		names of code that was unloaded (modtext.c)
+ *   4. gone_mutex		writing down names of code that goes (modtext.c)
  *   5. kml_tree.lock		shape of one address space's tree
  *      kml_object.lock		life and scan settings of one object
  *      kml_block_lock		births and deaths of blocks with slots

@@ -17,6 +17,8 @@
 #include <linux/kallsyms.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/rculist.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 
 #include "block.h"
@@ -31,14 +33,16 @@
 
 /**
  * struct gone_name - name of one address in code that is gone
- * @node: in gone_names, by @addr
+ * @node: in gone_names, by @addr; written under gone_mutex, read under RCU
+ * @rcu: to free it once nobody can see it
  * @addr: the address
  * @epoch: value of kml_trace_epoch() from which on it no longer had this name
- * @used: an object's trace still has it, found the last sweep
+ * @used: an object's trace still has it, found the last sweep; gone_mutex
  * @name: function, offset, size and module
  */
 struct gone_name {
 	struct hlist_node node;
+	struct rcu_head rcu;
 	unsigned long addr;
 	u32 epoch;
 	bool used;
@@ -48,7 +52,10 @@ struct gone_name {
 /* How often code came. */
 static atomic_t code_changes = ATOMIC_INIT(0);
 
-/* Protects what follows. */
+/*
+ * Code goes one module at a time. Who reads names does not wait for that: among
+ * millions of objects it takes long to find out which names are needed.
+ */
 static DEFINE_MUTEX(gone_mutex);
 static DEFINE_HASHTABLE(gone_names, 6);
 
@@ -70,13 +77,16 @@ struct gone_sweep {
 	depot_stack_handle_t visited[1 << GONE_VISITED_BITS];
 };
 
-/* The name that @addr had at @epoch is the first one it lost after that. */
+/*
+ * The name that @addr had at @epoch is the first one it lost after that. To be
+ * called with gone_mutex held or within an RCU read-side critical section.
+ */
 static struct gone_name *find_gone(unsigned long addr, u32 epoch)
 {
 	struct gone_name *gone, *first = NULL;
 
-	lockdep_assert_held(&gone_mutex);
-	hash_for_each_possible(gone_names, gone, node, addr) {
+	hash_for_each_possible_rcu(gone_names, gone, node, addr,
+				   lockdep_is_held(&gone_mutex)) {
 		if (gone->addr != addr || (s32)(gone->epoch - epoch) <= 0)
 			continue;
 		if (!first || (s32)(gone->epoch - first->epoch) < 0)
@@ -174,7 +184,7 @@ static bool remember(unsigned long addr, u32 epoch)
 	gone->epoch = epoch;
 	gone->used = true;
 	memcpy(gone->name, name, len + 1);
-	hash_add(gone_names, &gone->node, addr);
+	hash_add_rcu(gone_names, &gone->node, addr);
 	return true;
 }
 
@@ -187,8 +197,8 @@ static void drop_unused(void)
 
 	hash_for_each_safe(gone_names, bucket, tmp, gone, node) {
 		if (!gone->used) {
-			hash_del(&gone->node);
-			kfree(gone);
+			hash_del_rcu(&gone->node);
+			kfree_rcu(gone, rcu);
 		} else {
 			gone->used = false;
 		}
@@ -287,11 +297,11 @@ static bool gone_symbol(unsigned long addr, u32 epoch, char *buf)
 {
 	struct gone_name *gone;
 
-	mutex_lock(&gone_mutex);
+	rcu_read_lock();
 	gone = find_gone(addr, epoch);
 	if (gone)
 		strscpy(buf, gone->name, KSYM_SYMBOL_LEN);
-	mutex_unlock(&gone_mutex);
+	rcu_read_unlock();
 	return gone;
 }
 
