@@ -78,7 +78,7 @@ all_rounds()
 in_a_thousand()
 {
 	if [ -e /proc/lockdep ]; then
-		echo 50
+		echo 20
 	else
 		echo 1
 	fi
