@@ -147,6 +147,22 @@ kml_expected()
 	cat "$KML_TESTER/expected"
 }
 
+# kml_lose_list NUMBER: a list of so many is the only leak of this module there is.
+kml_lose_list()
+{
+	kml_make free && kml_scan && kml_do clear && kml_make "list=$1" && kml_scan
+}
+
+# kml_list_told NUMBER "LEAKS DIRECT INDIRECT": what is told of that list. All are
+# there, or the detector has taken something for a reference to one of them.
+kml_list_told()
+{
+	[ "$2" != "$1 1 $(($1 - 1))" ] || return 0
+	echo "leaks, direct and indirect ones: $2"
+	[ "${2%% *}" = "$1" ] || return "$HIDDEN"
+	return 1
+}
+
 # The same objects, of which all have this fate now, but for retired ones.
 kml_all()
 {

@@ -12,6 +12,8 @@ VERBOSE=/sys/module/kmemleak/parameters/verbose
 # Of each name so many, which all have the same trace.
 NAMES="plain a\"b c\\d e,f g'h i&j"
 CROWD=100
+# How long a list is.
+NODES=1000
 # Pointers of others may hide one or the other.
 MOST=95
 
@@ -228,7 +230,20 @@ verbose_single()
 		! grep 'with the same backtrace' "$KML_TMP/log"
 }
 
-kml_setup 11 kmemleak_selftest
+# What the group says that has a frame of this function.
+group_of()
+{
+	awk -v frame="^    $1[+]" '
+		/ leaks, / { figures = $1 " " $5 " " $7 }
+		$0 ~ frame { print figures; exit }' "$GROUPS_FILE"
+}
+
+list_in_one()
+{
+	kml_lose_list "$NODES" && kml_list_told "$NODES" "$(group_of make_list)"
+}
+
+kml_setup 12 kmemleak_selftest
 [ -e "$GROUPS_FILE" ] || kml_skip_rest "no $GROUPS_FILE"
 
 kml_make leak=all > /dev/null
@@ -242,6 +257,7 @@ kml_test "tasks of six names have one trace" one_of_all_names
 kml_test "four of the names are shown" names_escaped
 kml_test "a module that comes and goes has one group" gone_module_in_one
 kml_test "it can be read while scans run" read_while_scanning
+kml_test "a lost list has one group, and one direct leak" list_in_one
 kml_test "verbose has one record for each trace, and counts the others" verbose_counts
 kml_test "and counts nothing where there are none" verbose_single
 

@@ -7,6 +7,8 @@
 . "$(dirname "$0")/kmemleak_lib.sh"
 
 JSON=$KML_DEBUGFS/kmemleak_info/leaks.json
+# How long a list is.
+NODES=1000
 RESTRICT=/proc/sys/kernel/kptr_restrict
 
 private()
@@ -283,7 +285,23 @@ valid_while_scanning()
 	return "$status"
 }
 
-kml_setup 18 kmemleak_selftest
+# Of the leaks of this function: all, those that nothing leads to, and those that
+# another one of them leads to.
+told_of()
+{
+	jq -rs "[.[] | select(.trace | any(startswith(\"$1+\")))] |
+		(map({ (.address): true }) | add) as \$leaks |
+		[length, (map(select(.direct and .held_by == null)) | length),
+		 (map(select((.direct | not) and \$leaks[.held_by])) | length)] |
+		map(tostring) | join(\" \")" "$JSON"
+}
+
+leads_told()
+{
+	kml_lose_list "$NODES" && kml_list_told "$NODES" "$(told_of make_list)"
+}
+
+kml_setup 19 kmemleak_selftest
 [ -e "$JSON" ] || kml_skip_rest "no $JSON"
 
 kml_make leak=all > /dev/null
@@ -309,6 +327,7 @@ kml_test "it has what the report has" as_reported
 kml_test "kinds and caches are told" kinds_told
 kml_test "modules are told" modules_told
 kml_test "and those that have gone" gone_module
+kml_test "who leads to whom is told" leads_told
 kml_test "tasks may be called anything" any_names
 kml_test "it is valid while scans run" valid_while_scanning
 
