@@ -91,10 +91,12 @@ part "tell data races apart" "$top/scripts/test-kcsan.sh"
 part "apply, unapply, patch" "$top/scripts/test-apply.sh"
 part "the command-line tool" "$top/scripts/test-tool.sh"
 
-# In a session of its own, to be stopped as a whole.
-setsid "$top/scripts/build-ahead.sh" arm64-debug arm64-kcsan x86_64 um > "$logs/ahead.log" 2>&1 &
+# With timeout, to be stopped with all that it has started. A session of its own
+# would have a share of its own of the processors, however nice it is.
+timeout 3600 "$top/scripts/build-ahead.sh" arm64-debug arm64-kcsan x86_64 um \
+	> "$logs/ahead.log" 2>&1 &
 ahead=$!
-trap 'kill -- -$ahead 2> /dev/null || :' EXIT
+trap 'kill $ahead 2> /dev/null || :' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
