@@ -82,13 +82,13 @@ kernel_setup()
 	arm64)
 		arch=arm64
 		cross=aarch64-linux-gnu-
-		fragments="kmemleak.config guest.config tests.config"
+		fragments="kmemleak.config guest.config smp.config tests.config"
 		targets="Image modules"
 		;;
 	lint)
 		arch=arm64
 		cross=aarch64-linux-gnu-
-		fragments="kmemleak.config guest.config tests.config"
+		fragments="kmemleak.config guest.config smp.config tests.config"
 		targets="W=1 C=2 mm/kmemleak/"
 		# Others are checked along with ours, which have warnings.
 		warnings='(mm/kmemleak/|linux/kmemleak\.h).*(warning|error)'
@@ -96,19 +96,19 @@ kernel_setup()
 	arm64-debug)
 		arch=arm64
 		cross=aarch64-linux-gnu-
-		fragments="kmemleak.config guest.config tests.config debug.config"
+		fragments="kmemleak.config guest.config smp.config tests.config debug.config"
 		targets="Image modules"
 		;;
 	arm64-kcsan)
 		arch=arm64
 		cross=aarch64-linux-gnu-
-		fragments="kmemleak.config guest.config tests.config kcsan.config"
+		fragments="kmemleak.config guest.config smp.config tests.config kcsan.config"
 		targets="Image modules"
 		;;
 	x86_64)
 		arch=x86_64
 		cross=
-		fragments="kmemleak.config x86_64.config tests.config"
+		fragments="kmemleak.config x86_64.config smp.config tests.config"
 		targets="vmlinux modules"
 		;;
 	um)
