@@ -455,7 +455,9 @@ static void trace_forged(struct kunit *test)
  * @walk: its stacks
  * @soft: what interrupts it
  * @hard: what interrupts both
- * @rnd: where they go
+ * @rnd: where the thread goes
+ * @soft_rnd: where @soft goes
+ * @hard_rnd: where @hard goes
  */
 struct crowd {
 	struct task_struct *task;
@@ -463,6 +465,8 @@ struct crowd {
 	struct errand soft;
 	struct errand hard;
 	struct rnd_state rnd;
+	struct rnd_state soft_rnd;
+	struct rnd_state hard_rnd;
 };
 
 #define CROWD_MSECS	600
@@ -479,8 +483,10 @@ static void walk_random(struct walk *walk, struct rnd_state *rnd)
 static enum hrtimer_restart crowd_timer(struct hrtimer *timer)
 {
 	struct errand *errand = container_of(timer, struct errand, timer);
+	struct crowd *crowd = this_cpu_ptr(&crowds);
 
-	walk_random(&errand->walk, &this_cpu_ptr(&crowds)->rnd);
+	walk_random(&errand->walk, errand == &crowd->hard ? &crowd->hard_rnd :
+							    &crowd->soft_rnd);
 	kml_walk_once(&errand->walk);
 	hrtimer_forward_now(timer, CROWD_PERIOD);
 	return HRTIMER_RESTART;
@@ -526,7 +532,9 @@ static void trace_crowd(struct kunit *test)
 	cpus_read_lock();
 	for_each_online_cpu(cpu) {
 		crowd = per_cpu_ptr(&crowds, cpu);
-		prandom_seed_state(&crowd->rnd, cpu);
+		prandom_seed_state(&crowd->rnd, 3 * cpu);
+		prandom_seed_state(&crowd->soft_rnd, 3 * cpu + 1);
+		prandom_seed_state(&crowd->hard_rnd, 3 * cpu + 2);
 		crowd->task = kthread_run_on_cpu(crowd_thread, crowd, cpu,
 						 "kml_trace/%u");
 	}
