@@ -12,7 +12,7 @@
 /* Of a page of the linear map, with what has it now. */
 static void look_at_page(void *addr, struct kml_kind *kind)
 {
-	const struct folio *folio = virt_to_folio(addr);
+	struct folio *folio = virt_to_folio(addr);
 	const struct kmem_cache *cache;
 
 	if (folio_test_slab(folio)) {
