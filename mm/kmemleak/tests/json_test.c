@@ -48,7 +48,7 @@ static const char *parse_string(const char *p, char *buf, size_t *len)
 			return NULL;
 		code = *p++;
 		if (code == '\\' && *p == 'u') {
-			strscpy(hex, p + 1);
+			strscpy(hex, p + 1, sizeof(hex));
 			if (strlen(hex) != 4 || kstrtou16(hex, 16, &code) ||
 			    !isxdigit(hex[0]) || code > U8_MAX)
 				return NULL;
