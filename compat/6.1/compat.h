@@ -14,7 +14,13 @@
 /* Caches that can be made to fail are not merged; none is, if there are none. */
 #define SLAB_NO_MERGE			SLAB_FAILSLAB
 
-#define abs_diff(a, b)			((a) > (b) ? (a) - (b) : (b) - (a))
+#define abs_diff(a, b)							\
+({									\
+	typeof(a) __a = (a);						\
+	typeof(b) __b = (b);						\
+	__a > __b ? __a - __b : __b - __a;				\
+})
+
 #define ptrauth_strip_kernel_insn_pac	ptrauth_strip_insn_pac
 #define stack_depot_request_early_init	stack_depot_want_early_init
 #define KUNIT_CASE_SLOW			KUNIT_CASE
