@@ -59,21 +59,31 @@ static struct kml_object *find_object(unsigned long addr)
 	return best;
 }
 
-static int explain(struct kml_command *cmd)
+static int explain(enum kml_command_id id, unsigned long addr)
 {
-	struct kml_object *obj;
-	int ret = -EINVAL;
+	struct kml_object *obj = find_object(addr);
+	int ret;
+
+	if (!obj)
+		return -EINVAL;
+	ret = id == KML_CMD_REFS ? kml_refs_to_log(obj) : kml_describe(obj);
+	kml_put(obj);
+	return ret;
+}
+
+/* Commands about the object at an address. */
+static int control_object(struct kml_command *cmd)
+{
+	int ret;
 
 	/* A scan that is waited for would take it for a reference. */
 	cmd->addr = ~cmd->addr;
 	if (mutex_lock_interruptible(&kml_scan_mutex))
 		return -EINTR;
-	obj = find_object(~cmd->addr);
-	if (obj) {
-		ret = cmd->id == KML_CMD_REFS ? kml_refs_to_log(obj) :
-						kml_describe(obj);
-		kml_put(obj);
-	}
+	if (cmd->id == KML_CMD_CLEAR_AT)
+		ret = kml_clear_leak(~cmd->addr);
+	else
+		ret = explain(cmd->id, ~cmd->addr);
 	mutex_unlock(&kml_scan_mutex);
 	return ret;
 }
@@ -115,19 +125,6 @@ static int clear(void)
 	return 0;
 }
 
-static int clear_at(struct kml_command *cmd)
-{
-	int ret;
-
-	/* A scan that is waited for would take it for a reference. */
-	cmd->addr = ~cmd->addr;
-	if (mutex_lock_interruptible(&kml_scan_mutex))
-		return -EINTR;
-	ret = kml_clear_leak(~cmd->addr);
-	mutex_unlock(&kml_scan_mutex);
-	return ret;
-}
-
 static int run_command(struct kml_command *cmd)
 {
 	if (cmd->id == KML_CMD_CLEAR)
@@ -144,9 +141,8 @@ static int run_command(struct kml_command *cmd)
 		return 0;
 	case KML_CMD_DUMP:
 	case KML_CMD_REFS:
-		return explain(cmd);
 	case KML_CMD_CLEAR_AT:
-		return clear_at(cmd);
+		return control_object(cmd);
 	default:
 		return control_thread(cmd);
 	}
