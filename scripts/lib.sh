@@ -66,6 +66,22 @@ step()
 	fi
 }
 
+# each_test WHAT: runs each function test_NAME of the script, which is to do so when
+# it is called with the name, in a process that stops at the first command that fails.
+each_test()
+{
+	sed -n 's/^\(test_[a-z_]*\)()$/\1/p' "$0" | while read -r name; do
+		title="$1: $(echo "${name#test_}" | tr _ ' ')"
+		if "$0" "$name" > "$logs/$name.log" 2>&1 < /dev/null; then
+			echo "ok - $title"
+			rm "$logs/$name.log"
+		else
+			echo "not ok - $title"
+			tail -n 20 "$logs/$name.log" | sed 's/^/    /'
+		fi
+	done
+}
+
 kernels="arm64 arm64-debug arm64-kcsan x86_64 um lint bench bench-peer bench-lockstat
 	bench-irqsoff bench-peer-irqsoff"
 

@@ -551,13 +551,4 @@ for build in build_native build_static; do
 	fi
 done
 export KMEMLEAK_TOOL="$tool"
-sed -n 's/^\(test_[a-z_]*\)()$/\1/p' "$0" | while read -r name; do
-	title="tool: $(echo "${name#test_}" | tr _ ' ')"
-	if "$0" "$name" > "$logs/$name.log" 2>&1 < /dev/null; then
-		echo "ok - $title"
-		rm "$logs/$name.log"
-	else
-		echo "not ok - $title"
-		tail -n 20 "$logs/$name.log" | sed 's/^/    /'
-	fi
-done
+each_test tool
