@@ -387,7 +387,21 @@ int __init kml_modtext_init(void);
 
 /* ---- names.c: names of frames ---- */
 
+/**
+ * struct kml_frames - a walk over the frames of a trace
+ * @next: the return address that comes next
+ * @left: how many there are from there on
+ * @epoch: when the trace was taken, as of kml_trace_fetch()
+ */
+struct kml_frames {
+	const unsigned long *next;
+	unsigned int left;
+	u32 epoch;
+};
+
 void kml_symbol(unsigned long addr, u32 epoch, char *buf);
+struct kml_frames kml_frames_of(depot_stack_handle_t trace);
+bool kml_next_frame(struct kml_frames *frames, char *buf);
 
 /* ---- unknown.c: blocks whose metadata could not be had ---- */
 

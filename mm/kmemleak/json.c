@@ -64,35 +64,25 @@ static char *module_in(char *symbol)
 /* The first module that a trace leads through. */
 static void print_module(struct seq_file *seq, depot_stack_handle_t trace)
 {
+	struct kml_frames frames = kml_frames_of(trace);
 	char symbol[KSYM_SYMBOL_LEN];
-	unsigned long *entries;
 	char *module = NULL;
-	unsigned int i, nr;
-	u32 epoch;
 
-	nr = kml_trace_fetch(trace, &entries, &epoch);
-	for (i = 0; i < nr && !module; i++) {
-		if (core_kernel_text(entries[i]))
-			continue;
-		kml_symbol(entries[i], epoch, symbol);
+	while (!module && kml_next_frame(&frames, symbol))
 		module = module_in(symbol);
-	}
 	kml_json_string(seq, module, module ? strlen(module) : 0);
 }
 
 static void print_trace(struct seq_file *seq, depot_stack_handle_t trace)
 {
+	struct kml_frames frames = kml_frames_of(trace);
 	char symbol[KSYM_SYMBOL_LEN];
-	unsigned long *entries;
-	unsigned int i, nr;
-	u32 epoch;
+	const char *comma = "";
 
-	nr = kml_trace_fetch(trace, &entries, &epoch);
-	for (i = 0; i < nr; i++) {
-		if (i)
-			seq_putc(seq, ',');
-		kml_symbol(entries[i], epoch, symbol);
+	while (kml_next_frame(&frames, symbol)) {
+		seq_puts(seq, comma);
 		print_string(seq, symbol);
+		comma = ",";
 	}
 }
 

@@ -92,3 +92,37 @@ void kml_symbol(unsigned long addr, u32 epoch, char *buf)
 	}
 	mutex_unlock(&names_mutex);
 }
+
+/**
+ * kml_frames_of() - begin a walk over the frames of a trace
+ * @trace: the trace
+ *
+ * Context: Any.
+ * Return: the walk, for kml_next_frame().
+ */
+struct kml_frames kml_frames_of(depot_stack_handle_t trace)
+{
+	struct kml_frames frames;
+	unsigned long *entries = NULL;
+
+	frames.left = kml_trace_fetch(trace, &entries, &frames.epoch);
+	frames.next = entries;
+	return frames;
+}
+
+/**
+ * kml_next_frame() - name the next frame of a trace, innermost first
+ * @frames: the walk, from kml_frames_of()
+ * @buf: room for KSYM_SYMBOL_LEN bytes, set as kml_symbol() does
+ *
+ * Context: Process context; may sleep.
+ * Return: false at the end, and nothing was named.
+ */
+bool kml_next_frame(struct kml_frames *frames, char *buf)
+{
+	if (!frames->left)
+		return false;
+	frames->left--;
+	kml_symbol(*frames->next++, frames->epoch, buf);
+	return true;
+}

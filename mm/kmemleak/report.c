@@ -65,16 +65,11 @@ static void print_bytes(struct seq_file *seq, const void *bytes, size_t len)
  */
 void kml_print_frames(struct seq_file *seq, depot_stack_handle_t trace)
 {
+	struct kml_frames frames = kml_frames_of(trace);
 	char symbol[KSYM_SYMBOL_LEN];
-	unsigned long *entries;
-	unsigned int i, nr;
-	u32 epoch;
 
-	nr = kml_trace_fetch(trace, &entries, &epoch);
-	for (i = 0; i < nr; i++) {
-		kml_symbol(entries[i], epoch, symbol);
+	while (kml_next_frame(&frames, symbol))
 		seq_or_log(seq, "    %s\n", symbol);
-	}
 }
 
 /**

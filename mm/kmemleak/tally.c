@@ -130,18 +130,13 @@ int kml_tally_add(struct kml_tally *tally, const struct kml_object *obj)
 static u64 hash_text(depot_stack_handle_t trace)
 {
 	static const siphash_key_t key;
+	struct kml_frames frames = kml_frames_of(trace);
 	char symbol[KSYM_SYMBOL_LEN];
-	unsigned long *entries;
-	unsigned int i, nr;
 	u64 hash = 0;
-	u32 epoch;
 
-	nr = kml_trace_fetch(trace, &entries, &epoch);
-	for (i = 0; i < nr; i++) {
-		kml_symbol(entries[i], epoch, symbol);
+	while (kml_next_frame(&frames, symbol))
 		hash = siphash_2u64(hash, siphash(symbol, strlen(symbol), &key),
 				    &key);
-	}
 	return hash;
 }
 
