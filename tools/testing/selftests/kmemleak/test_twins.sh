@@ -10,26 +10,26 @@
 ROUNDS=4
 TRIES=20
 
-kml_setup 5 kmemleak_twin_a
+kml_setup 6 kmemleak_twin_a
 
 section()
 {
 	cat "/sys/module/$1/sections/$2"
 }
 
-# Memory of a module that is gone is used again some time after that; before
-# any other module has it, at the latest.
+# Memory of a module that is gone is used again some time after that. Another one
+# that comes speeds it up; this one leaves nothing behind.
 make_room()
 {
-	kml_load kmemleak_lifecycle && kml_unload kmemleak_lifecycle
+	kml_load kmemleak_twin_b leak_in_init=0 && kml_unload kmemleak_twin_b
 }
 
-# take_place NAME: load the twin where the other one has stood.
+# take_place NAME [PARAMETER]: load the twin where the other one has stood.
 take_place()
 {
 	try=0
 	while [ "$try" -lt "$TRIES" ]; do
-		make_room && kml_load "$1" || return
+		make_room && kml_load "$@" || return
 		[ "$(section "$1" .text)" = "$text" ] && return
 		kml_unload "$1"
 		try=$((try + 1))
@@ -38,23 +38,30 @@ take_place()
 	return 1
 }
 
-leak()
+# tell NAME leak|free
+tell()
 {
-	answer=$(kml_put "/sys/module/$1/parameters/leak" 1)
+	answer=$(kml_put "/sys/module/$1/parameters/$2" 1)
 	[ "$answer" = OK ] && return
-	echo "$1 cannot leak: $answer"
+	echo "$1 cannot $2: $answer"
 	return 1
 }
 
-# One twin comes, leaks and goes, and the other one comes in its place.
-change_places()
+# begin [PARAMETER]: one twin comes and leaks.
+begin()
 {
 	kml_unload kmemleak_twin_a
 	kml_unload kmemleak_twin_b
-	kml_load kmemleak_twin_a || return
+	kml_load kmemleak_twin_a "$@" || return
 	text=$(section kmemleak_twin_a .text)
-	leak kmemleak_twin_a && kml_unload kmemleak_twin_a &&
-		take_place kmemleak_twin_b && leak kmemleak_twin_b
+	tell kmemleak_twin_a leak
+}
+
+# Then it goes, and the other one comes in its place.
+change_places()
+{
+	begin && kml_unload kmemleak_twin_a &&
+		take_place kmemleak_twin_b && tell kmemleak_twin_b leak
 }
 
 # What the twins have logged since the last mark: module, address, context, return
@@ -129,6 +136,18 @@ rounds_named()
 	kml_scan && check_frames
 }
 
+# Nothing of the first one is left, but its names have been asked for.
+names_forgotten()
+{
+	keep_record
+	kml_do clear && begin leak_in_init=0 && kml_scan || return
+	grep -q "twin_a_alloc.*[[]kmemleak_twin_a]" "$KML_FILE" || return "$HIDDEN"
+	tell kmemleak_twin_a free && kml_unload kmemleak_twin_a || return
+	kml_mark
+	take_place kmemleak_twin_b leak_in_init=0 && tell kmemleak_twin_b leak &&
+		kml_scan && check_frames
+}
+
 kml_test "a module takes the place of another one" meet
 kml_test "the frames of both are named while one is there" both_named
 kml_test "and when both are gone" gone_named
@@ -138,5 +157,6 @@ if same_calls init > "$KML_TMP/why"; then
 else
 	ktap_test_skip "the init functions had no addresses in common"
 fi
+kml_test "names are forgotten if nothing else is left" names_forgotten
 
 kml_finish

@@ -21,16 +21,26 @@
 #define twin_module_init(func)	module_init(func)
 #define twin_module_exit(func)	module_exit(func)
 
+static bool leak_in_init = true;
+module_param(leak_in_init, bool, 0);
+MODULE_PARM_DESC(leak_in_init, "leak as soon as the module is loaded");
+
 static DECLARE_COMPLETION(done);
+
+/* The object that was allocated last, hidden; each begins with the one before. */
+static unsigned long last_object = ~0UL;
 
 /* Says where it is called from: the twin has to be called from there too. */
 static noinline void TWIN(alloc)(const char *context)
 {
-	void *obj = kzalloc(OBJECT_SIZE, GFP_ATOMIC);
+	unsigned long *obj = kzalloc(OBJECT_SIZE, GFP_ATOMIC);
 
-	if (obj)
-		pr_info("%s: twin 0x%08lx %s 0x%lx\n", KBUILD_MODNAME,
-			reported_address(obj), context, _RET_IP_);
+	if (!obj)
+		return;
+	*obj = last_object;
+	last_object = hide_address(obj);
+	pr_info("%s: twin 0x%08lx %s 0x%lx\n", KBUILD_MODNAME,
+		reported_address(obj), context, _RET_IP_);
 }
 
 static noinline void TWIN(in_task)(void)
@@ -95,6 +105,23 @@ static const struct kernel_param_ops leak_ops = {
 module_param_cb(leak, &leak_ops, NULL, 0200);
 MODULE_PARM_DESC(leak, "leak objects in all contexts, whatever is written");
 
+static int TWIN(set_free)(const char *val, const struct kernel_param *kp)
+{
+	unsigned long *obj;
+
+	while ((obj = reveal_address(last_object))) {
+		last_object = *obj;
+		kfree(obj);
+	}
+	return 0;
+}
+
+static const struct kernel_param_ops free_ops = {
+	.set = TWIN(set_free),
+};
+module_param_cb(free, &free_ops, NULL, 0200);
+MODULE_PARM_DESC(free, "free all that was leaked, whatever is written");
+
 static noinline void __init TWIN(in_init)(void)
 {
 	TWIN(alloc)("init");
@@ -103,7 +130,8 @@ static noinline void __init TWIN(in_init)(void)
 
 static int __init TWIN(init)(void)
 {
-	twice_on_each_cpu(TWIN(in_init));
+	if (leak_in_init)
+		twice_on_each_cpu(TWIN(in_init));
 	wipe_stack(WIPE_DEPTH);
 	return 0;
 }
