@@ -26,7 +26,7 @@ static noinline int leaky_submit(void)
 	return 0;
 }
 
-/* The leak: when all requests are cancelled, each is taken off the list, and that is all. */
+/* The leak: requests that are cancelled are taken off the list, and that is all. */
 static void leaky_cancel_all(void)
 {
 	struct leaky_request *req, *next;
