@@ -11,7 +11,7 @@ set -eu
 packages="linux-source-$kver gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 	gcc libc6-dev make bc bison flex libelf-dev libssl-dev perl
 	qemu-system-arm cpio kmod rsync xz-utils"
-[ "$1" != test ] || packages="$packages git patch sparse shellcheck mandoc python3"
+[ "$1" != test ] || packages="$packages git patch sparse shellcheck mandoc python3 python3-sphinx"
 
 missing_packages()
 {

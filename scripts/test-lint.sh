@@ -34,6 +34,43 @@ kernel_doc()
 	perl scripts/kernel-doc -none -Wall -Werror "$1"
 }
 
+# Our documents, and what the kernel's API document takes of our comments, with the
+# kernel's own configuration. All of the kernel's documents would take minutes. Of
+# those that are left out only the names can be checked, see below.
+documents()
+{
+	docs=$build/sphinx
+	rm -rf "$docs"
+	mkdir -p "$docs/tree/Documentation/core-api" "$docs/tree/Documentation/dev-tools" &&
+		ln -s "$linux/include" "$linux/mm" "$linux/tools" "$docs/tree" &&
+		cp Documentation/dev-tools/kmemleak*.rst "$docs/tree/Documentation/dev-tools" ||
+		return
+	{
+		printf '%s\n' Comments ======== ''
+		grep 'kernel-doc:: mm/kmemleak/' Documentation/core-api/mm-api.rst
+	} > "$docs/tree/Documentation/core-api/mm-api.rst"
+	printf '%s\n' Documents ========= '' '.. toctree::' '' '   dev-tools/kmemleak' \
+		'   core-api/mm-api' > "$docs/tree/Documentation/index.rst"
+
+	PYTHONDONTWRITEBYTECODE=1 sphinx-build -q -b html -c Documentation \
+		-d "$docs/doctrees" -D kerneldoc_srctree="$linux" \
+		-D kerneldoc_bin="$linux/scripts/kernel-doc" \
+		"$docs/tree/Documentation" "$docs/html" > "$logs/sphinx.log" 2>&1
+	status=$?
+	# What it says of the theme, and of pictures, of which we have none.
+	grep -v -e '^Using .* theme$' -e 'dot(1) not found' "$logs/sphinx.log"
+	return $status
+}
+
+# Sphinx takes the name of a document that it has not for plain text.
+documents_named()
+{
+	xargs grep -o -H 'Documentation/[-A-Za-z0-9_/.]*\.rst' < "$logs/lint.files" |
+		while IFS=: read -r file document; do
+			[ -f "$document" ] || echo "$file names $document, which is not there"
+		done
+}
+
 cd "$top"
 find scripts initramfs tools .ci -type f ! -path '*/test_modules/*' | sort |
 	while read -r file; do
@@ -65,6 +102,9 @@ while read -r file; do
 		check "kernel-doc $file" kernel_doc "$file" ;;
 	esac
 done < "$logs/lint.files"
+
+check "documents: built by Sphinx" documents
+check "documents: name no others that are not there" documents_named
 
 if "$top/scripts/kernel.sh" lint; then
 	echo "ok - lint: W=1 and sparse"
