@@ -40,8 +40,8 @@ as_called_then()
 	fi
 }
 
-# allnoconfig and the fragments, with what the selftests want on top if they are
-# to run.
+# allnoconfig, or the base, and the fragments, with what the selftests want on top
+# if they are to run.
 configure()
 {
 	wanted=$objects/wanted.config
@@ -64,7 +64,7 @@ configure()
 	# Made beside .config, which stays as it is, with its time, if it is
 	# the same: else all of the kernel would be looked through again.
 	(cd "$source" && KCONFIG_CONFIG="$objects/.config.new" ARCH=$arch CROSS_COMPILE=$cross \
-		scripts/kconfig/merge_config.sh -n -O "$objects" "$wanted")
+		scripts/kconfig/merge_config.sh -O "$objects" "${base:--n}" "$wanted")
 
 	# merge_config.sh warns of what did not survive, but goes on.
 	awk '

@@ -82,14 +82,16 @@ each_test()
 	done
 }
 
-kernels="arm64 arm64-debug arm64-kcsan x86_64 um lint bench bench-peer bench-lockstat
-	bench-irqsoff bench-peer-irqsoff"
+kernels="arm64 arm64-debug arm64-kcsan x86_64 um rock5b-plus lint bench bench-peer
+	bench-lockstat bench-irqsoff bench-peer-irqsoff"
 
 # kernel_setup NAME: the kernels that we build, and from what.
 kernel_setup()
 {
 	objects=$build/$1
 	source=$linux
+	# What the fragments are put on top of: nothing, or a file of the kernel's own.
+	base=
 	warnings=warning
 	# What its initramfs is for: without selftests the kernel lacks what the
 	# selftests need and measurements are better without.
@@ -132,6 +134,20 @@ kernel_setup()
 		cross=
 		fragments="kmemleak.config um.config tests.config"
 		targets="vmlinux modules"
+		;;
+	rock5b-plus)
+		arch=arm64
+		cross=aarch64-linux-gnu-
+		base=arch/arm64/configs/defconfig
+		fragments=rock5b-plus.config
+		# All of it takes an hour.
+		targets=mm/kmemleak/
+		for board in rk3588-rock-5b-plus rk3588-rock-5b; do
+			[ -f "$source/arch/arm64/boot/dts/rockchip/$board.dts" ] || continue
+			targets="$targets rockchip/$board.dtb"
+			break
+		done
+		purpose=board
 		;;
 	bench | bench-peer | bench-lockstat | bench-irqsoff | bench-peer-irqsoff)
 		arch=arm64
