@@ -7,6 +7,10 @@ KSRC ?=
 KVER ?= 6.12
 export KVER
 
+# What run and shell start their guest on: scripts/guest.sh has a table.
+MACHINE ?= virt
+export MACHINE
+
 .DEFAULT_GOAL := help
 .PHONY: help run test bench shell apply unapply patch clean
 
@@ -15,6 +19,7 @@ help:
 	@echo 'make test                run every test'
 	@echo 'make bench               measure what the detector costs, and its peer'
 	@echo 'make shell               boot it and give a shell in it'
+	@echo 'make run MACHINE=NAME    on a machine like a board: rock5b-plus, small; shell, too'
 	@echo 'make apply KSRC=DIR      put the detector into a kernel source'
 	@echo 'make unapply KSRC=DIR    take it out again'
 	@echo 'make patch [KSRC=DIR]    write build/kmemleak-VERSION.patch'

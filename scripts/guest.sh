@@ -1,16 +1,61 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
+# shellcheck disable=SC2034 # what guest_machine sets is for others, too
 # shellcheck disable=SC2154 # objects and logs are from lib.sh
 #
 # Starts guests. To be sourced after lib.sh. Before a guest is started,
 # kernel_setup or guest_prepare has to say of which kernel.
 
+# What a guest is started on, unless MACHINE says otherwise.
+guest_board=virt
+guest_cpu=cortex-a76
+
+# The machines that MACHINE can name: QEMU's board, the CPU, or several, of which
+# the first one that QEMU has is taken, how many of them, and the memory.
+machines="
+virt		virt			cortex-a76		2	1G
+rock5b-plus	virt,gic-version=3	cortex-a76		8	4G
+small		virt			cortex-a55,cortex-a53	4	512M
+"
+
+guest_machines()
+{
+	echo "$machines" | awk 'NF { printf "%s%s", seen++ ? " " : "", $1 }'
+}
+
+# Sets machine, guest_board, guest_cpu, guest_cpus and guest_memory.
+guest_machine()	# NAME
+{
+	row=$(echo "$machines" | awk -v name="$1" '$1 == name')
+	[ -n "$row" ] ||
+		die "no machine is called $1; there are: $(guest_machines)"
+	# shellcheck disable=SC2086
+	set -- $row
+	machine=$1 guest_board=$2 guest_cpu=$3 guest_cpus=$4 guest_memory=$5
+}
+
+# From what guest_machine says to what this QEMU has.
+guest_choose_cpu()
+{
+	qemu-system-aarch64 -cpu help > "$logs/cpus"
+	for candidate in $(echo "$guest_cpu" | tr , ' '); do
+		grep -q "^ *$candidate\$" "$logs/cpus" || continue
+		[ "$candidate" = "${guest_cpu%%,*}" ] ||
+			say "this QEMU has no ${guest_cpu%%,*}: $candidate instead"
+		guest_cpu=$candidate
+		return
+	done
+	die "this QEMU has none of: $guest_cpu"
+}
+
 # All that a guest for other purposes than `make test` needs.
 guest_prepare()
 {
+	guest_machine "${MACHINE:-virt}"
 	kernel_setup arm64
 	lock_build
 	"$top/scripts/setup.sh" run
+	guest_choose_cpu
 	"$top/scripts/kernel.sh" arm64
 	"$top/scripts/initramfs.sh" arm64
 }
@@ -25,7 +70,7 @@ guest_qemu()	# CPUS MEMORY COMMAND_LINE QEMU_OPTIONS...
 	shift 3
 	# panic=-1 and -no-reboot: a panic ends QEMU at once.
 	# shellcheck disable=SC2086
-	$guest_prefix qemu-system-aarch64 -M virt -cpu cortex-a76 \
+	$guest_prefix qemu-system-aarch64 -M "$guest_board" -cpu "$guest_cpu" \
 		-smp "$cpus" -m "$memory" -nic none -no-reboot \
 		-kernel "$objects/arch/arm64/boot/Image" \
 		-initrd "$objects/initramfs.cpio" \

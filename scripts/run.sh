@@ -3,7 +3,8 @@
 #
 # Boots a kernel with the detector, loads a driver that leaks, scans, and shows
 # the report beside the lines of the driver that allocated what it leaked.
-# Fails if the report is not exactly what the driver leaked.
+# Fails if the report is not exactly what the driver leaked, or if the detector had
+# not the memory that it needs.
 
 set -eu
 . "$(dirname "$0")/lib.sh"
@@ -38,7 +39,16 @@ judge()
 	/^    / && address in found && index($1, func_name[address] "+") == 1 {
 		found[address] = 1
 	}
+	/^stats: / {
+		sub(/^stats: /, "")
+		split($0, line, ": ")
+		stats[line[1]] = line[2]
+	}
 	END {
+		if (stats["state"] != "on")
+			wrong("the detector is not on")
+		if (stats["unknown blocks"] != 0)
+			wrong("blocks without a record: " stats["unknown blocks"])
 		for (address in size) {
 			if (!(address in found))
 				wrong("leaked, but not reported: " address)
@@ -52,6 +62,18 @@ judge()
 	function wrong(why) {
 		print "  " why
 		mistakes++
+	}' "$log.results"
+}
+
+# What the detector takes, of what there is.
+show_costs()
+{
+	awk -F ': ' -v memory="$guest_memory" '
+	/^stats: / { stats[$2] = $3 }
+	END {
+		printf "%d objects tracked, %.1f MB of metadata in %s of memory, ", \
+			stats["objects"], stats["metadata bytes"] / 1e6, memory
+		printf "%d records left in the pool.\n", stats["pool left"]
 	}' "$log.results"
 }
 
@@ -103,8 +125,8 @@ show_source()
 }
 
 begin=$(date +%s)
-printf '%s' "==> boot with kmemleak=on, load $driver, scan ... "
-guest_run run 120 2 1G "-- demo $driver" || {
+printf '%s' "==> boot $machine ($guest_cpus x $guest_cpu, $guest_memory), load $driver, scan ... "
+guest_run run 300 "$guest_cpus" "$guest_memory" "-- demo $driver" || {
 	echo failed
 	guest_complain run
 	exit 1
@@ -119,6 +141,7 @@ head -n 80 "$log.report"
 [ "$(wc -l < "$log.report")" -le 80 ] || echo "... (the whole report: $log.report)"
 show_source
 echo
+show_costs
 if [ "$right" = yes ]; then
 	echo "CORRECT: the report has what the driver leaked, and nothing else."
 else

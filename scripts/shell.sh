@@ -7,4 +7,4 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/guest.sh"
 guest_prepare
-guest_qemu 2 1G "quiet -- shell" -nographic
+guest_qemu "$guest_cpus" "$guest_memory" "quiet -- shell" -nographic

@@ -6,6 +6,7 @@
 
 set -eu
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/guest.sh"
 
 results=$logs/results
 begin=$(date +%s)
@@ -46,7 +47,7 @@ test_guest()	# as test-guest.sh
 
 test_release()
 {
-	run_demo
+	run_demos
 	test_guest arm64 2 1G 900
 	# How commands and files read does not depend on the number of CPUs.
 	test_guest arm64 4 1G 900 test_recall.sh test_churn.sh test_reader.sh \
@@ -70,15 +71,30 @@ test_builds()
 {
 	build_kernel x86_64 || :
 	build_kernel um || :
+	build_kernel rock5b-plus || :
 }
 
-run_demo()
+run_demo()	# MACHINE
 {
-	if "$top/scripts/run.sh" > "$logs/demo.log" 2>&1; then
-		echo "ok - make run: shows the leak of its driver"
+	if MACHINE=$1 "$top/scripts/run.sh" > "$logs/demo-$1.log" 2>&1; then
+		echo "ok - make run MACHINE=$1: shows the leak of its driver"
 	else
-		echo "not ok - make run: shows the leak of its driver"
-		tail -n 30 "$logs/demo.log" | sed 's/^/    /'
+		echo "not ok - make run MACHINE=$1: shows the leak of its driver"
+		tail -n 30 "$logs/demo-$1.log" | sed 's/^/    /'
+	fi
+}
+
+run_demos()
+{
+	for machine in $(guest_machines); do
+		run_demo "$machine"
+	done
+	if ! told=$(MACHINE=typewriter "$top/scripts/run.sh" 2>&1) &&
+	   [ "$told" = "run.sh: no machine is called typewriter; there are: $(guest_machines)" ]; then
+		echo "ok - make run MACHINE=typewriter: says which machines there are"
+	else
+		echo "not ok - make run MACHINE=typewriter: says which machines there are"
+		echo "    $told"
 	fi
 }
 
@@ -94,7 +110,7 @@ part "the command-line tool" "$top/scripts/test-tool.sh"
 # With timeout, to be stopped with all that it has started. A session of its own
 # would have a share of its own of the processors, however nice it is.
 timeout 3600 "$top/scripts/build-ahead.sh" arm64-debug arm64-kcsan x86_64 um \
-	> "$logs/ahead.log" 2>&1 &
+	rock5b-plus > "$logs/ahead.log" 2>&1 &
 ahead=$!
 trap 'kill $ahead 2> /dev/null || :' EXIT
 trap 'exit 130' INT
@@ -105,7 +121,7 @@ part "the kernel with the detector and everything that finds mistakes" \
 	test_kernel arm64-debug test_debug
 part "the kernel with the detector and one that finds data races" \
 	test_kernel arm64-kcsan test_kcsan
-part "other architectures" test_builds
+part "other architectures and boards" test_builds
 part "lint" "$top/scripts/test-lint.sh"
 
 passed=$(grep -c '^ok ' "$results") || :
