@@ -69,12 +69,13 @@ static unsigned int min_unref_scans(void)
  */
 void control_open(struct control *control, const struct options *options)
 {
-	char *info = path_join(options->debugfs, "kmemleak_info");
+	char *stats = path_join(options->debugfs, "kmemleak_info/stats");
 	struct stat st;
 	int fd;
 
 	memset(control, 0, sizeof(*control));
 	control->file = path_join(options->debugfs, "kmemleak");
+	control->details = path_join(options->debugfs, "kmemleak_info/leaks.json");
 	control->wait = options->wait;
 
 	fd = open(control->file, O_RDONLY | O_CLOEXEC);
@@ -93,7 +94,7 @@ void control_open(struct control *control, const struct options *options)
 	close(fd);
 
 	control->saved = !is_debugfs(options->debugfs);
-	control->decides_at_once = !stat(info, &st);
+	control->decides_at_once = !stat(stats, &st);
 	if (control->decides_at_once) {
 		unsigned int further = min_unref_scans();
 
@@ -102,7 +103,7 @@ void control_open(struct control *control, const struct options *options)
 		/* The first one takes checksums, the second one compares them. */
 		control->scans = 2;
 	}
-	free(info);
+	free(stats);
 }
 
 /* 0, or EINTR; other errors end the tool. */

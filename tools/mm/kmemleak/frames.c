@@ -321,10 +321,10 @@ static void resolve_pending(void)
 	nr_pending = 0;
 }
 
-static void add_frame(const char *text, size_t len, const struct options *options)
+static void add_frame(const struct frame *of_trace, const struct options *options)
 {
 	size_t before = frames.nr;
-	struct intern *frame = intern(&frames, text, len);
+	struct intern *frame = intern(&frames, of_trace->text, of_trace->len);
 	struct place *place;
 
 	if (frames.nr == before)
@@ -352,15 +352,10 @@ void frames_resolve(const struct groups *groups, size_t nr, const struct options
 	if (options->vmlinux && !prefixes[0] && !prefixes[1])
 		find_prefixes(options->vmlinux);
 	for (i = 0; i < nr; i++) {
-		const char *next = groups->groups[i].trace->text;
+		struct frame frame = { 0 };
 
-		while (next && *next) {
-			const char *frame = next;
-			size_t len;
-
-			next = trace_next(frame, &len);
-			add_frame(frame, len, options);
-		}
+		while (trace_next(groups->groups[i].trace, &frame))
+			add_frame(&frame, options);
 	}
 	resolve_pending();
 }
@@ -368,16 +363,15 @@ void frames_resolve(const struct groups *groups, size_t nr, const struct options
 /**
  * frame_source() - the source line of a frame
  * @frame: the frame
- * @len: its bytes
  *
  * Return: "FILE:LINE", with those of inlined functions behind it, or NULL.
  */
-const char *frame_source(const char *frame, size_t len)
+const char *frame_source(const struct frame *frame)
 {
 	struct place *place;
 
 	if (!frames.nr)
 		return NULL;
-	place = intern(&frames, frame, len)->data;
+	place = intern(&frames, frame->text, frame->len)->data;
 	return place ? place->source : NULL;
 }

@@ -29,10 +29,15 @@ static int by_trace(const void *a, const void *b)
 	return (one->address > two->address) - (one->address < two->address);
 }
 
-static int by_bytes(const void *a, const void *b)
+/* What is lost only because of other leaks comes last. */
+static int by_weight(const void *a, const void *b)
 {
 	const struct group *one = a, *two = b;
+	bool one_hangs = one->indirect && !one->direct;
+	bool two_hangs = two->indirect && !two->direct;
 
+	if (one_hangs != two_hangs)
+		return one_hangs ? 1 : -1;
 	if (one->bytes != two->bytes)
 		return one->bytes > two->bytes ? -1 : 1;
 	if (one->nr != two->nr)
@@ -40,37 +45,53 @@ static int by_bytes(const void *a, const void *b)
 	return strcmp(one->trace->text, two->trace->text);
 }
 
-/**
- * groups_make() - group the records of a report, most bytes first
- * @groups: filled in; groups_free() frees it
- * @report: must stay until then; its records are sorted
- */
-void groups_make(struct groups *groups, struct report *report)
+static void add_record(struct groups *groups, struct group *group, const struct record *record)
 {
+	const struct details *details = &record->details;
+
+	group->nr++;
+	group->bytes += record->size;
+	if (!details->kind)
+		return;
+	group->direct += details->direct;
+	group->indirect += !details->direct;
+	groups->direct += details->direct;
+	groups->indirect += !details->direct;
+}
+
+/**
+ * groups_load() - group what is in the report now, or end the tool
+ * @groups: filled in; groups_free() frees it
+ * @control: where the report is
+ *
+ * Those that have most bytes come first, but for those of which all hangs from
+ * other leaks.
+ */
+void groups_load(struct groups *groups, const struct control *control)
+{
+	struct report *report = &groups->report;
 	size_t room = 0;
 	size_t i;
 
 	memset(groups, 0, sizeof(*groups));
-	groups->leaks = report->nr;
-	groups->bytes = report->bytes;
+	report_load(report, control);
 	if (!report->nr)
 		return;
 	qsort(report->records, report->nr, sizeof(*report->records), by_trace);
 	for (i = 0; i < report->nr; i++) {
 		const struct record *record = &report->records[i];
-		struct group *group;
 
 		if (!i || record->trace != record[-1].trace) {
 			groups->groups = xgrow(groups->groups, &room, groups->nr,
 					       sizeof(*groups->groups));
-			group = &groups->groups[groups->nr++];
-			*group = (struct group){ .trace = record->trace, .records = record };
+			groups->groups[groups->nr++] = (struct group){
+				.trace = record->trace,
+				.records = record,
+			};
 		}
-		group = &groups->groups[groups->nr - 1];
-		group->nr++;
-		group->bytes += record->size;
+		add_record(groups, &groups->groups[groups->nr - 1], record);
 	}
-	qsort(groups->groups, groups->nr, sizeof(*groups->groups), by_bytes);
+	qsort(groups->groups, groups->nr, sizeof(*groups->groups), by_weight);
 }
 
 /**
@@ -80,6 +101,7 @@ void groups_make(struct groups *groups, struct report *report)
 void groups_free(struct groups *groups)
 {
 	free(groups->groups);
+	report_free(&groups->report);
 	memset(groups, 0, sizeof(*groups));
 }
 
@@ -99,17 +121,20 @@ size_t groups_limit(const struct groups *groups, const struct options *options)
 
 /**
  * trace_next() - go through the frames of a trace
- * @frames: the text of a trace, or what this returned last
- * @len: bytes of the frame that begins there; set
+ * @trace: the trace
+ * @frame: the one before, or all zeroes; set to the one that follows
  *
- * Return: what follows it, or NULL if it is the last one.
+ * Return: false if none does.
  */
-const char *trace_next(const char *frames, size_t *len)
+bool trace_next(const struct intern *trace, struct frame *frame)
 {
-	const char *end = strchr(frames, '\n');
+	const char *end = frame->text ? frame->text + frame->len : NULL;
 
-	*len = end ? (size_t)(end - frames) : strlen(frames);
-	return end ? end + 1 : NULL;
+	if (end ? !*end : !*trace->text)
+		return false;
+	frame->text = end ? end + 1 : trace->text;
+	frame->len = strcspn(frame->text, "\n");
+	return true;
 }
 
 static bool is_allocator(const char *frame)
@@ -125,22 +150,23 @@ static bool is_allocator(const char *frame)
 /**
  * trace_site() - the frame that tells most about a trace: who called an allocator
  * @trace: the trace
- * @site: the frame; set
+ * @site: set to the frame, or to words that say that there is none
  *
- * Return: its bytes, or 0 if there are no frames.
+ * Return: whether there is one.
  */
-size_t trace_site(const struct intern *trace, const char **site)
+bool trace_site(const struct intern *trace, struct frame *site)
 {
-	const char *next = trace->text;
-	size_t len = 0;
+	static const char none[] = "(no trace)";
 
-	while (next) {
-		*site = next;
-		next = trace_next(next, &len);
-		if (!is_allocator(*site))
-			break;
-	}
-	return len;
+	memset(site, 0, sizeof(*site));
+	while (trace_next(trace, site))
+		if (!is_allocator(site->text))
+			return true;
+	/* Else it is the last one. */
+	if (site->text)
+		return true;
+	*site = (struct frame){ none, sizeof(none) - 1 };
+	return false;
 }
 
 /**

@@ -5,9 +5,12 @@
  * main.c	command line
  * control.c	the control file: commands, scans, what stands in the way
  * report.c	the report, from text to records
+ * details.c	what the detector's file for programs has beside it
+ * jsonline.c	reads a line of that file
  * names.c	names of functions of a module that is gone
  * groups.c	records by allocation trace
  * show.c	groups as text, JSON and CSV
+ * answer.c	what scan, run and module say and end with
  * scan.c	scan
  * run.c	run
  * module.c	module
@@ -83,6 +86,7 @@ void *xgrow(void *array, size_t *room, size_t nr, size_t size);
 char *xstrdup(const char *text);
 char *xstrndup(const char *text, size_t len);
 char *path_join(const char *dir, const char *name);
+FILE *open_in(const char *dir, const char *name);
 void stamp(char *to, size_t size, const char *fmt, time_t when);
 void time_in(struct timespec *when, unsigned int msecs);
 
@@ -107,6 +111,8 @@ void intern_free(struct intern_table *table);
 /* control.c */
 struct control {
 	char *file;
+	/* The file for programs, which need not be there. */
+	char *details;
 	/* Not a live debugfs: a report that was saved. */
 	bool saved;
 	/* It has the files beside the control file: one scan decides. */
@@ -122,7 +128,42 @@ void control_scan_all(struct control *control);
 void control_clear(struct control *control);
 void control_need_live(const struct control *control);
 
+/* jsonline.c */
+enum json_type {
+	/* It is not there. */
+	JSON_NONE,
+	JSON_NULL,
+	JSON_BOOL,
+	JSON_NUMBER,
+	JSON_STRING,
+	JSON_OTHER,
+};
+
+struct json_member {
+	const char *name;
+	enum json_type type;
+	/* Or whether it is true. */
+	unsigned long long number;
+	char text[64];
+};
+
+bool json_read_line(const char *line, size_t len, struct json_member *members, size_t nr);
+
 /* report.c */
+
+/* What is known of a leak if the detector tells. */
+struct details {
+	/* What kind of memory it is; NULL if nothing is known. */
+	const struct intern *kind;
+	/* Of a slab object; else NULL. */
+	const struct intern *cache;
+	unsigned long long age_ms;
+	/* No other leak points at it; else one does, whose trace may be known. */
+	bool direct;
+	unsigned long long held_by;
+	const struct intern *holder;
+};
+
 struct record {
 	unsigned long long address;
 	unsigned long long size;
@@ -134,6 +175,7 @@ struct record {
 	const struct intern *comm;
 	/* The frames, innermost first, with newlines between. */
 	struct intern *trace;
+	struct details details;
 };
 
 struct report {
@@ -141,7 +183,10 @@ struct report {
 	size_t nr;
 	size_t room;
 	unsigned long long bytes;
-	struct intern_table comms;
+	/* Names of tasks, kinds and caches. */
+	struct intern_table texts;
+	/* There was something to take details from. */
+	bool detailed;
 	/* Lines that are none of a report, and records without their end. */
 	size_t strange;
 	size_t incomplete;
@@ -150,6 +195,9 @@ struct report {
 void report_read(struct report *report, FILE *from);
 void report_load(struct report *report, const struct control *control);
 void report_free(struct report *report);
+
+/* details.c */
+void details_load(struct report *report, const char *path);
 
 /* names.c */
 void names_keep(const char *module, const struct options *options);
@@ -162,21 +210,31 @@ struct group {
 	const struct record *records;
 	size_t nr;
 	unsigned long long bytes;
+	/* Those of which that is known. */
+	size_t direct;
+	size_t indirect;
 };
 
 struct groups {
+	struct report report;
 	struct group *groups;
 	size_t nr;
 	/* Of all groups. */
-	size_t leaks;
-	unsigned long long bytes;
+	size_t direct;
+	size_t indirect;
 };
 
-void groups_make(struct groups *groups, struct report *report);
+/* A frame of a trace; all zeroes before the first one. */
+struct frame {
+	const char *text;
+	size_t len;
+};
+
+void groups_load(struct groups *groups, const struct control *control);
 void groups_free(struct groups *groups);
 size_t groups_limit(const struct groups *groups, const struct options *options);
-const char *trace_next(const char *frames, size_t *len);
-size_t trace_site(const struct intern *trace, const char **site);
+bool trace_next(const struct intern *trace, struct frame *frame);
+bool trace_site(const struct intern *trace, struct frame *site);
 bool trace_has_module(const struct intern *trace, const char *module);
 size_t group_comms(const struct group *group, const struct intern **comms, size_t room);
 
@@ -195,6 +253,7 @@ void json_string(struct json *json, const char *key, const char *text);
 void json_number(struct json *json, const char *key, long long value);
 void json_bool(struct json *json, const char *key, bool value);
 void json_address(struct json *json, const char *key, unsigned long long value);
+void json_null(struct json *json, const char *key);
 void csv_row(FILE *to, char separator, const char *types, ...);
 void plain_text(FILE *to, const char *text, size_t len);
 const char *human(unsigned long long bytes, char to[16]);
@@ -206,7 +265,7 @@ void show_summary(FILE *to, const struct groups *groups, const char *what);
 void show_groups(FILE *to, const struct groups *groups, const struct options *options);
 void show_groups_csv(FILE *to, const struct groups *groups, const struct options *options);
 void json_totals(struct json *json, const struct groups *groups);
-void json_group(struct json *json, const struct group *group);
+void json_group(struct json *json, const struct groups *groups, const struct group *group);
 void show_groups_json(struct json *json, const struct groups *groups,
 		      const struct options *options);
 void show_group(FILE *to, const struct group *group);
@@ -286,7 +345,7 @@ bool elf_find(const struct elf *elf, const char *name, size_t len, unsigned long
 
 /* frames.c */
 void frames_resolve(const struct groups *groups, size_t nr, const struct options *options);
-const char *frame_source(const char *frame, size_t len);
+const char *frame_source(const struct frame *frame);
 
 /* terminal.c */
 enum wait_end {
@@ -312,7 +371,6 @@ struct look {
 	time_t when;
 	/* The one that this is, from 1. */
 	unsigned int nr;
-	struct report report;
 	struct groups groups;
 	/* Groups that no look before this one had. */
 	size_t nr_new;
@@ -336,6 +394,23 @@ void watchlog_growing(struct watchlog *log, const struct look *look, const struc
 		      unsigned int looks);
 void watchlog_cache(struct watchlog *log, const struct look *look, const struct cache *cache);
 void watchlog_flush(struct watchlog *log);
+
+/* answer.c */
+struct answer {
+	const char *command;
+	/* "", or "new " if what was lost before was set aside. */
+	const char *what;
+	/* Leaks are counted that it has to do with, unless it is NULL. */
+	const char *module;
+	/* More to say, in front and at the end, and more members: each may be NULL. */
+	void (*head)(FILE *to, const void *data);
+	void (*tail)(FILE *to, const void *data);
+	void (*members)(struct json *json, const void *data);
+	const void *data;
+};
+
+bool answer_leaks(const struct answer *answer, const struct control *control,
+		  const struct options *options, FILE *to);
 
 /* The commands: each returns the status that the tool ends with. */
 int command_scan(const struct options *options, char **args);

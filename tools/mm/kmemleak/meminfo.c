@@ -24,14 +24,13 @@ const char * const meminfo_names[NR_MEM_FIELDS] = {
  */
 void meminfo_read(struct meminfo *info, const struct options *options)
 {
-	char *path = path_join(options->proc, "meminfo");
-	FILE *from = fopen(path, "re");
+	FILE *from = open_in(options->proc, "meminfo");
 	char *line = NULL;
 	size_t room = 0;
 
 	memset(info, 0, sizeof(*info));
 	if (!from)
-		die(EXIT_TROUBLE, "%s: %s", path, strerror(errno));
+		die(EXIT_TROUBLE, "%s/meminfo: %s", options->proc, strerror(errno));
 	while (getline(&line, &room, from) >= 0) {
 		char name[32];
 		unsigned long long kib;
@@ -45,5 +44,4 @@ void meminfo_read(struct meminfo *info, const struct options *options)
 	}
 	free(line);
 	fclose(from);
-	free(path);
 }

@@ -43,14 +43,12 @@ static char *module_name(const char *arg)
 
 static bool is_loaded(const struct options *options, const char *name)
 {
-	char *path = path_join(options->proc, "modules");
-	FILE *from = fopen(path, "re");
+	FILE *from = open_in(options->proc, "modules");
 	size_t len = strlen(name);
 	bool found = false;
 	char *line = NULL;
 	size_t room = 0;
 
-	free(path);
 	if (!from)
 		return false;
 	while (!found && getline(&line, &room, from) >= 0)
@@ -161,8 +159,9 @@ static unsigned long long used_by(const struct caches *caches, const struct grow
 	return cache ? cache->used : 0;
 }
 
-static void show_caches(FILE *to, const struct trial *trial)
+static void show_caches(FILE *to, const void *data)
 {
+	const struct trial *trial = data;
 	size_t i;
 
 	if (!trial->nr_growth)
@@ -200,49 +199,17 @@ static void json_caches(struct json *json, const struct trial *trial)
 	json_close(json, ']');
 }
 
-static size_t count_own(const struct trial *trial, const struct groups *groups)
+static void members(struct json *json, const void *data)
 {
-	size_t own = 0;
-	size_t i;
+	const struct trial *trial = data;
 
-	for (i = 0; i < groups->nr; i++)
-		own += trace_has_module(groups->groups[i].trace, trial->name);
-	return own;
-}
-
-static void show(FILE *to, const struct trial *trial, const struct groups *groups)
-{
-	const struct options *options = trial->options;
-	struct json json = { .to = to };
-	size_t own = count_own(trial, groups);
-
-	switch (options->format) {
-	case FORMAT_TEXT:
-		show_summary(to, groups, "new ");
-		if (groups->nr)
-			fprintf(to, "with frames of %s: %zu of %zu\n", trial->name, own,
-				groups->nr);
-		show_groups(to, groups, options);
-		show_caches(to, trial);
-		break;
-	case FORMAT_CSV:
-		show_groups_csv(to, groups, options);
-		break;
-	case FORMAT_JSON:
-		json_open(&json, NULL, '{');
-		json_string(&json, "command", "module");
-		json_string(&json, "module", trial->name);
-		child_json(&json, "load", &trial->load_end);
-		if (trial->loaded && trial->exercise)
-			child_json(&json, "exercise", &trial->exercise_end);
-		if (trial->loaded)
-			child_json(&json, "unload", &trial->unload_end);
-		json_number(&json, "places_in_module", own);
-		show_groups_json(&json, groups, options);
-		json_caches(&json, trial);
-		json_close(&json, '}');
-		break;
-	}
+	json_string(json, "module", trial->name);
+	child_json(json, "load", &trial->load_end);
+	if (trial->loaded && trial->exercise)
+		child_json(json, "exercise", &trial->exercise_end);
+	if (trial->loaded)
+		child_json(json, "unload", &trial->unload_end);
+	json_caches(json, trial);
 }
 
 /**
@@ -255,9 +222,14 @@ static void show(FILE *to, const struct trial *trial, const struct groups *group
 int command_module(const struct options *options, char **args)
 {
 	struct trial trial = { .options = options };
+	struct answer answer = {
+		.command = "module",
+		.what = "new ",
+		.tail = show_caches,
+		.members = members,
+		.data = &trial,
+	};
 	struct control control;
-	struct report report;
-	struct groups groups;
 	FILE *to;
 
 	if (!args[0] || !strcmp(args[0], "--"))
@@ -270,14 +242,9 @@ int command_module(const struct options *options, char **args)
 	to = out_open(options);
 
 	run_trial(&trial, &control);
-	report_load(&report, &control);
-	groups_make(&groups, &report);
-	frames_resolve(&groups, groups_limit(&groups, options), options);
 	find_growth(&trial);
-	show(to, &trial, &groups);
-	out_close(to);
-
-	if (groups.leaks)
+	answer.module = trial.name;
+	if (answer_leaks(&answer, &control, options, to))
 		return EXIT_LEAKS;
 	/* What was not run has no status but 0. */
 	if (!child_ok(&trial.load_end))

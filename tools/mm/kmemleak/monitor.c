@@ -64,11 +64,12 @@ long long group_grown(const struct group *group)
 /* "function [module]", to be freed */
 static char *site_name(const struct group *group)
 {
-	const char *frame = "(no trace)";
-	size_t len = trace_site(group->trace, &frame);
-	char *name = len ? xstrndup(frame, len) : xstrdup(frame);
-	char *plus = strchr(name, '+');
+	struct frame frame;
+	char *name, *plus;
 
+	trace_site(group->trace, &frame);
+	name = xstrndup(frame.text, frame.len);
+	plus = strchr(name, '+');
 	if (plus) {
 		char *rest = plus + strcspn(plus, " ");
 
@@ -121,12 +122,10 @@ static bool take_look(struct look *look, struct control *control, const struct o
 		return false;
 	if (!complete)
 		warn("a signal ended the scan");
-	report_free(&look->report);
 	groups_free(&look->groups);
 	look->when = time(NULL);
 	look->nr++;
-	report_load(&look->report, control);
-	groups_make(&look->groups, &look->report);
+	groups_load(&look->groups, control);
 	note_groups(look);
 	return true;
 }

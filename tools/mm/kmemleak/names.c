@@ -34,12 +34,10 @@ static int by_address(const void *a, const void *b)
  */
 void names_keep(const char *module, const struct options *options)
 {
-	char *path = path_join(options->proc, "kallsyms");
-	FILE *from = fopen(path, "re");
+	FILE *from = open_in(options->proc, "kallsyms");
 	char *line = NULL;
 	size_t room = 0;
 
-	free(path);
 	if (!from)
 		return;
 	while (getline(&line, &room, from) >= 0) {

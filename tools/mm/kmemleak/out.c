@@ -168,6 +168,17 @@ void json_address(struct json *json, const char *key, unsigned long long value)
 }
 
 /**
+ * json_null() - write that something is not known
+ * @json: where
+ * @key: its name, or NULL in an array
+ */
+void json_null(struct json *json, const char *key)
+{
+	json_next(json, key);
+	fputs("null", json->to);
+}
+
+/**
  * plain_text() - write some bytes so that they are printable
  * @to: where
  * @text: the bytes

@@ -93,7 +93,7 @@ static void end_record(struct parser *parser)
 	if (parser->part != IN_TRACE)
 		report->incomplete++;
 	if (!record->comm)
-		record->comm = intern(&report->comms, "", 0);
+		record->comm = intern(&report->texts, "", 0);
 	record->trace = intern(&traces, parser->trace ? parser->trace : "", parser->trace_len);
 	report->records = xgrow(report->records, &report->room, report->nr,
 				sizeof(*report->records));
@@ -154,7 +154,7 @@ static void parse_comm(struct parser *parser, const char *text, size_t len)
 			parser->part = HEAD;
 		return;
 	}
-	record->comm = intern(&parser->report->comms, parser->comm, end - parser->comm);
+	record->comm = intern(&parser->report->texts, parser->comm, end - parser->comm);
 	parser->part = HEAD;
 }
 
@@ -237,6 +237,7 @@ void report_load(struct report *report, const struct control *control)
 		warn("%s: %zu lines are not understood", control->file, report->strange);
 	if (report->incomplete)
 		warn("%s: %zu records are not complete", control->file, report->incomplete);
+	details_load(report, control->details);
 }
 
 /**
@@ -246,6 +247,6 @@ void report_load(struct report *report, const struct control *control)
 void report_free(struct report *report)
 {
 	free(report->records);
-	intern_free(&report->comms);
+	intern_free(&report->texts);
 	memset(report, 0, sizeof(*report));
 }

@@ -4,35 +4,30 @@
  */
 #include "kmemleak.h"
 
-static void show(FILE *to, char **argv, const struct child *child, const struct groups *groups,
-		 const struct options *options)
+struct program {
+	char **argv;
+	struct child child;
+};
+
+static void head(FILE *to, const void *data)
 {
-	struct json json = { .to = to };
+	const struct program *program = data;
 	char end[128];
+
+	child_describe(&program->child, end, sizeof(end));
+	fprintf(to, "%s %s\n", program->argv[0], end);
+}
+
+static void members(struct json *json, const void *data)
+{
+	const struct program *program = data;
 	char **arg;
 
-	switch (options->format) {
-	case FORMAT_TEXT:
-		child_describe(child, end, sizeof(end));
-		fprintf(to, "%s %s\n", argv[0], end);
-		show_summary(to, groups, "new ");
-		show_groups(to, groups, options);
-		break;
-	case FORMAT_CSV:
-		show_groups_csv(to, groups, options);
-		break;
-	case FORMAT_JSON:
-		json_open(&json, NULL, '{');
-		json_string(&json, "command", "run");
-		json_open(&json, "argv", '[');
-		for (arg = argv; *arg; arg++)
-			json_string(&json, NULL, *arg);
-		json_close(&json, ']');
-		child_json(&json, "ended", child);
-		show_groups_json(&json, groups, options);
-		json_close(&json, '}');
-		break;
-	}
+	json_open(json, "argv", '[');
+	for (arg = program->argv; *arg; arg++)
+		json_string(json, NULL, *arg);
+	json_close(json, ']');
+	child_json(json, "ended", &program->child);
 }
 
 /**
@@ -46,10 +41,15 @@ static void show(FILE *to, char **argv, const struct child *child, const struct 
  */
 int command_run(const struct options *options, char **args)
 {
+	struct program program = { .argv = args };
+	const struct answer answer = {
+		.command = "run",
+		.what = "new ",
+		.head = head,
+		.members = members,
+		.data = &program,
+	};
 	struct control control;
-	struct report report;
-	struct groups groups;
-	struct child child;
 	FILE *to;
 
 	if (!args[0])
@@ -62,13 +62,9 @@ int command_run(const struct options *options, char **args)
 	control_scan_all(&control);
 	control_clear(&control);
 	/* Standard output is either ours alone or the program's. */
-	child_run(&child, args, options->format == FORMAT_TEXT || to != stdout);
+	child_run(&program.child, args, options->format == FORMAT_TEXT || to != stdout);
 	control_scan_all(&control);
-	report_load(&report, &control);
-	groups_make(&groups, &report);
-	frames_resolve(&groups, groups_limit(&groups, options), options);
-
-	show(to, args, &child, &groups, options);
-	out_close(to);
-	return groups.leaks ? EXIT_LEAKS : child_exit(&child);
+	if (answer_leaks(&answer, &control, options, to))
+		return EXIT_LEAKS;
+	return child_exit(&program.child);
 }

@@ -24,12 +24,17 @@ static const char *plural(unsigned long long nr)
  */
 void show_summary(FILE *to, const struct groups *groups, const char *what)
 {
-	if (!groups->leaks)
+	const struct report *report = &groups->report;
+
+	if (!report->nr) {
 		fprintf(to, "no %sleaks\n", what);
-	else
-		fprintf(to, "%zu %sleak%s, %llu bytes, from %zu place%s\n",
-			groups->leaks, what, plural(groups->leaks), groups->bytes,
-			groups->nr, plural(groups->nr));
+		return;
+	}
+	fprintf(to, "%zu %sleak%s, %llu bytes, from %zu place%s", report->nr, what,
+		plural(report->nr), report->bytes, groups->nr, plural(groups->nr));
+	if (groups->indirect)
+		fprintf(to, "; %zu direct, %zu indirect", groups->direct, groups->indirect);
+	fputc('\n', to);
 }
 
 static void show_comms(FILE *to, const struct group *group)
@@ -60,6 +65,41 @@ static void show_objects(FILE *to, const struct group *group)
 	fputc('\n', to);
 }
 
+/* The first leak that points at an object of a group, and whether there are others. */
+static const struct details *holder_of(const struct group *group, bool *others)
+{
+	const struct details *first = NULL;
+	size_t i;
+
+	*others = false;
+	for (i = 0; i < group->nr && !*others; i++) {
+		const struct details *details = &group->records[i].details;
+
+		if (!details->held_by)
+			continue;
+		if (!first)
+			first = details;
+		*others = details->held_by != first->held_by;
+	}
+	return first;
+}
+
+static void show_holder(FILE *to, const struct group *group)
+{
+	bool others;
+	const struct details *details = holder_of(group, &others);
+	struct frame site;
+
+	if (!details)
+		return;
+	fprintf(to, "  held by 0x%llx", details->held_by);
+	if (details->holder && trace_site(details->holder, &site)) {
+		fputs(" of ", to);
+		plain_text(to, site.text, site.len);
+	}
+	fputs(others ? ", ...\n" : "\n", to);
+}
+
 /**
  * show_group() - a group as text
  * @to: where
@@ -67,30 +107,29 @@ static void show_objects(FILE *to, const struct group *group)
  */
 void show_group(FILE *to, const struct group *group)
 {
-	const char *next = *group->trace->text ? group->trace->text : NULL;
+	struct frame frame = { 0 };
 
-	fprintf(to, "%llu bytes in %zu object%s, allocated by ", group->bytes,
-		group->nr, plural(group->nr));
+	fprintf(to, "%llu bytes in %zu object%s, ", group->bytes, group->nr, plural(group->nr));
+	if (group->indirect)
+		fprintf(to, "%zu direct, %zu indirect, ", group->direct, group->indirect);
+	fputs("allocated by ", to);
 	show_comms(to, group);
 	fputc('\n', to);
 	show_objects(to, group);
-	if (!next)
-		fputs("    (no trace)\n", to);
-	while (next) {
-		const char *frame = next;
-		const char *source;
-		size_t len;
+	show_holder(to, group);
+	while (trace_next(group->trace, &frame)) {
+		const char *source = frame_source(&frame);
 
-		next = trace_next(frame, &len);
-		source = frame_source(frame, len);
 		fputs("    ", to);
-		plain_text(to, frame, len);
+		plain_text(to, frame.text, frame.len);
 		if (source) {
 			fputs("  ", to);
 			plain_text(to, source, strlen(source));
 		}
 		fputc('\n', to);
 	}
+	if (!frame.text)
+		fputs("    (no trace)\n", to);
 }
 
 /**
@@ -114,24 +153,35 @@ void show_groups(FILE *to, const struct groups *groups, const struct options *op
 }
 
 /* Texts that are put together for a field: all of them have to fit. */
-static char *joined_frames(const struct group *group)
+static FILE *text_open(char **text, size_t *size)
 {
-	const char *next = *group->trace->text ? group->trace->text : NULL;
-	size_t size = 0;
-	char *text = NULL;
-	FILE *to = open_memstream(&text, &size);
+	FILE *to = open_memstream(text, size);
 
 	if (!to)
 		die(EXIT_TROUBLE, "out of memory");
-	while (next) {
-		const char *frame = next;
-		const char *source;
-		size_t len;
+	return to;
+}
 
-		next = trace_next(frame, &len);
-		source = frame_source(frame, len);
-		fprintf(to, "%.*s%s%s%s", (int)len, frame, source ? " " : "",
-			source ? source : "", next ? "; " : "");
+/* Empty if there is no frame. */
+static char *site_text(const struct intern *trace)
+{
+	struct frame site;
+
+	return trace && trace_site(trace, &site) ? xstrndup(site.text, site.len) : xstrdup("");
+}
+
+static char *joined_frames(const struct group *group)
+{
+	struct frame frame = { 0 };
+	size_t size = 0;
+	char *text = NULL;
+	FILE *to = text_open(&text, &size);
+
+	while (trace_next(group->trace, &frame)) {
+		const char *source = frame_source(&frame);
+
+		fprintf(to, "%s%.*s%s%s", frame.text == group->trace->text ? "" : "; ",
+			(int)frame.len, frame.text, source ? " " : "", source ? source : "");
 	}
 	fclose(to);
 	return text;
@@ -143,11 +193,9 @@ static char *joined_comms(const struct group *group)
 	size_t nr = group_comms(group, comms, MAX_COMMS);
 	size_t size = 0;
 	char *text = NULL;
-	FILE *to = open_memstream(&text, &size);
+	FILE *to = text_open(&text, &size);
 	size_t i;
 
-	if (!to)
-		die(EXIT_TROUBLE, "out of memory");
 	for (i = 0; i < nr; i++)
 		fprintf(to, "%s%s", i ? "; " : "", comms[i]->text);
 	fclose(to);
@@ -165,42 +213,70 @@ void show_groups_csv(FILE *to, const struct groups *groups, const struct options
 	size_t nr = groups_limit(groups, options);
 	size_t i;
 
-	csv_row(to, ',', "sssss", "bytes", "objects", "site", "comms", "trace");
+	csv_row(to, ',', "ssssssss", "bytes", "objects", "site", "comms", "trace", "direct",
+		"indirect", "held_by");
 	for (i = 0; i < nr; i++) {
 		const struct group *group = &groups->groups[i];
-		const char *frame = "";
-		size_t len = trace_site(group->trace, &frame);
-		char *site = xstrndup(frame, len);
+		bool others;
+		const struct details *details = holder_of(group, &others);
+		char *site = site_text(group->trace);
 		char *comms = joined_comms(group);
 		char *frames = joined_frames(group);
+		char *holder = site_text(details ? details->holder : NULL);
 
-		csv_row(to, ',', "uusss", group->bytes, (unsigned long long)group->nr, site, comms,
-			frames);
+		if (groups->report.detailed)
+			csv_row(to, ',', "uusssuus", group->bytes, (unsigned long long)group->nr,
+				site, comms, frames, (unsigned long long)group->direct,
+				(unsigned long long)group->indirect, holder);
+		else
+			csv_row(to, ',', "uussssss", group->bytes, (unsigned long long)group->nr,
+				site, comms, frames, "", "", "");
 		free(site);
 		free(comms);
 		free(frames);
+		free(holder);
 	}
 }
 
 static void json_frames(struct json *json, const struct group *group)
 {
-	const char *next = *group->trace->text ? group->trace->text : NULL;
+	struct frame frame = { 0 };
 
 	json_open(json, "trace", '[');
-	while (next) {
-		const char *frame = next;
-		const char *source;
-		size_t len;
+	while (trace_next(group->trace, &frame)) {
+		const char *source = frame_source(&frame);
 
-		next = trace_next(frame, &len);
-		source = frame_source(frame, len);
 		json_open(json, NULL, '{');
-		json_text(json, "frame", frame, len);
+		json_text(json, "frame", frame.text, frame.len);
 		if (source)
 			json_string(json, "source", source);
 		json_close(json, '}');
 	}
 	json_close(json, ']');
+}
+
+/* What is not known, or is not there, is null. */
+static void json_details(struct json *json, const struct details *details)
+{
+	if (!details->kind) {
+		json_null(json, "kind");
+		json_null(json, "cache");
+		json_null(json, "age_ms");
+		json_null(json, "direct");
+		json_null(json, "held_by");
+		return;
+	}
+	json_string(json, "kind", details->kind->text);
+	if (details->cache)
+		json_string(json, "cache", details->cache->text);
+	else
+		json_null(json, "cache");
+	json_number(json, "age_ms", details->age_ms);
+	json_bool(json, "direct", details->direct);
+	if (details->held_by)
+		json_address(json, "held_by", details->held_by);
+	else
+		json_null(json, "held_by");
 }
 
 static void json_objects(struct json *json, const struct group *group)
@@ -219,9 +295,21 @@ static void json_objects(struct json *json, const struct group *group)
 		json_number(json, "pid", record->pid);
 		json_number(json, "jiffies", record->jiffies);
 		json_number(json, "crc", record->crc);
+		json_details(json, &record->details);
 		json_close(json, '}');
 	}
 	json_close(json, ']');
+}
+
+static void json_direct(struct json *json, bool known, size_t direct, size_t indirect)
+{
+	if (known) {
+		json_number(json, "direct", direct);
+		json_number(json, "indirect", indirect);
+	} else {
+		json_null(json, "direct");
+		json_null(json, "indirect");
+	}
 }
 
 /**
@@ -231,27 +319,30 @@ static void json_objects(struct json *json, const struct group *group)
  */
 void json_totals(struct json *json, const struct groups *groups)
 {
-	json_number(json, "leaks", groups->leaks);
-	json_number(json, "bytes", groups->bytes);
+	json_number(json, "leaks", groups->report.nr);
+	json_number(json, "bytes", groups->report.bytes);
 	json_number(json, "places", groups->nr);
+	json_direct(json, groups->report.detailed, groups->direct, groups->indirect);
 }
 
 /**
  * json_group() - what is known of a group, as an element of a JSON array
  * @json: in the array
+ * @groups: all of them
  * @group: the group
  */
-void json_group(struct json *json, const struct group *group)
+void json_group(struct json *json, const struct groups *groups, const struct group *group)
 {
-	const char *site = "";
-	size_t len = trace_site(group->trace, &site);
+	char *site = site_text(group->trace);
 
 	json_open(json, NULL, '{');
 	json_number(json, "bytes", group->bytes);
 	json_number(json, "count", group->nr);
-	json_text(json, "site", site, len);
+	json_string(json, "site", site);
+	free(site);
 	json_frames(json, group);
 	json_objects(json, group);
+	json_direct(json, groups->report.detailed, group->direct, group->indirect);
 	json_close(json, '}');
 }
 
@@ -270,6 +361,6 @@ void show_groups_json(struct json *json, const struct groups *groups,
 	json_totals(json, groups);
 	json_open(json, "groups", '[');
 	for (i = 0; i < nr; i++)
-		json_group(json, &groups->groups[i]);
+		json_group(json, groups, &groups->groups[i]);
 	json_close(json, ']');
 }

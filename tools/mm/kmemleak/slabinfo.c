@@ -55,14 +55,12 @@ static bool parse_cache(struct cache *cache, const char *line, unsigned long lon
 int caches_read(struct caches *caches, const struct options *options)
 {
 	unsigned long long page_size = sysconf(_SC_PAGESIZE);
-	char *path = path_join(options->proc, "slabinfo");
-	FILE *from = fopen(path, "re");
+	FILE *from = open_in(options->proc, "slabinfo");
 	char *line = NULL;
 	size_t room = 0;
 	int error = errno;
 
 	memset(caches, 0, sizeof(*caches));
-	free(path);
 	if (!from)
 		return error;
 	/* Two lines of a header, which have no such numbers. */

@@ -123,6 +123,24 @@ char *path_join(const char *dir, const char *name)
 }
 
 /**
+ * open_in() - open a file in a directory to read it
+ * @dir: the directory
+ * @name: the file
+ *
+ * Return: the file, or NULL with errno.
+ */
+FILE *open_in(const char *dir, const char *name)
+{
+	char *path = path_join(dir, name);
+	FILE *from = fopen(path, "re");
+	int error = errno;
+
+	free(path);
+	errno = error;
+	return from;
+}
+
+/**
  * stamp() - a point in time as text, in local time
  * @to: where to
  * @size: bytes there

@@ -114,8 +114,7 @@ static void say_growing(struct watch *watch, const struct look *look, const stru
 static void say_leak(struct watch *watch, const struct look *look, const struct group *group)
 {
 	const struct options *options = watch->options;
-	const char *site = "(no trace)";
-	size_t len = trace_site(group->trace, &site);
+	struct frame site;
 
 	if (watch->log)
 		watchlog_leak(watch->log, look, group);
@@ -123,7 +122,8 @@ static void say_leak(struct watch *watch, const struct look *look, const struct 
 		return;
 	fprintf(watch->to, "  new leak: %llu bytes, %zu times, in ", group->bytes,
 		group->nr);
-	plain_text(watch->to, site, len ? len : strlen(site));
+	trace_site(group->trace, &site);
+	plain_text(watch->to, site.text, site.len);
 	fputc('\n', watch->to);
 }
 
@@ -136,8 +136,8 @@ static void say_text(struct watch *watch, const struct look *look)
 	fputs(when, watch->to);
 	for (i = 0; i < NR_MEM_FIELDS; i++)
 		fprintf(watch->to, "  %s %lluK", meminfo_names[i], watch->info.kib[i]);
-	fprintf(watch->to, "  leaks %zu, %llu bytes\n", look->groups.leaks,
-		look->groups.bytes);
+	fprintf(watch->to, "  leaks %zu, %llu bytes\n", look->groups.report.nr,
+		look->groups.report.bytes);
 }
 
 static void say_csv(struct watch *watch, const struct look *look)
@@ -154,7 +154,7 @@ static void say_csv(struct watch *watch, const struct look *look)
 	fprintf(watch->to, "%lld", (long long)look->when);
 	for (i = 0; i < NR_MEM_FIELDS; i++)
 		fprintf(watch->to, ",%llu", watch->info.kib[i]);
-	fprintf(watch->to, ",%zu,%llu,%zu,%zu\n", groups->leaks, groups->bytes,
+	fprintf(watch->to, ",%zu,%llu,%zu,%zu\n", groups->report.nr, groups->report.bytes,
 		groups->nr, look->nr_new);
 }
 
@@ -186,7 +186,7 @@ static void say_json(struct watch *watch, const struct look *look)
 	json_open(&json, "new", '[');
 	for (i = 0; i < look->groups.nr; i++)
 		if (group_is_new(&look->groups.groups[i], look))
-			json_group(&json, &look->groups.groups[i]);
+			json_group(&json, &look->groups, &look->groups.groups[i]);
 	json_close(&json, ']');
 	json_close(&json, '}');
 }

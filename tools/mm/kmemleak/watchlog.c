@@ -76,8 +76,8 @@ void watchlog_sample(struct watchlog *log, const struct look *look, const struct
 	fprintf(log->samples, "%lld", (long long)look->when);
 	for (i = 0; i < NR_MEM_FIELDS; i++)
 		fprintf(log->samples, "\t%llu", info->kib[i]);
-	fprintf(log->samples, "\t%zu\t%llu\t%zu\t%zu\n", groups->leaks, groups->bytes,
-		groups->nr, look->nr_new);
+	fprintf(log->samples, "\t%zu\t%llu\t%zu\t%zu\n", groups->report.nr,
+		groups->report.bytes, groups->nr, look->nr_new);
 }
 
 /**
