@@ -132,13 +132,97 @@ test_report_of_this_detector()
 	csv 'rows[2]["comms"] == "init" and rows[2]["objects"] == "3"'
 }
 
+# In a guest with the unmodified source's kernel the tool read this report, and gave
+# this answer.
 test_report_of_the_older_detector()
 {
 	save < "$here/test-tool/peer.txt"
 	kml 1 scan --json --debugfs "$work/saved"
 	quiet
-	json 'd["leaks"] == 4 and d["bytes"] == 2320'
-	json 'd["groups"][2]["site"] == "device_add+0x37c/0x6b8"'
+	cmp "$work/out" "$here/test-tool/peer.json"
+	json 'd["leaks"] == 18 and d["places"] == 6 and d["groups"][4]["count"] == 3'
+	json 'd["groups"][4]["site"] == "device_add+0x37c/0x6b8"'
+	json 'd["direct"] is None and d["groups"][0]["indirect"] is None'
+	kml 1 scan --debugfs "$work/saved"
+	says '^18 leaks, 25392 bytes, from 6 places$'
+	kml 1 scan --csv --debugfs "$work/saved"
+	csv 'len(rows) == 6 and {r["direct"] + r["indirect"] + r["held_by"] for r in rows} == {""}'
+}
+
+# A lost device, with what hangs from it, and a block that has nothing to do with it.
+save_device()
+{
+	save < "$here/test-tool/device.txt"
+	mkdir "$work/saved/kmemleak_info"
+	cp "$here/test-tool/device.json" "$work/saved/kmemleak_info/leaks.json"
+}
+
+test_direct_and_indirect_leaks()
+{
+	save_device
+	kml 1 scan --debugfs "$work/saved"
+	quiet
+	says '^4 leaks, 2320 bytes, from 4 places; 2 direct, 2 indirect$'
+	says '^1024 bytes in 1 object, allocated by "insmod"$'
+	says '^16 bytes in 1 object, 0 direct, 1 indirect, allocated by "insmod"$'
+	says '^  held by 0xffff000000f8ec00 of leaky_device_create+0x20/0x84 \[kmemleak_leaky\]$'
+	kml 1 scan --json --debugfs "$work/saved"
+	json '(d["direct"], d["indirect"]) == (2, 2)'
+	json '[(g["direct"], g["indirect"]) for g in d["groups"]] == [(1, 0), (1, 0), (0, 1), (0, 1)]'
+	json '[g["objects"][0]["cache"] for g in d["groups"]] == ["kmalloc-1k", "kmalloc-1k",
+		"kmalloc-256", "kmalloc-16"]'
+	json 'd["groups"][3]["objects"][0]["held_by"] == d["groups"][0]["objects"][0]["address"]'
+	json 'd["groups"][0]["objects"][0]["held_by"] is None'
+	json '{(o["kind"], o["direct"]) for o in d["groups"][2]["objects"]} == {("slab", False)}'
+	json 'd["groups"][1]["objects"][0]["age_ms"] == 1750'
+	kml 1 scan --csv --debugfs "$work/saved"
+	csv '[r["direct"] + r["indirect"] for r in rows] == ["10", "10", "01", "01"]'
+	csv 'rows[3]["held_by"].startswith("leaky_device_create+") and not rows[0]["held_by"]'
+	# What hangs from others comes last, however large it is.
+	sed -i 's/(size 16)/(size 16000)/' "$work/saved/kmemleak"
+	sed -i 's/"size":16,/"size":16000,/' "$work/saved/kmemleak_info/leaks.json"
+	kml 1 scan --json --debugfs "$work/saved"
+	json '[g["bytes"] for g in d["groups"]] == [1024, 1024, 16000, 256]'
+}
+
+# Leaks come and go between the two files: what is in one of them only is not taken
+# for anything else.
+test_details_of_other_leaks()
+{
+	save_device
+	sed -i 's/"size":256,/"size":128,/; /"size":16,/d' "$work/saved/kmemleak_info/leaks.json"
+	sed -n 's/"0xffff000000f8f400"/"0xffff000000000010"/p' "$here/test-tool/device.json" \
+		>> "$work/saved/kmemleak_info/leaks.json"
+	kml 1 scan --json --debugfs "$work/saved"
+	quiet
+	json '[g["objects"][0]["direct"] for g in d["groups"]] == [True, True, None, None]'
+	json '(d["direct"], d["indirect"]) == (2, 0)'
+	: > "$work/saved/kmemleak_info/leaks.json"
+	kml 1 scan --json --debugfs "$work/saved"
+	quiet
+	json '(d["direct"], d["indirect"]) == (0, 0)'
+}
+
+# Of thousands of damaged lines as many are taken as another reader takes.
+test_damaged_details()
+{
+	save_device
+	details=$work/saved/kmemleak_info/leaks.json
+	python3 "$here/test-tool/lines.py" "$here/test-tool/device.json" \
+		> "$details" 2> "$work/bad"
+	[ "$(cat "$work/bad")" -gt 10000 ]
+	[ "$(wc -l < "$details")" -gt $(($(cat "$work/bad") + 2000)) ]
+	kml 1 scan --json --debugfs "$work/saved"
+	complains "leaks.json: $(cat "$work/bad") lines are not understood"
+	json 'd["leaks"] == 4'
+	head -c 100000 /dev/urandom > "$details"
+	kml 1 scan --json --debugfs "$work/saved"
+	complains 'leaks.json: [0-9]* lines are not understood'
+	json 'd["leaks"] == 4 and d["indirect"] == 0'
+	rm "$details"
+	mkdir "$details"
+	kml 1 scan --debugfs "$work/saved"
+	complains 'leaks.json: Is a directory'
 }
 
 test_report_of_old_kernels()
