@@ -2,9 +2,11 @@
 /*
  * kmemleak: the command line.
  */
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "kmemleak.h"
 
@@ -223,6 +225,21 @@ static const char *from_environment(const char *name, const char *usual)
 	return value && *value ? value : usual;
 }
 
+/*
+ * Who closed one of these shall be told that nothing can be written; no file that is
+ * opened later may get its number.
+ */
+static void hold_standard_files(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct options options = {
@@ -235,6 +252,7 @@ int main(int argc, char **argv)
 	size_t nr_given = 0;
 	int option, before;
 
+	hold_standard_files();
 	/* Options may stand before the command and behind it; the rest is its own. */
 	for (;;) {
 		before = optind;

@@ -64,8 +64,12 @@ static void split_args(struct trial *trial, char **args)
 	bool is_file = strchr(args[0], '/') || strstr(args[0], ".ko");
 	size_t nr = 0;
 
-	while (args[nr] && strcmp(args[nr], "--"))
+	while (args[nr] && strcmp(args[nr], "--")) {
+		/* Nor would the kernel complain: it takes any parameter. */
+		if (args[nr][0] == '-')
+			die(EXIT_USAGE, "module: options stand before the name: %s", args[nr]);
 		nr++;
+	}
 	trial->load = xalloc((nr + 2) * sizeof(*trial->load));
 	trial->load[0] = is_file ? "insmod" : "modprobe";
 	memcpy(trial->load + 1, args, nr * sizeof(*args));

@@ -86,10 +86,11 @@ static char *site_name(const struct group *group)
  */
 void show_places(FILE *to, const struct look *look, size_t limit)
 {
+	bool direct = look->groups.report.detailed;
 	size_t i;
 
-	fprintf(to, "\001%9s %7s %7s %8s  %-36s %s\n", "bytes", "objects", "grown", "since",
-		"allocated in", "by");
+	fprintf(to, "\001%9s %7s%s %7s %8s  %-36s %s\n", "bytes", "objects",
+		direct ? "  direct" : "", "grown", "since", "allocated in", "by");
 	for (i = 0; i < look->groups.nr && i + 1 < limit; i++) {
 		const struct group *group = &look->groups.groups[i];
 		const struct seen *seen = group->trace->data;
@@ -98,8 +99,10 @@ void show_places(FILE *to, const struct look *look, size_t limit)
 		char *site = site_name(group);
 
 		stamp(since, sizeof(since), "%H:%M:%S", seen->first);
-		fprintf(to, "%9s %7zu %+7lld %8s  ", human(group->bytes, bytes), group->nr,
-			group_grown(group), since);
+		fprintf(to, "%9s %7zu", human(group->bytes, bytes), group->nr);
+		if (direct)
+			fprintf(to, " %7zu", group->direct);
+		fprintf(to, " %+7lld %8s  ", group_grown(group), since);
 		plain_text(to, site, strlen(site));
 		fprintf(to, "%*s ", strlen(site) < 36 ? (int)(36 - strlen(site)) : 0, "");
 		free(site);

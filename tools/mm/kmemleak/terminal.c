@@ -23,6 +23,9 @@
 #define ENTER	"\033[?1049h\033[?25l\033[?7l"
 #define LEAVE	"\033[?7h\033[?25h\033[?1049l"
 
+/* Until the first look is over. */
+#define PATIENCE	"\033[Hkmemleak: scanning ...\033[K"
+
 /* Milliseconds in which a terminal tells its size, if it ever does. */
 #define ANSWER_TIME	300
 
@@ -254,6 +257,7 @@ void terminal_enter(void)
 	}
 	entered = true;
 	put(ENTER, strlen(ENTER));
+	put(PATIENCE, strlen(PATIENCE));
 }
 
 /**

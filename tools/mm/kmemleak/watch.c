@@ -220,12 +220,15 @@ static void take(const struct look *look, void *data)
 		out_close(watch->to);
 }
 
-static void draw_caches(FILE *to, struct watch *watch, size_t limit)
+/* Not more lines than so many. Returns how many there are. */
+static size_t draw_caches(FILE *to, struct watch *watch, size_t limit)
 {
 	size_t i;
 
+	if (!watch->nr_growth || limit < 3)
+		return 0;
 	fprintf(to, "\001%-28s %10s %10s\n", "cache", "in use", "grown");
-	for (i = 0; i < watch->nr_growth && i + 1 < limit; i++) {
+	for (i = 0; i < watch->nr_growth && i + 2 < limit; i++) {
 		const struct growth *growth = &watch->growth[i];
 		char used[16], grown[16];
 
@@ -233,13 +236,15 @@ static void draw_caches(FILE *to, struct watch *watch, size_t limit)
 			human(growth->now->used, used), human(growth->used, grown),
 			is_growing(watch, growth->now) ? "  growing" : "");
 	}
+	fputc('\n', to);
+	return i + 2;
 }
 
 static void draw(const struct look *look, void *data)
 {
 	struct watch *watch = data;
 	FILE *to = terminal_begin();
-	size_t rows = terminal_rows() > 9 ? terminal_rows() - 9 : 2;
+	size_t room = terminal_rows() > 9 ? terminal_rows() - 7 : 2;
 	char when[64];
 	size_t i;
 
@@ -257,10 +262,9 @@ static void draw(const struct look *look, void *data)
 		fprintf(to, " %+11lld",
 			(long long)(watch->info.kib[i] - watch->first_info.kib[i]));
 	fputs("\n\n", to);
-	draw_caches(to, watch, rows / 2);
-	fputc('\n', to);
+	room -= draw_caches(to, watch, room / 2);
 	show_summary(to, &look->groups, "");
-	show_places(to, look, rows - rows / 2);
+	show_places(to, look, room);
 	terminal_show();
 }
 

@@ -64,6 +64,36 @@ scan_finds()
 		tool 1 scan --csv && says '^1024,1,leaky_transfer+'
 }
 
+# A device that was lost and its private part point at one another, and one of them
+# at its name. Which of the two counts as direct is up to their addresses.
+scan_tells_direct()
+{
+	forget && leave_leak refcount && tool 1 scan || return
+	says '^3 leaks' || return "$HIDDEN"
+	says '; 1 direct, 2 indirect$' ' 1 object, 0 direct, 1 indirect, allocated' \
+		'^  held by 0x[0-9a-f]* of .*leaky_device_create+\|^  held by 0x.* of device_add+' &&
+		tool 1 scan --no-scan --json && says '"direct":1,"indirect":2' '"cache":"kmalloc-' &&
+		tool 1 scan --no-scan --csv && says '^1024,1,leaky_device_create+.*,[01],[01],'
+}
+
+# An older detector has no other files than the report: it takes two scans.
+like_an_older_one()
+{
+	forget && leave_leak condition || return
+	before=$(kml_stat scans)
+	mount -t tmpfs none "${KML_STATS%/stats}" || return
+	tool 1 run --wait 1 -- insmod "$LEAKY" pattern=error_path &&
+		says '^1 new leak, 2048 bytes, from 1 place$' 'leaky_probe+' &&
+		tool 1 scan --no-scan --json && says '"direct":null,"indirect":null' &&
+		rmmod kmemleak_leaky && tool 1 module --wait 0 "$LEAKY" pattern=condition
+	status=$?
+	umount "${KML_STATS%/stats}"
+	[ "$status" = 0 ] || return "$status"
+	[ "$(kml_stat scans)" = $((before + 8)) ] && return
+	echo "$before scans and then $(kml_stat scans)"
+	return 1
+}
+
 scan_finds_nothing()
 {
 	tool 0 scan && says '^no leaks$'
@@ -112,6 +142,36 @@ module_shows_what_fails()
 		tool 125 module "$LEAKY" fixed=1 -- false && ! kml_loaded kmemleak_leaky &&
 		insmod "$LEAKY" fixed=1 && tool 3 module "$LEAKY" && complains 'loaded already' &&
 		rmmod kmemleak_leaky
+}
+
+module_cannot_be_had()
+{
+	tool 125 module no_such_module && complains '^kmemleak: modprobe ended with status' &&
+		tool 125 module "$KML_TMP/none.ko" -- true &&
+		complains 'none.ko' '^kmemleak: insmod ended with status' &&
+		tool 2 module "$LEAKY" --json && complains 'options stand before the name'
+}
+
+# Its file is open when its time is over.
+module_cannot_go()
+{
+	mkfifo "$KML_TMP/go_on"
+	cat > "$KML_TMP/hold" <<-HOLD
+	#!/bin/sh
+	{ read -r word < "$KML_TMP/go_on"; } 9< "$KML_TESTER/command" > /dev/null 2>&1 &
+	while ! [ -e /proc/\$!/fd/9 ]; do :; done
+	HOLD
+	chmod +x "$KML_TMP/hold"
+	"$TOOL" module "$KML_HERE/test_modules/kmemleak_selftest.ko" -- "$KML_TMP/hold" \
+		> "$KML_TMP/out" 2> "$KML_TMP/err"
+	status=$?
+	echo > "$KML_TMP/go_on"
+	rm "$KML_TMP/go_on"
+	kml_loaded kmemleak_selftest && [ "$status" = 125 ] &&
+		complains '^kmemleak: rmmod ended with status'
+	status=$?
+	while ! rmmod kmemleak_selftest; do :; done 2> /dev/null
+	return "$status"
 }
 
 # A leak between two looks, and a cache that grows in all of them: that of the files
@@ -174,22 +234,61 @@ not_built_in()
 
 not_root()
 {
-	"$KML_HERE/kmemleak_ctl" as-nobody "$TOOL" scan 2> "$KML_TMP/err"
-	[ $? = 3 ] || return
-	complains 'only root'
+	for command in scan "run true" "module x" watch top slab; do
+		# shellcheck disable=SC2086
+		"$KML_HERE/kmemleak_ctl" as-nobody "$TOOL" $command 2> "$KML_TMP/err"
+		[ $? = 3 ] && complains 'only root' && continue
+		echo "command $command"
+		return 1
+	done
+}
+
+nowhere_to_write()
+{
+	tool 3 scan -o /proc/nowhere && complains '/proc/nowhere: ' &&
+		tool 3 watch --log /proc/nowhere && complains '/proc/nowhere: ' || return
+	# Nobody reads it any more; then the output is closed; then there is no room.
+	{ (trap '' PIPE; "$TOOL" scan; echo "$?" > "$KML_TMP/status") 2> "$KML_TMP/err"; } |
+		true
+	[ "$(cat "$KML_TMP/status")" = 3 ] && complains 'cannot write the result' || return
+	"$TOOL" scan 2> "$KML_TMP/err" >&-
+	[ $? = 3 ] && complains 'cannot write the result' || return
+	"$TOOL" watch -i 0.1 2> "$KML_TMP/err" > /dev/full
+	[ $? = 3 ] && complains 'No space left'
+}
+
+# Who ends the tool ends the program, too.
+run_is_ended()
+{
+	mkfifo "$KML_TMP/waiting"
+	"$TOOL" run -- sh -c "echo > $KML_TMP/waiting; exec sleep 1000" > /dev/null &
+	tool_pid=$!
+	cat "$KML_TMP/waiting" > /dev/null
+	rm "$KML_TMP/waiting"
+	kill -TERM "$tool_pid"
+	wait "$tool_pid"
+	status=$?
+	[ "$status" = 143 ] && ! pgrep -f "sleep 1000" && return
+	echo "status $status"
+	return 1
 }
 
 [ -x "$TOOL" ] || { ktap_print_header; kml_skip_all "the tool has not been built"; }
-kml_setup 15
+kml_setup 21
 
 kml_test "scan: nothing is lost" scan_finds_nothing
 kml_test "scan: a leak" scan_finds
+kml_test "scan: what hangs from another leak" scan_tells_direct
+kml_test "scan, run, module: with a detector that tells less" like_an_older_one
 kml_test "run: what the program leaks" run_finds
 kml_test "run: leaks count for more than how it ended" run_prefers_leaks
 kml_test "run: how it ended" run_without_leaks
+kml_test "run: ended by a signal" run_is_ended
 kml_test "module: what it leaves behind" module_finds
 kml_test "module: nothing left, but a cache came and went" module_without_leaks
 kml_test "module: what fails" module_shows_what_fails
+kml_test "module: one that is not there" module_cannot_be_had
+kml_test "module: one that cannot be unloaded" module_cannot_go
 kml_test "watch: a leak and a cache that grows" watch_finds
 kml_test "top: without a terminal" top_is_scan
 kml_test "slab: caches" slab_shows
@@ -197,5 +296,6 @@ kml_test "a wrong command line" tool 2 scan --growth
 kml_test "no debugfs" no_debugfs
 kml_test "a kernel without the detector" not_built_in
 kml_test "not root" not_root
+kml_test "nowhere to write to" nowhere_to_write
 
 kml_finish
