@@ -77,38 +77,30 @@ show_costs()
 	}' "$log.results"
 }
 
-# The place in the driver's own source of a frame FUNCTION+OFFSET, as FILE:LINE.
-# A frame is a return address: the call is the instruction before it, four bytes
-# on arm64. addr2line -i starts with the inline functions of headers.
-place_of()
+# The command-line tool, for this machine, finds the lines of frames.
+build_tool()
 {
-	symbol=${1%%+*}
-	offset=${1#*+}
-	offset=${offset%%/*}
-	"${cross}readelf" -s -W "$module" |
-		awk -v name="$symbol" '$8 == name && $4 == "FUNC" { print $7, $2; exit }' |
-		while read -r section value; do
-			name=$("${cross}readelf" -S -W "$module" |
-				sed -n "s/^ *\[ *$section\] \([^ ]*\) .*/\1/p")
-			"${cross}addr2line" -i -e "$module" -j "$name" \
-				"$(printf '0x%x' $((0x$value + offset - 4)))"
-		done | grep -F -m 1 "$test_modules/"
+	mkdir -p "$build/tool"
+	make -s -C "$top/tools/mm/kmemleak" OUTPUT="$build/tool/"
 }
 
-# For each record the function of the driver that allocated, with the line.
+# For each place that leaks the function of the driver that allocated, with the
+# line.
 show_source()
 {
+	mkdir -p "$log.saved"
+	cp "$log.report" "$log.saved/kmemleak"
+	"$build/tool/kmemleak" scan --debugfs "$log.saved" --modules "$module" |
 	awk -v suffix="[$driver]" '
-	/^unreferenced object / { first = 1 }
+	/^[0-9]/ { first = 1 }
 	first && $2 == suffix {
 		first = 0
-		if (!seen[$1]++)
-			print $1
-	}' "$log.results" | while read -r frame; do
-		place=$(place_of "$frame") || continue
+		sub(/,$/, "", $3)
+		print $1, $3
+	}' | while read -r frame place; do
 		file=${place%%:*}
 		line=${place#*:}
-		line=${line%% *}
+		[ -f "$file" ] || continue
 		echo
 		echo "${frame%%+*}() in $(basename "$file"), allocated at line $line, never freed:"
 		echo
@@ -124,6 +116,7 @@ show_source()
 	done
 }
 
+step tool "build the command-line tool" build_tool
 begin=$(date +%s)
 printf '%s' "==> boot $machine ($guest_cpus x $guest_cpu, $guest_memory), load $driver, scan ... "
 guest_run run 300 "$guest_cpus" "$guest_memory" "-- demo $driver" || {
@@ -135,11 +128,16 @@ echo "$(($(date +%s) - begin)) s"
 
 judge > "$log.mistakes" && right=yes || right=no
 sed -n "/^unreferenced/,\$p" "$log.results" > "$log.report"
+show_source > "$log.source"
+if [ "$right" = yes ] && [ ! -s "$log.source" ]; then
+	echo "  no source lines of $module" > "$log.mistakes"
+	right=no
+fi
 
 echo
 head -n 80 "$log.report"
 [ "$(wc -l < "$log.report")" -le 80 ] || echo "... (the whole report: $log.report)"
-show_source
+cat "$log.source"
 echo
 show_costs
 if [ "$right" = yes ]; then

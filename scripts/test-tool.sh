@@ -576,6 +576,56 @@ test_source_lines()
 	done
 }
 
+# A kernel and a module for arm64, where the addr2line of this machine may not do.
+test_source_lines_of_another_machine()
+{
+	cat > "$work/driver.c" <<-C
+	void *allocate(int size);
+
+	static inline void *twice(int size)
+	{
+		return allocate(size * 2);
+	}
+
+	__attribute((section(".init.text"))) int start(void)
+	{
+		return allocate(1) != 0;
+	}
+
+	void *probe(int size)
+	{
+		void *one = allocate(size);
+
+		return one ? twice(size) : one;
+	}
+	C
+	cc="aarch64-linux-gnu-gcc -g -O2 -ffreestanding -fno-pic -fno-optimize-sibling-calls"
+	$cc -c -o "$work/my-driver.ko" "$work/driver.c"
+	$cc -nostdlib -static -no-pie -Wl,-e,probe,--defsym=allocate=0x400000 \
+		-o "$work/vmlinux" "$work/driver.c"
+	# Of each call the address behind it, as the offset in its function.
+	for file in my-driver.ko vmlinux; do
+		aarch64-linux-gnu-objdump -d "$work/$file" | awk -v of="$file" '
+		/>:$/ { name = $2; gsub(/[<>:]/, "", name); begin = $1 }
+		/\tbl\t/ { print of, name, begin, $1 }'
+	done | tr -d : | while read -r file name begin at; do
+		offset=$((0x$at - 0x$begin + 4))
+		printf '%s+0x%x/0x1000%s\n' "$name" "$offset" \
+			"$([ "$file" = vmlinux ] || echo " [my_driver]")"
+	done > "$work/frames"
+	[ "$(wc -l < "$work/frames")" = 6 ]
+	while read -r frame; do
+		record ffff1 64 one "$frame"
+	done < "$work/frames" | save
+	kml 1 scan --debugfs "$work/saved" --vmlinux "$work/vmlinux" --modules "$work"
+	quiet
+	for where in '' ' \[my_driver\]'; do
+		says "^    start+0x[0-9a-f]*/0x1000$where  driver.c:10\$"
+		says "^    probe+0x[0-9a-f]*/0x1000$where  driver.c:15\$"
+		says "^    probe+0x[0-9a-f]*/0x1000$where  driver.c:17, driver.c:5\$"
+	done
+}
+
 # Section by section, its size is not what it was.
 test_damaged_symbols()
 {
