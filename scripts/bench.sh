@@ -86,6 +86,14 @@ wait_for()	# PIDS
 	[ $failures = 0 ]
 }
 
+# What make test does with ours. The guest says of each thing how it went.
+tool()
+{
+	guest bench-tool bench-peer 2 1G "-- tool" -initrd "$build/bench-peer/tool.cpio"
+	cat "$logs/bench-tool.results"
+	! grep "^not ok" "$logs/bench-tool.results"
+}
+
 one_frame()
 {
 	# shellcheck disable=SC2086
@@ -142,3 +150,7 @@ if [ -s "$logs/bench.config.diff" ]; then
 	echo "Besides the detectors' own options, these differ (<: peer, >: ours):"
 	grep '^[<>]' "$logs/bench.config.diff"
 fi
+echo
+"$top/scripts/initramfs.sh" bench-peer tool
+step bench-tool "use the command-line tool with the peer" tool
+grep "^ok" "$logs/bench-tool.results"

@@ -1,16 +1,24 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# initramfs.sh NAME: packs the initramfs for a kernel that has been built:
+# initramfs.sh NAME [tool]: packs the initramfs for a kernel that has been built:
 # BusyBox, our init, and either the kernel's modules with the selftests, as
-# kselftest installs them, or the benchmark alone, at the same place.
+# kselftest installs them, or the benchmark alone, at the same place; or, in
+# tool.cpio, the command-line tool and a module that leaks.
 
 set -eu
 . "$(dirname "$0")/lib.sh"
 kernel_setup "$1"
+purpose=${2:-$purpose}
 
 copy=$objects/selftests
 installed=$objects/kselftest_install
+packed=$objects/initramfs
+if [ "$purpose" = tool ]; then
+	copy=$objects/tool-selftests
+	installed=$objects/tool_install
+	packed=$objects/tool
+fi
 modules=$objects/modules_install
 selftests=tools/testing/selftests
 
@@ -37,22 +45,29 @@ install_selftests()
 		KDIR="$objects" KCFLAGS=-g W=1 KSFT_INSTALL_PATH="$installed" install
 }
 
-# Nothing but the benchmark is made to be built for the peer.
-install_bench()
+# Nothing but the benchmark, and the module that leaks, is made to be built for the
+# peer.
+install_module()	# NAME
 {
 	rm -rf "$copy" "$installed"
 	mkdir -p "$copy" "$installed/kmemleak/test_modules"
 	rsync -aR "$linux/./$selftests/kmemleak/test_modules" "$copy/"
-	kernel_make M="$copy/$selftests/kmemleak/test_modules" W=1 kmemleak_bench.ko
-	cp "$copy/$selftests/kmemleak/test_modules/kmemleak_bench.ko" \
-		"$installed/kmemleak/test_modules/"
+	kernel_make M="$copy/$selftests/kmemleak/test_modules" W=1 "$1.ko"
+	cp "$copy/$selftests/kmemleak/test_modules/$1.ko" "$installed/kmemleak/test_modules/"
+}
+
+install_tool()
+{
+	install_module kmemleak_leaky
+	make -s -C "$top/tools/mm/kmemleak" OUTPUT="$installed/kmemleak/" \
+		CROSS_COMPILE="$cross" LDFLAGS=-static
 }
 
 install_modules()
 {
 	rm -rf "$modules"
 	mkdir -p "$modules/lib/modules"
-	[ $purpose = selftests ] || return 0
+	[ "$purpose" = selftests ] || return 0
 	kernel_make modules_install INSTALL_MOD_PATH="$modules"
 	rm -f "$modules"/lib/modules/*/build
 }
@@ -68,23 +83,23 @@ pack()
 		echo "file /bin/busybox $busybox 755 0 0"
 		echo "slink /bin/sh busybox 777 0 0"
 		echo "slink /usr/bin/env /bin/busybox 777 0 0"
-		for file in init bench demo tests; do
+		for file in init bench demo tests tool; do
 			echo "file /$file $top/initramfs/$file 755 0 0"
 		done
-		if [ $purpose = selftests ] && [ -d "$jq" ]; then
+		if [ "$purpose" = selftests ] && [ -d "$jq" ]; then
 			echo "file /usr/bin/jq $jq/jq 755 0 0"
 			for library in "$jq"/*.so*; do
 				echo "file /lib/${library##*/} $library 755 0 0"
 			done
 		fi
 		echo "file /usr/bin/timeout $top/initramfs/timeout 755 0 0"
-		[ $purpose != selftests ] ||
+		[ "$purpose" = bench ] ||
 			echo "slink /usr/bin/kmemleak /kselftest/kmemleak/kmemleak 777 0 0"
 		entries "$modules/lib/modules" /lib/modules
 		entries "$installed" /kselftest
-	} > "$objects/initramfs.list"
-	"$objects/usr/gen_init_cpio" "$objects/initramfs.list" > "$objects/initramfs.tmp"
-	mv "$objects/initramfs.tmp" "$objects/initramfs.cpio"
+	} > "$packed.list"
+	"$objects/usr/gen_init_cpio" "$packed.list" > "$packed.tmp"
+	mv "$packed.tmp" "$packed.cpio"
 }
 
 entries()	# DIRECTORY PATH: all that is in there, as PATH in the guest
@@ -95,8 +110,9 @@ entries()	# DIRECTORY PATH: all that is in there, as PATH in the guest
 	done
 }
 
-case $purpose in
+case "$purpose" in
 selftests)	step "selftests-$1" "build the selftests for $1" install_selftests ;;
-bench)	step "selftests-$1" "build the benchmark for $1" install_bench ;;
+bench)	step "selftests-$1" "build the benchmark for $1" install_module kmemleak_bench ;;
+tool)	step "tool-$1" "build the command-line tool for $1" install_tool ;;
 esac
 step "initramfs-$1" "pack the initramfs for $1" eval "install_modules; pack"
