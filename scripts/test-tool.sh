@@ -669,6 +669,9 @@ test_install()
 	[ -x "$work/root/usr/sbin/kmemleak" ]
 	[ -f "$work/root/usr/share/man/man8/kmemleak.8" ]
 	[ -f "$work/root/usr/share/kmemleak/kmemleak.gnuplot" ]
+	make -s -o "$tool" -C "$source" OUTPUT="${tool%kmemleak}" prefix="$work/root/local" install
+	[ -x "$work/root/local/sbin/kmemleak" ]
+	[ -f "$work/root/local/share/man/man8/kmemleak.8" ]
 }
 
 # Each in a process of its own, which stops at the first command that fails.

@@ -42,7 +42,7 @@ static void __noreturn no_file(const char *debugfs, const char *file)
 
 static void __noreturn is_off(void)
 {
-	die(EXIT_TROUBLE, "the detector is off, and stays so until the next boot: boot with kmemleak=on");
+	die(EXIT_TROUBLE, "the detector is off, until you boot with kmemleak=on");
 }
 
 /* A block is reported by so many scans after the first, if it is 2 or more. */

@@ -92,7 +92,9 @@ void time_in(struct timespec *when, unsigned int msecs);
 
 /* A text that is kept once. */
 struct intern {
+	/* In the same bucket, and of all. */
 	struct intern *next;
+	struct intern *older;
 	unsigned int hash;
 	/* For whoever knows what these texts are. */
 	void *data;
@@ -102,6 +104,7 @@ struct intern {
 struct intern_table {
 	struct intern **buckets;
 	size_t nr_buckets;
+	struct intern *newest;
 	size_t nr;
 };
 

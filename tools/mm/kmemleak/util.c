@@ -186,19 +186,13 @@ static void grow_table(struct intern_table *table)
 {
 	size_t nr_buckets = table->nr_buckets ? table->nr_buckets * 2 : 256;
 	struct intern **buckets = xalloc(nr_buckets * sizeof(*buckets));
-	size_t i;
+	struct intern *entry;
 
-	for (i = 0; i < table->nr_buckets; i++) {
-		struct intern *entry = table->buckets[i];
+	for (entry = table->newest; entry; entry = entry->older) {
+		struct intern **bucket = &buckets[entry->hash % nr_buckets];
 
-		while (entry) {
-			struct intern *next = entry->next;
-			struct intern **bucket = &buckets[entry->hash % nr_buckets];
-
-			entry->next = *bucket;
-			*bucket = entry;
-			entry = next;
-		}
+		entry->next = *bucket;
+		*bucket = entry;
 	}
 	free(table->buckets);
 	table->buckets = buckets;
@@ -233,6 +227,8 @@ struct intern *intern(struct intern_table *table, const char *text, size_t len)
 	memcpy(entry->text, text, len);
 	entry->next = *bucket;
 	*bucket = entry;
+	entry->older = table->newest;
+	table->newest = entry;
 	table->nr++;
 	return entry;
 }
@@ -243,17 +239,13 @@ struct intern *intern(struct intern_table *table, const char *text, size_t len)
  */
 void intern_free(struct intern_table *table)
 {
-	size_t i;
+	struct intern *entry = table->newest;
 
-	for (i = 0; i < table->nr_buckets; i++) {
-		struct intern *entry = table->buckets[i];
+	while (entry) {
+		struct intern *older = entry->older;
 
-		while (entry) {
-			struct intern *next = entry->next;
-
-			free(entry);
-			entry = next;
-		}
+		free(entry);
+		entry = older;
 	}
 	free(table->buckets);
 	memset(table, 0, sizeof(*table));

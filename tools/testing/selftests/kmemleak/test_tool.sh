@@ -71,8 +71,9 @@ scan_tells_direct()
 	forget && leave_leak refcount && tool 1 scan || return
 	says '^3 leaks' || return "$HIDDEN"
 	says '; 1 direct, 2 indirect$' ' 1 object, 0 direct, 1 indirect, allocated' \
-		'^  held by 0x[0-9a-f]* of .*leaky_device_create+\|^  held by 0x.* of device_add+' &&
-		tool 1 scan --no-scan --json && says '"direct":1,"indirect":2' '"cache":"kmalloc-' &&
+		'^  held by 0x[0-9a-f]* of \(leaky_device_create\|device_add\)+' &&
+		tool 1 scan --no-scan --json &&
+		says '"direct":1,"indirect":2' '"cache":"kmalloc-' &&
 		tool 1 scan --no-scan --csv && says '^1024,1,leaky_device_create+.*,[01],[01],'
 }
 
