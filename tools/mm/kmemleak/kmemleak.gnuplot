@@ -11,13 +11,20 @@ if (!exists("dir")) dir = "."
 samples = dir . "/samples.tsv"
 slab = dir . "/slab.tsv"
 
+# Seconds of all samples, and the most places.
+span = real(system(sprintf("awk 'NR == 2 { first = $1 } { last = $1 } END { print last - first }' '%s'", \
+		samples)))
+places = real(system(sprintf("awk 'NR > 1 && $10 > most { most = $10 } END { print most + 0 }' '%s'", \
+		samples)))
+
 set datafile separator "\t"
 # Rows of other caches do not interrupt a line.
 set datafile missing NaN
 set terminal pngcairo size 1000, 600
 set xdata time
 set timefmt "%s"
-set format x "%m-%d\n%H:%M"
+set format x (span < 7200 ? "%H:%M:%S" : "%m-%d\n%H:%M")
+set xlabel "UTC"
 set key outside right top autotitle columnhead noenhanced
 set grid
 set style data lines
@@ -25,16 +32,20 @@ set style data lines
 set output dir . "/memory.png"
 set title "Memory of the kernel" noenhanced
 set ylabel "MiB"
+set y2label "MiB free"
+set y2tics
+set ytics nomirror
+set yrange [0:*]
 plot for [name in "Slab SReclaimable SUnreclaim KernelStack"] samples \
-	using (column("time")):(column(name) / 1024.0) title name linewidth 2
+		using (column("time")):(column(name) / 1024.0) title name linewidth 2, \
+	samples using (column("time")):(column("MemFree") / 1024.0) axes x1y2 \
+		title "MemFree (right)" linewidth 2 dashtype 2
 
 set output dir . "/leaks.png"
 set title "Leaks" noenhanced
 set ylabel "KiB"
 set y2label "places"
-set y2tics
-set ytics nomirror
-set yrange [0:*]
+if (places < 8) set y2tics 1
 set y2range [0:*]
 plot samples using (column("time")):(column("leaked") / 1024.0) \
 		title "leaked" with steps linewidth 2, \

@@ -264,6 +264,7 @@ FILE *out_open(const struct options *options);
 void out_close(FILE *to);
 
 /* show.c */
+const char *plural(unsigned long long nr);
 void show_summary(FILE *to, const struct groups *groups, const char *what);
 void show_groups(FILE *to, const struct groups *groups, const struct options *options);
 void show_groups_csv(FILE *to, const struct groups *groups, const struct options *options);

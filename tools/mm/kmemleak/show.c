@@ -11,7 +11,13 @@
 #define MAX_COMMS	8
 #define MAX_OBJECTS	4
 
-static const char *plural(unsigned long long nr)
+/**
+ * plural() - what makes a word a plural
+ * @nr: of how many
+ *
+ * Return: "s", or nothing for 1.
+ */
+const char *plural(unsigned long long nr)
 {
 	return nr == 1 ? "" : "s";
 }

@@ -120,11 +120,11 @@ static void say_leak(struct watch *watch, const struct look *look, const struct 
 		watchlog_leak(watch->log, look, group);
 	if (options->format != FORMAT_TEXT || watch->live)
 		return;
-	fprintf(watch->to, "  new leak: %llu bytes, %zu times, in ", group->bytes,
-		group->nr);
+	fprintf(watch->to, "  new leak: %llu bytes in %zu object%s, from ", group->bytes,
+		group->nr, plural(group->nr));
 	trace_site(group->trace, &site);
 	plain_text(watch->to, site.text, site.len);
-	fputc('\n', watch->to);
+	fputs(group->indirect && !group->direct ? " (indirect)\n" : "\n", watch->to);
 }
 
 static void say_text(struct watch *watch, const struct look *look)
