@@ -36,17 +36,17 @@ set y2label "MiB free"
 set y2tics
 set ytics nomirror
 set yrange [0:*]
+set y2range [0:*]
 plot for [name in "Slab SReclaimable SUnreclaim KernelStack"] samples \
 		using (column("time")):(column(name) / 1024.0) title name linewidth 2, \
 	samples using (column("time")):(column("MemFree") / 1024.0) axes x1y2 \
-		title "MemFree (right)" linewidth 2 dashtype 2
+		title "MemFree (right)" linewidth 2 dashtype 2 linecolor rgb "gray40"
 
 set output dir . "/leaks.png"
 set title "Leaks" noenhanced
 set ylabel "KiB"
 set y2label "places"
 if (places < 8) set y2tics 1
-set y2range [0:*]
 plot samples using (column("time")):(column("leaked") / 1024.0) \
 		title "leaked" with steps linewidth 2, \
 	samples using (column("time")):(column("places")) axes x1y2 \
