@@ -11,8 +11,8 @@
 /* One more than the highest order, at that time. */
 #define MAX_PAGE_ORDER			(MAX_ORDER - 1)
 
-/* Caches that can be made to fail are not merged; none is, if there are none. */
-#define SLAB_NO_MERGE			SLAB_FAILSLAB
+/* There is none: see who uses it. */
+#define SLAB_NO_MERGE			0
 
 #define abs_diff(a, b)							\
 ({									\

@@ -18,7 +18,8 @@
 
 #include "../internal.h"
 
-#define SIZE	64
+/* A length that objects have on all machines, as given to kmalloc(). */
+#define SIZE	128
 
 /* What a test allocates, given back by colour_exit() however the test ends. */
 static struct {
@@ -141,14 +142,14 @@ static void colour_free_part(struct kunit *test)
 	struct kml_object *obj;
 
 	kmemleak_alloc(had.page, SIZE, 0, GFP_KERNEL);
-	kmemleak_free_part(had.page + 16, 32);
+	kmemleak_free_part(had.page + 16, SIZE - 32);
 	KUNIT_EXPECT_NULL(test, find(KML_VIRT, addr + 16));
-	KUNIT_EXPECT_NULL(test, find(KML_VIRT, addr + 47));
+	KUNIT_EXPECT_NULL(test, find(KML_VIRT, addr + SIZE - 17));
 	obj = find(KML_VIRT, addr);
 	KUNIT_ASSERT_NOT_NULL(test, obj);
 	KUNIT_EXPECT_EQ(test, obj->size, 16);
 	expect_min_count(test, obj, 0);
-	obj = find(KML_VIRT, addr + 48);
+	obj = find(KML_VIRT, addr + SIZE - 16);
 	KUNIT_ASSERT_NOT_NULL(test, obj);
 	KUNIT_EXPECT_EQ(test, obj->size, 16);
 	expect_min_count(test, obj, 0);
@@ -277,15 +278,15 @@ struct area {
 static const struct area areas[] = {
 	{ "middle",			8,	16,		16 },
 	{ "front",			0,	8,		8 },
-	{ "back",			56,	8,		8 },
-	{ "last byte",			63,	1,		1 },
+	{ "back",			SIZE - 8, 8,		8 },
+	{ "last byte",			SIZE - 1, 1,		1 },
 	{ "all",			0,	SIZE,		SIZE },
 	{ "all by SIZE_MAX",		0,	SIZE_MAX,	SIZE },
-	{ "rest by SIZE_MAX",		24,	SIZE_MAX,	40 },
-	{ "last byte by SIZE_MAX",	63,	SIZE_MAX,	1 },
+	{ "rest by SIZE_MAX",		24,	SIZE_MAX,	SIZE - 24 },
+	{ "last byte by SIZE_MAX",	SIZE - 1, SIZE_MAX,	1 },
 	{ "nothing",			8,	0,		0 },
 	{ "too large",			0,	SIZE + 1,	0 },
-	{ "over the end",		56,	9,		0 },
+	{ "over the end",		SIZE - 8, 9,		0 },
 	{ "wraps around",		8,	SIZE_MAX - 1,	0 },
 	{ "wraps to the front",		8,	-(size_t)8,	0 },
 };

@@ -18,6 +18,7 @@
 #include <linux/vmalloc.h>
 
 #include "../leaks.h"
+#include "cache.h"
 
 /* Room for what is printed, and the longest string that is tried. */
 #define TEXT	8192
@@ -380,7 +381,7 @@ static void json_cache(struct kunit *test)
 	size_t len = 0;
 	void *ptr;
 
-	cache = kmem_cache_create(name, 40, 0, SLAB_NO_MERGE, NULL);
+	cache = create_own_cache(name, 40, 0, 0, NULL);
 	KUNIT_ASSERT_NOT_NULL(test, cache);
 	ptr = kmem_cache_alloc(cache, GFP_KERNEL);
 	if (ptr) {

@@ -23,6 +23,7 @@
 #include <linux/wait.h>
 
 #include "audit.h"
+#include "cache.h"
 #include "tree.h"
 
 /* Places for objects, for each CPU. */
@@ -166,8 +167,8 @@ static struct kmem_cache *race_create(unsigned int shape)
 {
 	const struct race_shape *s = &race_shapes[shape];
 
-	return kmem_cache_create("kmemleak_race", s->size, s->align,
-				 s->flags | SLAB_NO_MERGE, NULL);
+	return create_own_cache("kmemleak_race", s->size, s->align, s->flags,
+				NULL);
 }
 
 /* KFENCE's are as small as asked for. */

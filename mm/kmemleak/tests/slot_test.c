@@ -13,6 +13,7 @@
 
 #include "../../slab.h"
 #include "../hot.h"
+#include "cache.h"
 #include "slot.h"
 #include "tree.h"
 
@@ -51,8 +52,7 @@ static void create_cache(struct kunit *test, unsigned int size,
 			 unsigned int align, slab_flags_t flags,
 			 void (*ctor)(void *ptr))
 {
-	had.cache = kmem_cache_create("kmemleak_slot", size, align,
-				      flags | SLAB_NO_MERGE, ctor);
+	had.cache = create_own_cache("kmemleak_slot", size, align, flags, ctor);
 	KUNIT_ASSERT_NOT_NULL(test, had.cache);
 }
 

@@ -13,6 +13,7 @@
 #include <linux/slab.h>
 
 #include "audit.h"
+#include "cache.h"
 #include "tree.h"
 
 #define WATCH_TURNS	20000
@@ -95,8 +96,7 @@ static void watch_free_promoted(struct kunit *test)
 	if (num_online_cpus() < 2)
 		kunit_skip(test, "it takes two CPUs");
 	/* Nobody else gets the memory of an object that is free. */
-	watch.cache = kmem_cache_create("kmemleak_watch", 64, 0, SLAB_NO_MERGE,
-					NULL);
+	watch.cache = create_own_cache("kmemleak_watch", 64, 0, 0, NULL);
 	KUNIT_ASSERT_NOT_NULL(test, watch.cache);
 	watch.turn = WATCH_MINE;
 	watch.task = kthread_run(watch_free, NULL, "kmemleak_watch");

@@ -10,6 +10,7 @@
 #define KMEMLEAK_CHURN_H
 
 #include <linux/prandom.h>
+#include <linux/slab.h>
 #include <linux/types.h>
 
 /* Pointers that a thread keeps on its stack. */
@@ -46,6 +47,13 @@ struct churn_thread {
 	OPTIMIZER_HIDE_VAR(__obj);	\
 	__obj;				\
 })
+
+/* Nothing else is ever allocated from it, by whatever name. */
+static inline struct kmem_cache *churn_cache(const char *name, unsigned int size)
+{
+	/* Before there was that flag, what user space may see was not merged. */
+	return kmem_cache_create_usercopy(name, size, 0, SLAB_NO_MERGE, 0, size, NULL);
+}
 
 /* Now and then: sleep, with whatever the caller has in hand. */
 void churn_rest(struct churn_thread *thread);

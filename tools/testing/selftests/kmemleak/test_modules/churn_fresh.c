@@ -88,7 +88,7 @@ void churn_fresh_end(struct churn_thread *thread)
 
 int churn_fresh_init(void)
 {
-	fresh_cache = kmem_cache_create("kmemleak_churn_fresh", 136, 0, SLAB_NO_MERGE, NULL);
+	fresh_cache = churn_cache("kmemleak_churn_fresh", 136);
 	return fresh_cache ? 0 : -ENOMEM;
 }
 

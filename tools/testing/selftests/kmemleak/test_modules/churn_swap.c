@@ -271,7 +271,7 @@ void *churn_swap(struct churn_thread *thread, void *obj)
 
 static int alloc_slots(void)
 {
-	swap_cache = kmem_cache_create("kmemleak_churn_swap", 200, 0, SLAB_NO_MERGE, NULL);
+	swap_cache = churn_cache("kmemleak_churn_swap", 200);
 	slab_slots = kcalloc(SLOTS, sizeof(*slab_slots), GFP_KERNEL);
 	vmalloc_slots = vcalloc(SLOTS, sizeof(*vmalloc_slots));
 	percpu_object = alloc_percpu(struct percpu_slots);
