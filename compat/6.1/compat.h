@@ -21,6 +21,10 @@
 	__a > __b ? __a - __b : __b - __a;				\
 })
 
+/* The lists of the stack depot end, and so lead nowhere if they are empty. */
+#define KML_DEPOT_LIST			struct hlist_head
+#define KML_DEPOT_EMPTY(list)		((void)(list), NULL)
+
 #define ptrauth_strip_kernel_insn_pac	ptrauth_strip_insn_pac
 #define stack_depot_request_early_init	stack_depot_want_early_init
 #define KUNIT_CASE_SLOW			KUNIT_CASE

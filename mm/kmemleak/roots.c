@@ -22,6 +22,12 @@
 /* How far into the record of a stack its entries are looked for. */
 #define DEPOT_RECORD_WORDS	12
 
+#ifndef KML_DEPOT_LIST
+/* A list of the stack depot, and what it leads to if it is empty. */
+#define KML_DEPOT_LIST		struct list_head
+#define KML_DEPOT_EMPTY(list)	((const void *)(list))
+#endif
+
 /* Lists of the stack depot that are looked at between two offers to reschedule. */
 #define DEPOT_BATCH		4096
 
@@ -113,19 +119,20 @@ static bool __init is_record_of(const void *record, const unsigned long *entries
 }
 
 /* Is that an array of lists, one of which begins with such a record? */
-static bool __init is_depot_table(const struct list_head *table, size_t size,
+static bool __init is_depot_table(const void *table, size_t size,
 				  const unsigned long *entries, unsigned int nr)
 {
-	const struct list_head *end = (void *)table + size, *head;
+	const KML_DEPOT_LIST *first = table, *list;
 
-	for (head = table; head + 1 <= end; head++) {
-		struct list_head copy;
+	for (list = first; (void *)(list + 1) <= table + size; list++) {
+		const void *empty = KML_DEPOT_EMPTY(list), *next;
 
-		if (kml_read_memory(&copy, head, sizeof(copy)) || !copy.next)
+		if (kml_read_memory(&next, list, sizeof(next)) ||
+		    (empty && !next))
 			return false;
-		if (copy.next != head && is_record_of(copy.next, entries, nr))
+		if (next != empty && is_record_of(next, entries, nr))
 			return true;
-		if (!((head - table) % DEPOT_BATCH))
+		if (!((list - first) % DEPOT_BATCH))
 			cond_resched();
 	}
 	return false;
