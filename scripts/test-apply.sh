@@ -14,17 +14,20 @@ trap 'exit 143' TERM HUP
 
 # What the tests need of the unmodified source, which is large.
 mkdir "$work/pristine"
-(cd "$pristine" && cp -Rp --parents Makefile mm include/linux/kmemleak.h \
+(cd "$pristine" && cp -Rp --parents Makefile mm lib/Kconfig.debug include/linux/kmemleak.h \
 	Documentation/dev-tools Documentation/core-api/mm-api.rst \
 	tools/testing/selftests/lib.mk "$work/pristine")
 pristine=$work/pristine
+
+# Kernel versions have the options of the detector in one of two files.
+kconfig=$(cd "$pristine" && grep -l '^config DEBUG_KMEMLEAK$' mm/Kconfig.debug lib/Kconfig.debug)
 
 # A repository of our own, to change at will, and a tree like the kernel's.
 fresh()
 {
 	rm -rf "$work/repo" "$work/tree"
 	mkdir "$work/repo"
-	(cd "$top" && cp -Rp scripts mm include Documentation tools Kconfig "$work/repo")
+	(cd "$top" && cp -Rp scripts compat mm include Documentation tools Kconfig "$work/repo")
 	cp -Rp "$pristine" "$work/tree"
 }
 
@@ -73,11 +76,15 @@ test_puts_everything_in_place()
 		cmp "$top/$file" "$work/tree/$file"
 	done
 	cmp "$top/Kconfig" "$work/tree/mm/kmemleak/Kconfig"
+	sed -n "s|^$kver-.*add[[:space:]]*\([^ ]*\) from \(compat/.*\)|\2 \1|p" \
+		"$top/scripts/overlay.tbl" | while read -r file name; do
+		cmp "$top/$file" "$work/tree/$name"
+	done
 	[ "$(grep -c 'kmemleak' "$work/tree/mm/Makefile")" = 1 ]
 	# shellcheck disable=SC2016
 	grep -q -x 'obj-$(CONFIG_DEBUG_KMEMLEAK) += kmemleak/' "$work/tree/mm/Makefile"
-	grep -q -x 'source "mm/kmemleak/Kconfig"' "$work/tree/mm/Kconfig.debug"
-	! grep -q -i 'config.*kmemleak$' "$work/tree/mm/Kconfig.debug"
+	grep -q -x 'source "mm/kmemleak/Kconfig"' "$work/tree/$kconfig"
+	! grep -q -i 'config.*kmemleak$' "$work/tree/$kconfig"
 }
 
 test_leaves_out_what_was_built()
@@ -95,9 +102,11 @@ test_touches_nothing_else()
 	listing "$pristine" "%T@" | grep '^[^ ]* f' | sort > "$work/one"
 	listing "$work/tree" "%T@" | grep '^[^ ]* f' | sort > "$work/two"
 	comm -23 "$work/one" "$work/two" | cut -d ' ' -f 1 > "$work/changed"
-	printf '%s\n' Documentation/core-api/mm-api.rst Documentation/dev-tools/kmemleak.rst \
-		include/linux/kmemleak.h mm/Kconfig.debug mm/Makefile mm/kmemleak.c |
-		diff - "$work/changed"
+	{
+		(cd "$pristine" && grep -l 'mm/kmemleak\.c' Documentation/core-api/mm-api.rst) || :
+		printf '%s\n' Documentation/dev-tools/kmemleak.rst include/linux/kmemleak.h \
+			"$kconfig" mm/Makefile mm/kmemleak.c
+	} | sort | diff - "$work/changed"
 }
 
 test_second_apply_does_nothing()
@@ -202,8 +211,8 @@ test_missing_anchor_is_refused()
 	sed -i '/^KCOV_INSTRUMENT_kmemleak.o/d' "$work/tree/mm/Makefile"
 	refused 'mm/Makefile has, 0 times'
 	fresh
-	sed -i 's/^config DEBUG_KMEMLEAK$/config DEBUG_OTHER/' "$work/tree/mm/Kconfig.debug"
-	refused 'mm/Kconfig.debug has, 0 times'
+	sed -i 's/^config DEBUG_KMEMLEAK$/config DEBUG_OTHER/' "$work/tree/$kconfig"
+	refused "$kconfig has, 0 times"
 }
 
 test_doubled_anchor_is_refused()
@@ -211,8 +220,8 @@ test_doubled_anchor_is_refused()
 	sed -i 's/^obj-.*kmemleak\.o$/&\n&/' "$work/tree/mm/Makefile"
 	refused 'mm/Makefile has, 2 times'
 	fresh
-	printf 'config DEBUG_KMEMLEAK\n\tbool\n' >> "$work/tree/mm/Kconfig.debug"
-	refused 'mm/Kconfig.debug has, 2 times'
+	printf 'config DEBUG_KMEMLEAK\n\tbool\n' >> "$work/tree/$kconfig"
+	refused "$kconfig has, 2 times"
 }
 
 test_half_applied_tree_is_refused()
