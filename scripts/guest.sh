@@ -68,6 +68,8 @@ guest_qemu()	# CPUS MEMORY COMMAND_LINE QEMU_OPTIONS...
 {
 	cpus=$1 memory=$2 append=$3
 	shift 3
+	# What the tests want of kernels of this version only.
+	[ ! -f "$top/compat/$kver/cmdline" ] || append="$(cat "$top/compat/$kver/cmdline") $append"
 	# panic=-1 and -no-reboot: a panic ends QEMU at once.
 	# shellcheck disable=SC2086
 	$guest_prefix qemu-system-aarch64 -M "$guest_board" -cpu "$guest_cpu" \

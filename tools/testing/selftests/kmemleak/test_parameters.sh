@@ -50,14 +50,15 @@ found_by_fourth()
 	fresh_leaks && scans_quiet 3 && kml_scan && kml_expected | kml_compare
 }
 
-# One that finds them, with all there is to say of a leak in the log.
+# One that finds them, with all there is to say of a leak in the log: of any of them,
+# as all have the same trace.
 leaks_in_log()
 {
 	fresh_leaks || return
 	kml_mark
 	kml_scan || return
-	object=$(kml_expected | awk '{ print $1; exit }')
-	kml_log | grep "unreferenced object $object"
+	kml_expected | sed 's/^\([^ ]*\) .*/unreferenced object \1 /' > "$KML_TMP/objects"
+	kml_log | grep -F -f "$KML_TMP/objects"
 }
 
 leaks_not_in_log()

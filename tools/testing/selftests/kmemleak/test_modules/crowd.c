@@ -10,6 +10,7 @@
 #include <linux/llist.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "hidden.h"
 #include "selftest.h"
@@ -21,6 +22,8 @@ struct member {
 	void *ward;
 };
 
+/* Those of kmalloc() are larger on some machines, and there are millions of them. */
+static struct kmem_cache *crowd_cache;
 static LLIST_HEAD(crowd);
 static void *wards[WARDS];
 
@@ -49,7 +52,7 @@ int make_wards(const char *arg)
 
 static noinline struct member *join_crowd(void)
 {
-	struct member *member = kzalloc(sizeof(*member), GFP_KERNEL);
+	struct member *member = kmem_cache_zalloc(crowd_cache, GFP_KERNEL);
 
 	if (member)
 		llist_add(&member->link, &crowd);
@@ -115,8 +118,21 @@ void free_crowd(void)
 	first = llist_del_all(&crowd);
 	/* As in free_records(): no pointer may outlive them. */
 	llist_for_each_entry_safe(member, tmp, first, link) {
-		kfree_sensitive(member);
+		memzero_explicit(member, sizeof(*member));
+		kmem_cache_free(crowd_cache, member);
 		cond_resched();
 	}
 	memset(wards, 0, sizeof(wards));
+}
+
+int init_crowd(void)
+{
+	crowd_cache = kmem_cache_create("kmemleak_selftest_crowd", sizeof(struct member), 0, 0,
+					NULL);
+	return crowd_cache ? 0 : -ENOMEM;
+}
+
+void exit_crowd(void)
+{
+	kmem_cache_destroy(crowd_cache);
 }

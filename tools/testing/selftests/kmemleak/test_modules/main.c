@@ -101,14 +101,21 @@ static int __init selftest_init(void)
 	if (err)
 		return err;
 	err = init_annotations();
-	if (err) {
-		exit_allocators();
-		return err;
-	}
+	if (err)
+		goto allocators;
+	err = init_crowd();
+	if (err)
+		goto annotations;
 	dir = debugfs_create_dir("kmemleak_selftest", NULL);
 	debugfs_create_file("command", 0200, dir, NULL, &command_fops);
 	debugfs_create_file("expected", 0400, dir, NULL, &expected_fops);
 	return 0;
+
+annotations:
+	exit_annotations();
+allocators:
+	exit_allocators();
+	return err;
 }
 module_init(selftest_init);
 
@@ -116,6 +123,7 @@ static void __exit selftest_exit(void)
 {
 	debugfs_remove(dir);
 	free_all("");
+	exit_crowd();
 	exit_annotations();
 	exit_allocators();
 }

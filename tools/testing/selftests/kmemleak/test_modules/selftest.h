@@ -143,6 +143,8 @@ int hold_objects(const char *arg);
 int drop_holders(const char *arg);
 
 /* crowd.c */
+int init_crowd(void);
+void exit_crowd(void);
 int make_wards(const char *arg);
 int make_crowd(const char *arg);
 int lose_crowd(const char *arg);
