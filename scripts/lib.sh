@@ -140,13 +140,15 @@ kernel_setup()
 		cross=aarch64-linux-gnu-
 		base=arch/arm64/configs/defconfig
 		fragments=rock5b-plus.config
-		# All of it takes an hour.
-		targets=mm/kmemleak/
+		# None in versions that do not know the SoC either.
+		device_tree=
 		for board in rk3588-rock-5b-plus rk3588-rock-5b; do
 			[ -f "$source/arch/arm64/boot/dts/rockchip/$board.dts" ] || continue
-			targets="$targets rockchip/$board.dtb"
+			device_tree=rockchip/$board.dtb
 			break
 		done
+		# All of it takes an hour.
+		targets="mm/kmemleak/ $device_tree"
 		purpose=board
 		;;
 	bench | bench-peer | bench-lockstat | bench-irqsoff | bench-peer-irqsoff)
