@@ -490,6 +490,23 @@ test_watch()
 	csv '[r["new"] for r in rows] == ["3", "0"] and rows[0]["leaked"] == "4056"'
 }
 
+# What somebody has closed is not what is opened later: the table is a table.
+test_closed_files()
+{
+	save < "$here/test-tool/ours.txt"
+	fake_proc 100
+	got=0
+	"$tool" watch -i 0.1 -c 2 --log "$work/log" --debugfs "$work/saved" \
+		2> "$work/err" >&- || got=$?
+	[ "$got" = 3 ]
+	complains 'cannot write the result'
+	awk -F '\t' 'NF != 11 { exit 1 }' "$work/log/samples.tsv"
+	got=0
+	"$tool" scan --debugfs "$work/saved" > "$work/out" 2>&- <&- || got=$?
+	[ "$got" = 1 ]
+	says '^5 leaks'
+}
+
 test_pictures()
 {
 	command -v gnuplot > /dev/null || return 0

@@ -269,7 +269,8 @@ run_is_ended()
 	kill -TERM "$tool_pid"
 	wait "$tool_pid"
 	status=$?
-	[ "$status" = 143 ] && ! pgrep -f "sleep 1000" && return
+	[ "$status" = 143 ] &&
+		! cat /proc/[0-9]*/cmdline | tr '\0' ' ' | grep '[s]leep 1000' && return
 	echo "status $status"
 	return 1
 }
