@@ -97,6 +97,17 @@ configure()
 	mv "$objects/config-input" "$objects/configured"
 }
 
+# Kernels that are older than the compiler and the linker have some as they are.
+new_warnings()
+{
+	grep -E -i "$warnings" "$objects/make.log" |
+		if [ -f "$top/compat/$kver/warnings" ]; then
+			grep -v -E -f "$top/compat/$kver/warnings"
+		else
+			cat
+		fi
+}
+
 # CONFIG_WERROR stops the compiler's warnings; modpost, the linker and the
 # scripts have some of their own.
 compile()
@@ -107,7 +118,7 @@ compile()
 		grep "error: " "$objects/make.log" || :
 		return 1
 	fi
-	if grep -E -i "$warnings" "$objects/make.log"; then
+	if new_warnings | grep .; then
 		# So that the next run sees them too.
 		rm -f "$objects/vmlinux.o" "$objects/Module.symvers"
 		return 1
