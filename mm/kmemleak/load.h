@@ -20,6 +20,27 @@
 #define KML_LOAD_WORDS	4
 
 /**
+ * kml_load_word() - read a word where it is
+ * @from: the word
+ * @word: set to it
+ *
+ * Context: Any, page faults off.
+ * Return: false if it cannot be read.
+ */
+static __always_inline bool kml_load_word(const unsigned long *from,
+					  unsigned long *word)
+{
+	unsigned long value;
+
+	/* GCC 12 may crash if that is to be an element of an array. */
+	__get_kernel_nofault(&value, from, unsigned long, fault);
+	*word = value;
+	return true;
+fault:
+	return false;
+}
+
+/**
  * kml_load_words() - read words where they are
  * @from: the first one
  * @words: set to them
@@ -52,31 +73,11 @@ static __always_inline bool kml_load_words(const unsigned long *from,
 		       "m" (*(const unsigned long (*)[KML_LOAD_WORDS])from));
 	return likely(!err);
 #else
-	__get_kernel_nofault(&words[0], &from[0], unsigned long, fault);
-	__get_kernel_nofault(&words[1], &from[1], unsigned long, fault);
-	__get_kernel_nofault(&words[2], &from[2], unsigned long, fault);
-	__get_kernel_nofault(&words[3], &from[3], unsigned long, fault);
-	return true;
-fault:
-	return false;
+	return kml_load_word(&from[0], &words[0]) &&
+	       kml_load_word(&from[1], &words[1]) &&
+	       kml_load_word(&from[2], &words[2]) &&
+	       kml_load_word(&from[3], &words[3]);
 #endif
-}
-
-/**
- * kml_load_word() - read a word where it is
- * @from: the word
- * @word: set to it
- *
- * Context: Any, page faults off.
- * Return: false if it cannot be read.
- */
-static __always_inline bool kml_load_word(const unsigned long *from,
-					  unsigned long *word)
-{
-	__get_kernel_nofault(word, from, unsigned long, fault);
-	return true;
-fault:
-	return false;
 }
 
 #endif /* __MM_KMEMLEAK_LOAD_H */
