@@ -60,7 +60,8 @@ ktap_test_skip()	# DESCRIPTION
 # Exits with what kselftest takes for the result of all tests.
 ktap_finished()
 {
-	echo "# Totals: pass:$ktap_passed fail:$ktap_failed xfail:0 xpass:0 skip:$ktap_skipped error:0"
+	echo "# Totals: pass:$ktap_passed fail:$ktap_failed xfail:0 xpass:0" \
+		"skip:$ktap_skipped error:0"
 	[ "$((ktap_passed + ktap_skipped))" = "$KSFT_NUM_TESTS" ] || exit "$KSFT_FAIL"
 	exit "$KSFT_PASS"
 }
