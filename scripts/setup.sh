@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# setup.sh run|test: everything that is needed before a kernel can be built:
-# Debian's packages, BusyBox and jq for the guest, the kernel source as it is and with
-# the overlay.
+# setup.sh run|test|source: everything that is needed before a kernel can be built:
+# Debian's packages, the kernel source as it is and with the overlay, and but for the
+# last of these BusyBox and jq for the guest.
 
 set -eu
 . "$(dirname "$0")/lib.sh"
@@ -110,7 +110,7 @@ if [ -n "$missing" ]; then
 	[ -z "$missing" ] || die "could not install: $missing"
 fi
 
-[ -f "$busybox" ] ||
+[ "$1" = source ] || [ -f "$busybox" ] ||
 	step busybox "fetch BusyBox for arm64 from Debian's busybox-static" fetch_busybox
 [ "$1" != test ] || [ -d "$jq" ] ||
 	step jq "fetch jq for arm64 from Debian" fetch_jq
