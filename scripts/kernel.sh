@@ -54,8 +54,10 @@ configure()
 	} | as_called_then | last_of_each > "$wanted"
 
 	# The rest takes several seconds, and has only these to go by.
-	cat "$wanted" "$linux.version" "$source"/mm/Kconfig* "$source"/mm/*/Kconfig* \
-		> "$objects/config-input"
+	{
+		cat "$wanted" "$linux.version"
+		find "$source/mm" -name 'Kconfig*' -type f | sort | xargs cat
+	} > "$objects/config-input"
 	if [ -f "$objects/.config" ] &&
 	   cmp -s "$objects/config-input" "$objects/configured"; then
 		return
