@@ -22,7 +22,7 @@ help:
 	@echo 'make run MACHINE=NAME    on a machine like a board: rock5b-plus, small; shell, too'
 	@echo 'make apply KSRC=DIR      put the detector into a kernel source'
 	@echo 'make unapply KSRC=DIR    take it out again'
-	@echo 'make patch [KSRC=DIR]    write build/kmemleak-VERSION.patch'
+	@echo 'make patch [KSRC=DIR]    write a series of patches, build/kmemleak-VERSION/'
 	@echo 'make ... KVER=6.1        the same with another kernel'
 	@echo 'make clean               remove build/'
 

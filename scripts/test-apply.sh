@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Tests apply, unapply and patch, on the few files of the kernel source that
-# they touch.
+# Tests apply, unapply and patch, on the few files of the kernel source that they
+# touch.
 
 set -eu
 . "$(dirname "$0")/lib.sh"
@@ -14,7 +14,8 @@ trap 'exit 143' TERM HUP
 
 # What the tests need of the unmodified source, which is large.
 mkdir "$work/pristine"
-(cd "$pristine" && cp -Rp --parents Makefile mm lib/Kconfig.debug include/linux/kmemleak.h \
+(cd "$pristine" && cp -Rp --parents Makefile MAINTAINERS mm lib/Kconfig.debug \
+	include/linux/kmemleak.h \
 	Documentation/dev-tools Documentation/core-api/mm-api.rst \
 	tools/testing/selftests/lib.mk "$work/pristine")
 pristine=$work/pristine
@@ -31,9 +32,9 @@ fresh()
 	cp -Rp "$pristine" "$work/tree"
 }
 
-apply()	# COMMAND [OUTPUT]
+apply()	# COMMAND
 {
-	"$work/repo/scripts/apply.sh" "$1" "$work/tree" ${2:+"$2"}
+	"$work/repo/scripts/apply.sh" "$1" "$work/tree"
 }
 
 # All that a tree is: names, modes, contents and, on demand, times.
@@ -104,8 +105,8 @@ test_touches_nothing_else()
 	comm -23 "$work/one" "$work/two" | cut -d ' ' -f 1 > "$work/changed"
 	{
 		(cd "$pristine" && grep -l 'mm/kmemleak\.c' Documentation/core-api/mm-api.rst) || :
-		printf '%s\n' Documentation/dev-tools/kmemleak.rst include/linux/kmemleak.h \
-			"$kconfig" mm/Makefile mm/kmemleak.c
+		printf '%s\n' Documentation/dev-tools/kmemleak.rst MAINTAINERS \
+			include/linux/kmemleak.h "$kconfig" mm/Makefile mm/kmemleak.c
 	} | sort | diff - "$work/changed"
 }
 
@@ -234,39 +235,146 @@ test_half_applied_tree_is_refused()
 	refused 'mm/kmemleak.c is not there'
 }
 
-test_patch_is_what_apply_does()
+# As a user who has set who he is writes them; in $patches.
+make_patches()
 {
-	# Twice, from a tree that is pristine and from one that is not.
-	apply patch "$work/one.patch"
-	apply apply
-	apply patch "$work/two.patch"
-	sed '/^Date: /d' "$work/one.patch" > "$work/one.text"
-	sed '/^Date: /d' "$work/two.patch" | cmp "$work/one.text" -
-
-	cp -Rp "$pristine" "$work/patched"
-	patch -p1 -s -d "$work/patched" < "$work/one.patch"
-	same "$work/tree" "$work/patched"
-	rm -rf "$work/patched"
+	GIT_CONFIG_COUNT=2 GIT_CONFIG_KEY_0=user.name GIT_CONFIG_VALUE_0="Ann Tester" \
+		GIT_CONFIG_KEY_1=user.email GIT_CONFIG_VALUE_1=tester@example.org \
+		"$work/repo/scripts/patch.sh" "$work/tree" || return 1
+	patches=$(dirname "$(find "$work/repo/build" -name 0000-cover-letter.patch)")
 }
 
-test_patch_is_mail_for_git()
+no_patch()	# PATTERN: the reason; nothing is written
 {
-	apply patch "$work/one.patch"
-	apply apply
+	if make_patches > "$work/said" 2>&1; then
+		echo "not refused"
+		return 1
+	fi
+	grep -q -e "$1" "$work/said" || {
+		cat "$work/said"
+		return 1
+	}
+	[ -z "$(find "$work/repo/build" -name '*.patch')" ]
+}
+
+# In a repository of the tree, so that git has all it may look at.
+mailed()	# PATCH...
+{
+	rm -rf "$work/mailed"
 	cp -Rp "$pristine" "$work/mailed"
+	set -- -C "$work/mailed" -c user.name=test -c user.email=test@localhost am -q "$@"
 	git -C "$work/mailed" init -q
 	git -C "$work/mailed" add -f -A
 	git -C "$work/mailed" -c user.name=test -c user.email=test@localhost \
 		commit -q -m pristine
-	git -C "$work/mailed" -c user.name=test -c user.email=test@localhost \
-		am -q "$work/one.patch"
+	git "$@"
+}
+
+test_patches_are_what_apply_does()
+{
+	make_patches
+	apply apply
+	set -- "$patches"/*.patch
+	shift
+	mailed "$@"
 	[ -z "$(git -C "$work/mailed" status --porcelain --ignored)" ]
 	same "$work/tree" "$work/mailed"
-	for line in '^From: .*<.*>$' '^Subject: \[PATCH\] ' '^Date: ' ' files changed, ' \
-		'^ delete mode 100644 mm/kmemleak.c$' '^ create mode 100644 mm/kmemleak/Makefile$'; do
-		grep -q -e "$line" "$work/one.patch"
+	# The cover letter is in nobody's way.
+	cp -Rp "$pristine" "$work/patched"
+	cat "$patches"/*.patch | patch -p1 -s -d "$work/patched"
+	same "$work/tree" "$work/patched"
+	mailed --empty=drop "$patches"/*.patch
+	same "$work/tree" "$work/mailed"
+}
+
+test_patches_are_the_same_each_time()
+{
+	make_patches
+	mv "$patches" "$work/first"
+	# From a tree that is not pristine, by somebody with other habits.
+	apply apply
+	printf '[format]\n\tsignature = me\n\tnumbered = false\n[diff]\n\tnoprefix = true\n' \
+		> "$work/habits"
+	GIT_CONFIG_GLOBAL=$work/habits make_patches
+	diff -r "$work/first" "$patches"
+	# Nothing is left of an earlier series.
+	echo > "$patches/0099-former.patch"
+	make_patches
+	diff -r "$work/first" "$patches"
+}
+
+test_patches_pass_checkpatch()
+{
+	make_patches
+	cd "$linux"
+	for file in "$patches"/*.patch; do
+		case $file in
+		*/0000-*)	continue ;;
+		esac
+		# Only of one that changes MAINTAINERS it knows that nothing is missing.
+		perl scripts/checkpatch.pl --strict --terse --quiet --show-types --no-summary \
+			--ignore FILE_PATH_CHANGES "$file"
+	done > "$work/said" 2>&1 || :
+	cat "$work/said"
+	[ ! -s "$work/said" ]
+}
+
+test_patches_say_who_and_why()
+{
+	make_patches
+	for file in "$patches"/*.patch; do
+		grep -q '^From: Ann Tester <tester@example.org>$' "$file"
+		grep -q '^Subject: \[PATCH [0-9]*/[0-9]*\] ' "$file"
+		grep -q ' files\? changed, ' "$file"
+		case $file in
+		*/0000-*)	grep -q '^  kmalloc(64)  .* [0-9]' "$file" ;;
+		*)		grep -q '^Signed-off-by: Ann Tester <tester@example.org>$' "$file" ;;
+		esac
 	done
-	rm -rf "$work/mailed"
+}
+
+# Whatever stands in MAINTAINERS of ours is there, and the other way round.
+test_patches_keep_maintainers_right()
+{
+	make_patches
+	mailed --empty=drop "$patches"/*.patch
+	cd "$work/mailed"
+	sed -n 's/^F:[[:space:]]*\(.*kmemleak.*\)/\1/p' MAINTAINERS | grep -v '^samples/' |
+		while read -r pattern; do
+			# shellcheck disable=SC2086
+			find $pattern -type f
+		done | sort > "$work/maintained"
+	git diff --no-renames --diff-filter=A --name-only ":/^pristine" | sort |
+		grep kmemleak | comm -23 - "$work/maintained" > "$work/others"
+	cat "$work/others"
+	[ ! -s "$work/others" ]
+}
+
+test_patch_of_a_file_without_one_is_refused()
+{
+	echo "int more;" > "$work/repo/mm/kmemleak/more.c"
+	no_patch 'mm/kmemleak/more.c belongs to no patch'
+	fresh
+	printf 'docs\tmm/kmemleak\tmark.c\n' >> "$work/repo/scripts/series.tbl"
+	no_patch 'mm/kmemleak/mark.c belongs to more than one patch'
+	fresh
+	rm "$work/repo/mm/kmemleak/mark.c"
+	no_patch 'mm/kmemleak/mark.c is not there'
+	fresh
+	sed -i 's/^\(6[^\t]*\)\tdocs\t/\1\tdocuments\t/' "$work/repo/scripts/overlay.tbl"
+	no_patch 'belongs to a patch that is not there: documents'
+	fresh
+	rm "$work/repo/scripts/series/docs.txt"
+	no_patch 'a message is missing: scripts/series/docs.txt'
+}
+
+test_patch_of_nobody_is_refused()
+{
+	if GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 \
+			"$work/repo/scripts/patch.sh" "$work/tree" 2> "$work/said"; then
+		return 1
+	fi
+	grep -q 'git config --global user.name' "$work/said"
 }
 
 # Each in a process of its own, which stops at the first command that fails.

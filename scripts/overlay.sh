@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# shellcheck disable=SC2034,SC2154 # what is set here is for the scripts that source it
+#
+# What overlay.tbl says of a kernel source, worked out without changing it. To be
+# sourced after `set -eu`, with $command, a name for messages.
+
+die()
+{
+	echo "$command: $*" >&2
+	exit 1
+}
+
+# use_source DIR: sets what the rest goes by.
+use_source()
+{
+	[ -d "$1" ] || die "$1 is no directory"
+	ksrc=$(cd "$1" && pwd)
+	top=$(cd "$(dirname "$0")/.." && pwd)
+	tab=$(printf '\t')
+
+	# In the tree itself, so that a rename from there never crosses a file system.
+	# state/orig/PATH is the kernel's own file; state/manifest has lines
+	#   new SUM PATH     our file, which the kernel has not
+	#   kept SUM PATH    the kernel's file, changed or replaced (SUM -: removed)
+	#   dir - PATH       a directory that was made for our files
+	# and, while files are being changed, the lines of before and after.
+	state=$ksrc/.kmemleak-overlay
+
+	work=$(mktemp -d)
+	trap 'rm -rf "$work"' EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+}
+
+check_tree()
+{
+	if [ ! -f "$ksrc/Makefile" ] || [ ! -f "$ksrc/mm/Makefile" ]; then
+		die "$ksrc is no kernel source: no Makefile or no mm/"
+	fi
+	version=$(sed -n 's/^VERSION = *//p' "$ksrc/Makefile")
+	level=$(sed -n 's/^PATCHLEVEL = *//p' "$ksrc/Makefile")
+	case "$version.$level" in
+	.* | *. | *[!0-9.]*)
+		die "$ksrc is no kernel source: its Makefile states no version" ;;
+	esac
+	kver=$version.$level
+
+	exec 9< "$ksrc"
+	flock -w 10 9 || die "$ksrc is being changed by another run"
+}
+
+# Makes $work/steps of the rows of overlay.tbl for this kernel: PATCH, ACTION,
+# PATH and ARGUMENT, tabs between, with a line for each file that is added.
+read_table()
+{
+	awk -v kver="$kver" '
+	function number(v,  part) {
+		split(v, part, ".")
+		return part[1] * 1000 + part[2]
+	}
+	function is_within(list,  nr, i, ranges, range) {
+		nr = split(list, ranges, ",")
+		for (i = 1; i <= nr; i++) {
+			split(ranges[i], range, "-")
+			if ((range[1] == "" || number(kver) >= number(range[1])) &&
+			    (range[2] == "" || number(kver) <= number(range[2])))
+				return 1
+		}
+		return 0
+	}
+	/^#/ || /^[ \t]*$/ { next }
+	is_within($1) {
+		argument = $0
+		for (i = 1; i <= 4; i++)
+			sub(/^[^ \t]+[ \t]*/, "", argument)
+		printf "%s\t%s\t%s\t%s\n", $2, $3, $4, argument
+	}' "$top/scripts/overlay.tbl" > "$work/table"
+	[ -s "$work/table" ] || die "no support for Linux $kver"
+
+	while IFS=$tab read -r patch action path argument; do
+		if [ "$action" != add ]; then
+			printf '%s\t%s\t%s\t%s\n' "$patch" "$action" "$path" "$argument"
+			continue
+		fi
+		source=${argument#from }
+		[ -n "$source" ] || source=$path
+		[ -e "$top/$source" ] || die "the repository lacks $source"
+		files_of "$source" | while read -r file; do
+			printf '%s\tadd\t%s\t%s\n' "$patch" "$path${file#"$source"}" "$file"
+		done
+	done < "$work/table" > "$work/steps"
+}
+
+in_manifest()	# KIND PATH
+{
+	[ -f "$state/manifest" ] &&
+		awk -v kind="$1" -v path="$2" \
+			'$1 == kind && $3 == path { found = 1 } END { exit !found }' \
+			"$state/manifest"
+}
+
+# Where the kernel's own version of a file is: in the tree until we change it.
+original()
+{
+	if [ -f "$state/orig/$1" ]; then
+		echo "$state/orig/$1"
+	elif ! in_manifest new "$1"; then
+		echo "$ksrc/$1"
+	fi
+}
+
+# The kernel's file, to be changed: once for all rows that name it.
+take_original()
+{
+	[ ! -f "$work/new/$1" ] || return 0
+	from=$(original "$1")
+	if [ -z "$from" ] || [ ! -f "$from" ]; then
+		die "$1 is not there: is this tree changed already?"
+	fi
+	[ ! -L "$ksrc/$1" ] || die "$1 is a symbolic link"
+	mkdir -p "$work/old/$(dirname "$1")" "$work/new/$(dirname "$1")"
+	cp -p "$from" "$work/old/$1"
+	cp -p "$from" "$work/new/$1"
+}
+
+edit()	# ACTION PATH ANCHOR NEW
+{
+	ACTION=$1 ANCHOR=$3 NEW=$4 awk '
+	BEGIN {
+		anchor = ENVIRON["ANCHOR"]
+		config = ENVIRON["ACTION"] ~ /config/
+		keep = ENVIRON["ACTION"] ~ /^add/
+		if (config)
+			anchor = "config " anchor
+		text = ENVIRON["NEW"]
+	}
+	# A Kconfig block ends where the next line starts in the first column.
+	/^[^ \t]/ { inside = 0 }
+	$0 == anchor {
+		found++
+		inside = config
+		if (keep)
+			print
+		if (text != "")
+			print text (config ? "\n" : "")
+		next
+	}
+	!inside
+	END {
+		if (found == 1)
+			exit
+		printf "%d times, not once: \"%s\"\n", found, anchor > "/dev/stderr"
+		exit 1
+	}' "$work/new/$2" > "$work/edited" 2> "$work/why" ||
+		die "$2 has, $(cat "$work/why")"
+	# Not mv: the copy in new/ has the mode of the original.
+	cat "$work/edited" > "$work/new/$2"
+}
+
+# What this repository has below SRC, less what editors and builds leave.
+files_of()
+{
+	(cd "$top" && find "$1" -type f ! -name '*~' ! -name '.*.sw?' \
+		! -name '*.o' ! -name '*.ko' ! -name '*.mod' ! -name '*.mod.c' \
+		! -name '.*.cmd' ! -name '*.symvers' ! -name 'modules.order' \
+		! -path tools/mm/kmemleak/kmemleak | sort)
+}
+
+put_ours()	# SOURCE PATH
+{
+	mode=644
+	[ ! -x "$top/$1" ] || mode=755
+	install -D -m "$mode" "$top/$1" "$work/new/$2"
+}
+
+start_stage()
+{
+	rm -rf "$work/new" "$work/old"
+	mkdir "$work/new" "$work/old"
+	: > "$work/want"
+}
+
+# stage STEPS: does them in $work/new, which has the files as they shall be. Beside
+# it are $work/old, the kernel's own of those, and $work/want, lines KIND PATH with
+# the kinds new, kept and gone.
+stage()
+{
+	while IFS=$tab read -r patch action path argument; do
+		case $action in
+		remove)
+			take_original "$path"
+			rm "$work/new/$path"
+			echo "gone $path" >> "$work/want"
+			;;
+		replace)
+			[ -f "$top/$path" ] || die "the repository lacks $path"
+			take_original "$path"
+			put_ours "$path" "$path"
+			echo "kept $path" >> "$work/want"
+			;;
+		add)
+			put_ours "$argument" "$path"
+			echo "new $path" >> "$work/want"
+			;;
+		drop-line | drop-config)
+			take_original "$path"
+			edit "$action" "$path" "$argument" ""
+			echo "kept $path" >> "$work/want"
+			;;
+		add-line | change-line | change-config)
+			take_original "$path"
+			edit "$action" "$path" "${argument%% => *}" "${argument#* => }"
+			echo "kept $path" >> "$work/want"
+			;;
+		*)
+			die "overlay.tbl: unknown action $action"
+			;;
+		esac
+	done < "$1"
+	sort -u -o "$work/want" "$work/want"
+}
+
