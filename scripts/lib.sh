@@ -82,8 +82,8 @@ each_test()
 	done
 }
 
-kernels="arm64 arm64-debug arm64-kcsan x86_64 um rock5b-plus lint bench bench-peer
-	bench-lockstat bench-irqsoff bench-peer-irqsoff"
+kernels="arm64 arm64-debug arm64-kcsan x86_64 um rock5b-plus lint series bench
+	bench-peer bench-lockstat bench-irqsoff bench-peer-irqsoff"
 
 # kernel_setup NAME: the kernels that we build, and from what.
 kernel_setup()
@@ -102,6 +102,11 @@ kernel_setup()
 		cross=aarch64-linux-gnu-
 		fragments="kmemleak.config guest.config smp.config tests.config"
 		targets="Image modules"
+		;;
+	series)
+		arch=arm64
+		cross=aarch64-linux-gnu-
+		source=$build/source-series
 		;;
 	lint)
 		arch=arm64

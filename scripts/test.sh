@@ -139,6 +139,7 @@ part "the kernel with the detector and everything that finds mistakes" \
 part "the kernel with the detector and one that finds data races" \
 	test_kernel arm64-kcsan test_kcsan
 part "other architectures, boards and kernels" test_builds
+part "each patch" "$top/scripts/test-series.sh"
 part "lint" "$top/scripts/test-lint.sh"
 
 passed=$(grep -c '^ok ' "$results") || :
