@@ -42,10 +42,6 @@ struct kml_linear kml_linear __read_mostly;
 const void *kml_special_cache __read_mostly;
 struct kml_percpu_range kml_percpu_range = { .lo = ULONG_MAX };
 
-unsigned long *kml_tree_pages __ro_after_init;
-unsigned long kml_far_parts[BITS_TO_LONGS(KML_FAR_BITS)];
-unsigned long kml_percpu_pages[BITS_TO_LONGS(KML_PERCPU_PAGE_BITS)];
-
 /* For pages in whose part of the table no block has been yet. */
 static struct kml_table no_table;
 
@@ -587,73 +583,6 @@ void kml_block_free_tables(void)
 unsigned long kml_nr_blocks(void)
 {
 	return READ_ONCE(nr_blocks);
-}
-
-/* ---- Pages of the tree ---- */
-
-/**
- * kml_note_pages() - note whether blocks of the tree may lie in some pages
- * @start: an address in the first one, of the linear map
- * @last: an address in the last one
- * @in_tree: may they?
- *
- * Context: Holder of the tree's lock.
- */
-void kml_note_pages(unsigned long start, unsigned long last, bool in_tree)
-{
-	unsigned long bit, end, mask, old;
-
-	if (!kml_tree_pages)
-		return;
-	last = min(last, kml_linear.base + kml_linear.size - 1);
-	bit = (start - kml_linear.base) >> PAGE_SHIFT;
-	end = ((last - kml_linear.base) >> PAGE_SHIFT) + 1;
-	while (bit < end) {
-		unsigned long next = min(ALIGN(bit + 1, BITS_PER_LONG), end);
-		unsigned long *word = &kml_tree_pages[BIT_WORD(bit)];
-
-		mask = GENMASK((next - 1) % BITS_PER_LONG, bit % BITS_PER_LONG);
-		old = *word;
-		WRITE_ONCE(*word, in_tree ? old | mask : old & ~mask);
-		bit = next;
-	}
-}
-
-/* Parts of the address space, of which several share a bit. */
-static void note_parts(unsigned long *map, unsigned int nr_bits,
-		       unsigned long part, unsigned long last)
-{
-	for (; part <= last; part++)
-		set_bit(part % nr_bits, map);
-}
-
-/**
- * kml_note_far() - note that there are objects somewhere outside the linear map
- * @start: the lowest address of theirs
- * @last: the highest one
- *
- * Context: Any.
- */
-void kml_note_far(unsigned long start, unsigned long last)
-{
-	note_parts(kml_far_parts, KML_FAR_BITS, start >> KML_FAR_SHIFT,
-		   last >> KML_FAR_SHIFT);
-}
-
-/**
- * kml_note_percpu() - note that there are objects in some pages of per-CPU memory
- * @start: an address in the first page
- * @last: an address in the last one
- *
- * Context: Any.
- */
-void kml_note_percpu(unsigned long start, unsigned long last)
-{
-	if (kml_is_linear(start) || kml_is_linear(last))
-		WRITE_ONCE(kml_linear.has_percpu, true);
-	note_parts(kml_percpu_pages, KML_PERCPU_PAGE_BITS,
-		   start / KML_PERCPU_PAGE, last / KML_PERCPU_PAGE);
-	kml_note_far(start, last);
 }
 
 /* Without memory for that there is more to look for in the tree. */

@@ -309,11 +309,14 @@ void kml_block_forget(struct kml_block *block);
 size_t kml_block_memory(const struct kml_block *block);
 size_t kml_block_tables_memory(void);
 void kml_block_free_tables(void);
+unsigned long kml_nr_blocks(void);
+void __init kml_block_init(void);
+
+/* ---- pages.c: in which pages there may be objects ---- */
+
 void kml_note_far(unsigned long start, unsigned long last);
 void kml_note_percpu(unsigned long start, unsigned long last);
 void kml_note_pages(unsigned long start, unsigned long last, bool in_tree);
-unsigned long kml_nr_blocks(void);
-void __init kml_block_init(void);
 
 /* ---- slot.c: objects in slots ---- */
 

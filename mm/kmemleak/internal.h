@@ -3,13 +3,13 @@
  * Kernel memory leak detector: private types and interfaces.
  *
  * Data flows one way, and a file calls only what stands before it in this
- * list: state.c, pool.c, trace.c, object.c, block.c, slot.c, modtext.c,
- * names.c, unknown.c, track.c, hooks.c (the only door for the rest of the
- * kernel), stacks.c, roots.c, vmap.c, content.c, refs.c, mark.c, confirm.c,
- * lead.c, scan.c, kind.c, holders.c, report.c, leaks.c, tally.c, groups.c,
- * json.c, thread.c, command.c, stats.c, debugfs.c. Interfaces below that are
- * called from the right: a struct kml_root_visitor, visitors of an object's
- * content, and kml_scan()'s leak printer.
+ * list: state.c, pool.c, trace.c, pages.c, object.c, block.c, slot.c,
+ * modtext.c, names.c, unknown.c, track.c, hooks.c (the only door for the rest
+ * of the kernel), stacks.c, roots.c, vmap.c, content.c, refs.c, mark.c,
+ * confirm.c, lead.c, scan.c, kind.c, holders.c, report.c, leaks.c, tally.c,
+ * groups.c, json.c, thread.c, command.c, stats.c, debugfs.c. Interfaces below
+ * that are called from the right: a struct kml_root_visitor, visitors of an
+ * object's content, and kml_scan()'s leak printer.
  *
  * Lock order, outermost first:
  *
@@ -329,6 +329,8 @@ struct kml_cursor {
 typedef bool (*kml_match_t)(const struct kml_object *obj, void *arg);
 
 void __init kml_note_tree_pages(void);
+void kml_object_init(struct kml_object *obj, enum kml_space space,
+		     unsigned long start, size_t size);
 int kml_insert(struct kml_tree *tree, struct kml_object *obj);
 int kml_insert_promoted(struct kml_tree *tree, struct kml_object *obj,
 			struct kml_slot *slot, u32 meta, bool young);
@@ -444,8 +446,6 @@ int kml_visit_unknown(kml_visit_t visit);
 
 /* ---- track.c: recording what the hooks report ---- */
 
-void kml_object_init(struct kml_object *obj, enum kml_space space,
-		     unsigned long start, size_t size);
 void kml_track(enum kml_space space, unsigned long start, size_t size,
 	       int min_count, u8 flags, gfp_t gfp, struct kml_origin origin);
 void kml_untrack(enum kml_space space, unsigned long start);

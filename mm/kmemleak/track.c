@@ -15,40 +15,6 @@
 /* Times a new block is tried to be put in before it is called unknown. */
 #define KML_TRACK_TRIES	8
 
-/**
- * kml_object_init() - set all fields that do not tell who allocated it, and how
- * @obj: fresh metadata, whose only pin is the caller's
- * @space: address space of the block
- * @start: its first address
- * @size: its length in bytes, not 0
- *
- * Context: Any.
- */
-void kml_object_init(struct kml_object *obj, enum kml_space space,
-		     unsigned long start, size_t size)
-{
-	obj->start = start;
-	obj->size = size;
-	obj->space = space;
-	obj->surplus = 0;
-	obj->flags = 0;
-	obj->alive = true;
-	INIT_HLIST_HEAD(&obj->areas);
-	raw_spin_lock_init(&obj->lock);
-	refcount_set(&obj->ref, 1);
-	RB_CLEAR_NODE(&obj->node);
-	/* Never equal to the number of a scan or pass that runs. */
-	obj->born = 0;
-	obj->seen = 0;
-	obj->pass = 0;
-	obj->queued = 0;
-	obj->count = 0;
-	obj->crc = 0;
-	obj->held_by = 0;
-	obj->unref_scans = 0;
-	obj->grace = 0;
-}
-
 /* A piece of a block that is cut: the same allocation. */
 static struct kml_object *make_piece(const struct kml_object *whole,
 				     unsigned long start, size_t size)
