@@ -98,6 +98,8 @@ static void promote_suspects(struct kml_block *block, void *arg)
 		    !kml_slot_promote(block, i, false, GFP_KERNEL))
 			kml_shade_slot(block, i);
 	}
+	/* Each takes memory and a lock, and there may be hundreds in a block. */
+	cond_resched_tasks_rcu_qs();
 }
 
 /* Suspects leave their slots, which have no room for what is to come. */
