@@ -19,6 +19,7 @@
 #include <linux/log2.h>
 #include <linux/memblock.h>
 #include <linux/mm.h>
+#include <linux/string.h>
 
 #include "../slab.h"
 #include "block.h"
@@ -39,7 +40,7 @@
 #define WALK_BATCH	16
 
 struct kml_linear kml_linear __read_mostly;
-const void *kml_special_cache __read_mostly;
+const void *kml_special_cache __ro_after_init;
 struct kml_percpu_range kml_percpu_range = { .lo = ULONG_MAX };
 
 /* For pages in whose part of the table no block has been yet. */
@@ -298,6 +299,20 @@ static bool make_tables(unsigned long start, unsigned long length, gfp_t gfp)
 	return make_table(start + length - 1, gfp);
 }
 
+/*
+ * Objects of other caches could not be told from what vmap.c is about, once such a
+ * cache was merged with that one. Its first slab comes as soon as the cache does,
+ * before there is another one, and so early it can be kept from being merged in the
+ * way in which the slab allocator does it with caches of its own.
+ */
+static void note_special_cache(struct kmem_cache *cache)
+{
+	if (strcmp(cache->name, "vmap_area") || cache->refcount > 1)
+		return;
+	cache->refcount = -1;
+	kml_special_cache = cache;
+}
+
 /**
  * kml_block_for_slab() - see to it that a slab has a block
  * @addr: address of an object in it
@@ -335,7 +350,10 @@ bool kml_block_for_slab(unsigned long addr, size_t size, gfp_t gfp)
 	block->length = slab_size(slab);
 	block->slab = slab;
 	block->serves = cache;
-	block->common = cache == READ_ONCE(kml_special_cache) ? 0 : block->nr;
+	/* As long as there is one CPU only, and nobody else that makes caches. */
+	if (system_state == SYSTEM_BOOTING)
+		note_special_cache(cache);
+	block->common = cache == kml_special_cache ? 0 : block->nr;
 	block->inverse = div_u64(U64_MAX, cache->size) + 1;
 	block->stride = cache->size;
 	block->size = size;

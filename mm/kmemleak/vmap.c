@@ -14,23 +14,19 @@
 #include "../slab.h"
 #include "refs.h"
 
-/* The cache that these come from; NULL if unknown. */
-static const struct kmem_cache *vmap_cache;
+/* The cache that these come from; NULL if there is none for them alone. */
+static const void *vmap_cache __ro_after_init;
 
 /**
  * kml_is_vmap_block() - ask whether a block has vmap_areas, and nothing else
  * @block: the block
- *
- * Another cache with objects of the same size may be merged with this one at any
- * time: then it is not known.
  *
  * Context: Any.
  * Return: true if that is known.
  */
 bool kml_is_vmap_block(const struct kml_block *block)
 {
-	return vmap_cache && block->serves == vmap_cache &&
-	       READ_ONCE(vmap_cache->refcount) == 1;
+	return vmap_cache && block->serves == vmap_cache;
 }
 
 /**
@@ -84,14 +80,8 @@ unsigned long kml_vm_struct_of(unsigned long start)
 	return (unsigned long)kasan_reset_tag(vm);
 }
 
-static void __init make_special(struct kml_block *block, void *arg)
-{
-	if (READ_ONCE(block->serves) == kml_special_cache)
-		WRITE_ONCE(block->common, 0);
-}
-
 /**
- * kml_vmap_init() - find out which cache it is
+ * kml_vmap_init() - make sure that the special cache is the one of vmap_areas
  *
  * Context: Boot, process context.
  */
@@ -101,10 +91,7 @@ void __init kml_vmap_init(void)
 	struct vmap_area *area = addr ? find_vmap_area((unsigned long)addr) : NULL;
 	struct slab *slab = area ? virt_to_slab(area) : NULL;
 
-	if (slab) {
+	if (slab && slab->slab_cache == kml_special_cache)
 		vmap_cache = slab->slab_cache;
-		WRITE_ONCE(kml_special_cache, vmap_cache);
-		kml_walk_blocks(make_special, NULL);
-	}
 	vfree(addr);
 }

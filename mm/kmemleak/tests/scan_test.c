@@ -11,11 +11,13 @@
 #include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/kthread.h>
+#include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
 #include "../load.h"
 #include "../refs.h"
+#include "../../slab.h"
 #include "slot.h"
 #include "tree.h"
 
@@ -86,6 +88,33 @@ static void scan_vmap_areas(struct kunit *test)
 	KUNIT_EXPECT_NE(test, kml_read_vmap_area(0, &copy), 0);
 
 	kfree(object);
+	vfree(area);
+}
+
+/* Whatever other caches there come to be, this one's objects are of one kind. */
+static void scan_vmap_cache(struct kunit *test)
+{
+	void *area = vmalloc(PAGE_SIZE), *object;
+	struct kmem_cache *other;
+	struct slab *ours, *its;
+
+	KUNIT_ASSERT_NOT_NULL(test, area);
+	ours = virt_to_slab(find_vmap_area((unsigned long)area));
+	KUNIT_ASSERT_NOT_NULL(test, ours);
+	KUNIT_EXPECT_PTR_EQ(test, kml_special_cache,
+			    (const void *)ours->slab_cache);
+
+	other = kmem_cache_create("kmemleak_test_vmap",
+				  sizeof(struct vmap_area), 0, 0, NULL);
+	KUNIT_ASSERT_NOT_NULL(test, other);
+	object = kmem_cache_alloc(other, GFP_KERNEL);
+	KUNIT_EXPECT_NOT_NULL(test, object);
+	if (object) {
+		its = virt_to_slab(object);
+		KUNIT_EXPECT_PTR_NE(test, its->slab_cache, ours->slab_cache);
+		kmem_cache_free(other, object);
+	}
+	kmem_cache_destroy(other);
 	vfree(area);
 }
 
@@ -297,6 +326,7 @@ static void scan_wide(struct kunit *test)
 static struct kunit_case scan_cases[] = {
 	KUNIT_CASE(scan_loads),
 	KUNIT_CASE(scan_vmap_areas),
+	KUNIT_CASE(scan_vmap_cache),
 	KUNIT_CASE(scan_generations),
 	KUNIT_CASE(scan_register),
 	KUNIT_CASE(scan_dead_stack),
