@@ -200,7 +200,6 @@ static int __init kml_late_init(void)
 	kml_hide_memmap();
 	kml_hide_depot();
 	kml_stacks_init();
-	kml_vmap_init();
 	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_AUTO_SCAN)) {
 		mutex_lock(&kml_control_mutex);
 		if (kml_thread_start(FIRST_SCAN_SECS))

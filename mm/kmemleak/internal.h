@@ -494,7 +494,6 @@ struct vmap_area;
 bool kml_is_vmap_block(const struct kml_block *block);
 int kml_read_vmap_area(unsigned long addr, struct vmap_area *area);
 unsigned long kml_vm_struct_of(unsigned long start);
-void __init kml_vmap_init(void);
 
 /* ---- content.c: words of objects that may be references ---- */
 

@@ -11,11 +11,7 @@
 #include <linux/mm.h>
 #include <linux/vmalloc.h>
 
-#include "../slab.h"
 #include "refs.h"
-
-/* The cache that these come from; NULL if there is none for them alone. */
-static const void *vmap_cache __ro_after_init;
 
 /**
  * kml_is_vmap_block() - ask whether a block has vmap_areas, and nothing else
@@ -26,7 +22,7 @@ static const void *vmap_cache __ro_after_init;
  */
 bool kml_is_vmap_block(const struct kml_block *block)
 {
-	return vmap_cache && block->serves == vmap_cache;
+	return kml_special_cache && block->serves == kml_special_cache;
 }
 
 /**
@@ -78,20 +74,4 @@ unsigned long kml_vm_struct_of(unsigned long start)
 	if (!va || kml_read_memory(&vm, &va->vm, sizeof(vm)))
 		return 0;
 	return (unsigned long)kasan_reset_tag(vm);
-}
-
-/**
- * kml_vmap_init() - make sure that the special cache is the one of vmap_areas
- *
- * Context: Boot, process context.
- */
-void __init kml_vmap_init(void)
-{
-	void *addr = vmalloc(PAGE_SIZE);
-	struct vmap_area *area = addr ? find_vmap_area((unsigned long)addr) : NULL;
-	struct slab *slab = area ? virt_to_slab(area) : NULL;
-
-	if (slab && slab->slab_cache == kml_special_cache)
-		vmap_cache = slab->slab_cache;
-	vfree(addr);
 }
