@@ -224,7 +224,7 @@ int kml_insert(struct kml_tree *tree, struct kml_object *obj)
 /**
  * kml_insert_promoted() - move an object from its slot into the tree
  * @tree: tree of its address space
- * @obj: the object, complete; its first pin goes to the tree
+ * @obj: the object, complete but for its trace; its first pin goes to the tree
  * @slot: where it is now
  * @meta: what the slot says
  * @young: take it for an object that was just allocated
@@ -258,6 +258,8 @@ int kml_insert_promoted(struct kml_tree *tree, struct kml_object *obj,
 			link_object(tree, obj);
 			if (!young)
 				obj->born = 0;
+			/* Not before: pairs with smp_mb() in kml_set_trace(). */
+			obj->trace = kml_trace_of(READ_ONCE(slot->handles));
 		}
 		write_seqcount_end(&tree->seq);
 	}

@@ -271,12 +271,12 @@ int kml_slot_read(struct kml_block *block, unsigned int index, unsigned int cpu,
 
 /* ---- Promotion ---- */
 
+/* But for the trace, which may be set until it has left the slot. */
 static void fill_object(struct kml_object *obj, const struct kml_block *block,
 			unsigned int index, u32 meta)
 {
 	const struct kml_slot *slot = &block->slots[index];
 	unsigned long surplus;
-	u64 handles;
 
 	kml_object_init(obj, block->space, kml_slot_start(block, index),
 			kml_slot_size(block, index));
@@ -287,9 +287,7 @@ static void fill_object(struct kml_object *obj, const struct kml_block *block,
 		obj->min_count = KML_BLACK;
 		obj->flags = KML_NO_SCAN;
 	}
-	handles = READ_ONCE(slot->handles);
-	obj->trace = kml_trace_of(handles);
-	obj->comm = kml_comm_of(handles);
+	obj->comm = kml_comm_of(READ_ONCE(slot->handles));
 	obj->jiffies = stamp_to_jiffies(READ_ONCE(slot->stamp));
 	obj->pid = meta >> KML_SLOT_PID_SHIFT;
 	if (meta & KML_SLOT_SURPLUS &&

@@ -266,13 +266,18 @@ void kml_set_trace(unsigned long addr, depot_stack_handle_t trace)
 	struct kml_slot_ref ref;
 	struct kml_object *obj;
 	struct kml_slot *slot;
+	bool in_slot;
 
 	if (pin_slot(KML_VIRT, addr, &ref)) {
 		slot = &ref.block->slots[ref.index];
 		WRITE_ONCE(slot->handles,
 			   (u64)kml_comm_of(slot->handles) << 32 | trace);
+		/* Pairs with cmpxchg() in kml_insert_promoted(), by which it leaves. */
+		smp_mb();
+		in_slot = kml_slot_meta(slot) & KML_SLOT_LIVE;
 		kml_block_put(ref.block);
-		return;
+		if (in_slot)
+			return;
 	}
 	obj = kml_find(&kml_trees[KML_VIRT], addr);
 	if (obj) {

@@ -8,6 +8,7 @@
 #include <kunit/test.h>
 #include <linux/irq_work.h>
 #include <linux/kmemleak.h>
+#include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
@@ -457,6 +458,86 @@ static void promote_read(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, gone, -ENOENT);
 }
 
+/* ---- Traces that are set at the same time ---- */
+
+#define RETRACED	4000
+
+/**
+ * struct retrace - objects that are promoted while they get another trace
+ * @trace: what they get
+ * @turn: so many may get it by now
+ * @objects: their addresses
+ */
+struct retrace {
+	depot_stack_handle_t trace;
+	unsigned int turn;
+	u8 *objects[RETRACED];
+};
+
+/* Promotion takes some time, in which the trace is set sooner or later. */
+static int set_traces(void *data)
+{
+	struct retrace *retrace = data;
+	unsigned int i, wait;
+
+	for (i = 0; i < RETRACED; i++) {
+		while (READ_ONCE(retrace->turn) <= i)
+			cond_resched();
+		for (wait = i % 1000; wait; wait--)
+			cpu_relax();
+		kml_set_trace(addr_of(retrace->objects[i]), retrace->trace);
+	}
+	while (!kthread_should_stop())
+		schedule_timeout_interruptible(1);
+	return 0;
+}
+
+static depot_stack_handle_t trace_at(unsigned long addr)
+{
+	struct kml_object *obj = kml_find_own(KML_VIRT, addr);
+	depot_stack_handle_t trace = obj ? READ_ONCE(obj->trace) : 0;
+
+	if (obj)
+		kml_put(obj);
+	return trace;
+}
+
+static void promote_retraced(struct kunit *test)
+{
+	unsigned int cpu = cpumask_any_but(cpu_online_mask, raw_smp_processor_id());
+	unsigned int i, lost = 0;
+	struct retrace *retrace;
+	struct task_struct *task;
+	struct kml_slot_ref ref;
+	bool found;
+
+	if (cpu >= nr_cpu_ids)
+		kunit_skip(test, "needs another CPU");
+	retrace = kunit_kzalloc(test, sizeof(*retrace), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, retrace);
+	retrace->trace = trace_at(new_slot(test));
+	KUNIT_ASSERT_NE(test, retrace->trace, 0);
+	for (i = 0; i < RETRACED; i++) {
+		retrace->objects[i] = kunit_kzalloc(test, 64, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, retrace->objects[i]);
+	}
+	task = kthread_run_on_cpu(set_traces, retrace, cpu, "kml_retrace/%u");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	for (i = 0; i < RETRACED; i++) {
+		rcu_read_lock();
+		WRITE_ONCE(retrace->turn, i + 1);
+		found = kml_slot_find(KML_VIRT, addr_of(retrace->objects[i]), &ref);
+		if (found)
+			kml_slot_promote(ref.block, ref.index, true, GFP_ATOMIC);
+		rcu_read_unlock();
+		cond_resched();
+	}
+	kthread_stop(task);
+	for (i = 0; i < RETRACED; i++)
+		lost += trace_at(addr_of(retrace->objects[i])) != retrace->trace;
+	KUNIT_EXPECT_EQ(test, lost, 0);
+}
+
 /* ---- Allocators ---- */
 
 static void alloc_in_interrupt(struct irq_work *work)
@@ -597,6 +678,7 @@ static struct kunit_case promote_cases[] = {
 	KUNIT_CASE(promote_refused),
 	KUNIT_CASE(promote_free_part),
 	KUNIT_CASE(promote_read),
+	KUNIT_CASE(promote_retraced),
 	KUNIT_CASE(promote_interrupt),
 	KUNIT_CASE(promote_krealloc),
 	KUNIT_CASE(promote_pages),
