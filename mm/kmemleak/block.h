@@ -55,6 +55,16 @@ struct kml_slot {
 	u64 handles;
 };
 
+static inline depot_stack_handle_t kml_trace_of(u64 handles)
+{
+	return lower_32_bits(handles);
+}
+
+static inline depot_stack_handle_t kml_comm_of(u64 handles)
+{
+	return upper_32_bits(handles);
+}
+
 /**
  * struct kml_block - memory that is divided into objects
  * @node: in the tree of blocks; kml_block_lock

@@ -264,16 +264,6 @@ struct kml_origin {
 	u64 pid;
 };
 
-static inline depot_stack_handle_t kml_trace_of(u64 handles)
-{
-	return lower_32_bits(handles);
-}
-
-static inline depot_stack_handle_t kml_comm_of(u64 handles)
-{
-	return upper_32_bits(handles);
-}
-
 unsigned int kml_trace_fetch(depot_stack_handle_t trace,
 			     unsigned long **entries, u32 *epoch);
 void kml_comm_fetch(depot_stack_handle_t comm, char *buf);
