@@ -236,12 +236,12 @@ static int scan_all(kml_print_t print, struct kml_confirmation *conf)
 	return 0;
 }
 
-static void note_stats(const struct kml_confirmation *conf, ktime_t begin)
+static void note_stats(const struct kml_confirmation *conf, unsigned long ms)
 {
 	struct kml_scan_stats *stats = &scan.stats;
 
 	WRITE_ONCE(stats->scans, stats->scans + 1);
-	WRITE_ONCE(stats->ms, ktime_ms_delta(ktime_get(), begin));
+	WRITE_ONCE(stats->ms, ms);
 	WRITE_ONCE(stats->words, kml_words_read());
 	WRITE_ONCE(stats->suspects, conf->suspects);
 	WRITE_ONCE(stats->undecided, conf->undecided);
@@ -260,7 +260,7 @@ static void note_stats(const struct kml_confirmation *conf, ktime_t begin)
 int kml_scan(kml_print_t print)
 {
 	struct kml_confirmation conf = {};
-	unsigned long ever;
+	unsigned long ever, ms;
 	ktime_t begin;
 	int ret;
 
@@ -274,11 +274,12 @@ int kml_scan(kml_print_t print)
 	ever = scan.stats.leaks_ever;
 	kml_mark_start(__builtin_frame_address(0));
 	ret = scan_all(print, &conf);
+	ms = ktime_ms_delta(ktime_get(), begin);
 	if (!ret)
-		note_stats(&conf, begin);
-	trace_scan_end(kml_scan_seq, ktime_ms_delta(ktime_get(), begin),
-		       kml_words_read(), conf.suspects, 1 + conf.passes,
-		       scan.stats.leaks_ever - ever, scan.leaks, ret);
+		note_stats(&conf, ms);
+	trace_scan_end(kml_scan_seq, ms, kml_words_read(), conf.suspects,
+		       1 + conf.passes, scan.stats.leaks_ever - ever,
+		       scan.leaks, ret);
 	kml_mark_end();
 out:
 	mutex_unlock(&kml_scan_mutex);
