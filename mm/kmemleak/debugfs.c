@@ -10,6 +10,7 @@
 #include <linux/module.h>
 #include <linux/printk.h>
 #include <linux/seq_file.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 
 #include "leaks.h"
@@ -71,6 +72,17 @@ static int explain(enum kml_command_id id, unsigned long addr)
 	return ret;
 }
 
+/*
+ * Who parsed a number has left it on the stack, from where it could get into a hole
+ * of a frame of who waits.
+ */
+static noinline void wipe_stack(void)
+{
+	unsigned long dead[128];
+
+	memzero_explicit(dead, sizeof(dead));
+}
+
 /* Commands about the object at an address. */
 static int control_object(struct kml_command *cmd)
 {
@@ -78,6 +90,7 @@ static int control_object(struct kml_command *cmd)
 
 	/* A scan that is waited for would take it for a reference. */
 	cmd->addr = ~cmd->addr;
+	wipe_stack();
 	if (mutex_lock_interruptible(&kml_scan_mutex))
 		return -EINTR;
 	if (cmd->id == KML_CMD_CLEAR_AT)
