@@ -492,6 +492,7 @@ static int set_traces(void *data)
 	return 0;
 }
 
+/* Where the object says it was allocated, once it is promoted. */
 static depot_stack_handle_t trace_at(unsigned long addr)
 {
 	struct kml_object *obj = kml_find_own(KML_VIRT, addr);
@@ -508,8 +509,6 @@ static void promote_retraced(struct kunit *test)
 	unsigned int i, lost = 0;
 	struct retrace *retrace;
 	struct task_struct *task;
-	struct kml_slot_ref ref;
-	bool found;
 
 	if (cpu >= nr_cpu_ids)
 		kunit_skip(test, "needs another CPU");
@@ -524,12 +523,8 @@ static void promote_retraced(struct kunit *test)
 	task = kthread_run_on_cpu(set_traces, retrace, cpu, "kml_retrace/%u");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
 	for (i = 0; i < RETRACED; i++) {
-		rcu_read_lock();
 		WRITE_ONCE(retrace->turn, i + 1);
-		found = kml_slot_find(KML_VIRT, addr_of(retrace->objects[i]), &ref);
-		if (found)
-			kml_slot_promote(ref.block, ref.index, true, GFP_ATOMIC);
-		rcu_read_unlock();
+		trace_at(addr_of(retrace->objects[i]));
 		cond_resched();
 	}
 	kthread_stop(task);
