@@ -6,17 +6,24 @@
 #	ok - WHERE: NAME | not ok - WHERE: NAME | skip - WHERE: NAME # WHY
 #
 # and one "not ok" more wherever a number of tests is not the planned one, a
-# test failed though all those within it passed, or nothing ran at all.
+# test failed though all those within it passed, or nothing ran at all. What a
+# failed test has said before comes after it, further to the right: the logs of
+# a machine for CI may be gone by the time that somebody wants to know.
 # WHERE comes with -v where=.
 #
 # How deep a line is, is the width of what stands before it. For each width:
 # seen, failed and planned, the numbers of tests so far; label, what they are
-# tests of; loop, whether they go without a plan.
+# tests of; loop, whether they go without a plan. notes has the last lines that
+# are no part of KTAP's own.
 
-function say(verdict, name)
+function say(verdict, name,	i)
 {
 	total++
 	print verdict " - " where ": " name
+	if (verdict == "not ok")
+		for (i = nr_notes > LAST ? nr_notes - LAST : 0; i < nr_notes; i++)
+			print "    " notes[i % LAST]
+	nr_notes = 0
 	fflush()
 }
 
@@ -84,6 +91,10 @@ function go_to(width)
 		deepest = width
 }
 
+BEGIN {
+	LAST = 20
+}
+
 {
 	sub(/\r$/, "")
 	line = $0
@@ -93,11 +104,13 @@ function go_to(width)
 		# KUnit has no plan for the parameters of one test.
 		if (width > 4)
 			loop[width] = 1
+		nr_notes = 0
 		go_to(width)
 		next
 	}
 	if (match(line, /^# selftests: [^:]*: /)) {
 		label[2] = substr(line, RSTART + RLENGTH)
+		nr_notes = 0
 		go_to(2)
 		next
 	}
@@ -115,6 +128,8 @@ function go_to(width)
 	} else if (match(line, /^(not )?ok [0-9]+/)) {
 		go_to(width)
 		result(width, line ~ /^ok/, substr(line, RLENGTH + 1))
+	} else if (line !~ /^K?TAP version /) {
+		notes[nr_notes++ % LAST] = line
 	}
 }
 

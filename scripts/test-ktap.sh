@@ -23,6 +23,7 @@ check()
 
 check "a suite of KUnit" "ok - w: suite: one
 not ok - w: suite: two
+    two: EXPECTATION FAILED
 ok - w: suite: param: a
 skip - w: suite: three # no" <<EOF
 KTAP version 1
@@ -30,6 +31,7 @@ KTAP version 1
     KTAP version 1
     # Subtest: suite
     1..4
+    # one: some figure
     ok 1 one
     # two: EXPECTATION FAILED
     not ok 2 two
@@ -44,6 +46,7 @@ EOF
 
 check "scripts under kselftest's runner" "ok - w: a.sh: one
 not ok - w: a.sh: two
+    3 not found
 ok - w: b.sh: one
 skip - w: selftests: kmemleak: c.sh #
 ok - w: selftests: kmemleak: d" <<EOF
@@ -84,7 +87,8 @@ not ok 1 selftests: kmemleak: a.sh # exit=139
 EOF
 
 check "a script that dies before its plan" \
-	"not ok - w: selftests: kmemleak: a.sh # exit=2" <<EOF
+	"not ok - w: selftests: kmemleak: a.sh # exit=2
+    a.sh: line 3: syntax error" <<EOF
 TAP version 13
 1..1
 # selftests: kmemleak: a.sh
@@ -117,6 +121,13 @@ TAP version 13
 # selftests: kmemleak: a.sh
 # 1..2
 # ok 1 one
+EOF
+
+check "a test that says much" "not ok - w: a
+$(seq 11 30 | sed 's/^/    /')" <<EOF
+1..1
+$(seq 30 | sed 's/^/# /')
+not ok 1 a
 EOF
 
 check "more tests than planned" "ok - w: a
