@@ -147,11 +147,17 @@ kml_expected()
 	cat "$KML_TESTER/expected"
 }
 
+# What was lost before must not count any more.
+kml_forget()
+{
+	kml_scan && kml_do clear
+}
+
 # kml_lose_list NUMBER: a list of so many is all that is reported. What an attempt
 # before this one has lost stays where it is, so that the list is elsewhere.
 kml_lose_list()
 {
-	kml_scan && kml_do clear && kml_make "list=$1" && kml_scan
+	kml_forget && kml_make "list=$1" && kml_scan
 }
 
 # kml_list_told NUMBER "LEAKS DIRECT INDIRECT": what is told of that list. All are

@@ -213,7 +213,7 @@ begin_and_end()
 
 leaks_traced()
 {
-	kml_scan && kml_do clear && kml_make "list=$NODES" || return
+	kml_forget && kml_make "list=$NODES" || return
 	kml_expected > "$KML_TMP/expected"
 	traced_scan ""
 	nr=$(grep -c ^leak "$KML_TMP/events")

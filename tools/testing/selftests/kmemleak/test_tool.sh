@@ -50,15 +50,9 @@ leave_leak()
 	insmod "$LEAKY" "pattern=$1" && rmmod kmemleak_leaky
 }
 
-# What earlier attempts lost must not count.
-forget()
-{
-	kml_scan && kml_do clear
-}
-
 scan_finds()
 {
-	forget && leave_leak condition && tool 1 scan &&
+	kml_forget && leave_leak condition && tool 1 scan &&
 		says '^1 leak, 1024 bytes, from 1 place$' 'leaky_transfer+' 'by "insmod"' &&
 		tool 1 scan --no-scan --json && says '"leaks":1,"bytes":1024' &&
 		tool 1 scan --csv && says '^1024,1,leaky_transfer+'
@@ -68,7 +62,7 @@ scan_finds()
 # at its name. Which of the two counts as direct is up to their addresses.
 scan_tells_direct()
 {
-	forget && leave_leak refcount && tool 1 scan || return
+	kml_forget && leave_leak refcount && tool 1 scan || return
 	says '^3 leaks' || return "$HIDDEN"
 	says '; 1 direct, 2 indirect$' ' 1 object, 0 direct, 1 indirect, allocated' \
 		'^  held by 0x[0-9a-f]* of \(leaky_device_create\|device_add\)+' &&
@@ -80,7 +74,7 @@ scan_tells_direct()
 # An older detector has no other files than the report: it takes two scans.
 like_an_older_one()
 {
-	forget && leave_leak condition || return
+	kml_forget && leave_leak condition || return
 	before=$(kml_stat scans)
 	mount -t tmpfs none "${KML_STATS%/stats}" || return
 	tool 1 run --wait 1 -- insmod "$LEAKY" pattern=error_path &&
@@ -184,7 +178,7 @@ CACHE=shmem_inode_cache
 
 watch_finds()
 {
-	forget
+	kml_forget
 	rm -rf "$KML_TMP/log"
 	"$TOOL" watch -i 0.2 --log "$KML_TMP/log" > "$KML_TMP/out" 2> "$KML_TMP/err" &
 	watcher=$!
