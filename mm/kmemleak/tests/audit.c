@@ -2,7 +2,7 @@
 /*
  * Kernel memory leak detector: is what it has written down true?
  *
- * Walks over all blocks, and over the trees, and compares them with themselves
+ * Walks over all slabs, and over the trees, and compares them with themselves
  * and with what a test holds. The test has to stand still meanwhile; the rest of
  * the kernel does not. So what looks wrong is looked at again, and is a mistake
  * only if it stays wrong.
@@ -14,7 +14,8 @@
 #include <linux/sort.h>
 
 #include "../../slab.h"
-#include "../hot.h"
+#include "../store/slot.h"
+#include "../track/origin.h"
 #include "audit.h"
 
 /* Times that something is looked at before it is called wrong. */
@@ -26,7 +27,7 @@
 /* Objects that are looked at in one go. */
 #define AUDIT_BATCH	16
 
-/* Pins of a block that are there for a moment: hooks that work on it. */
+/* Pins of a slab that are there for a moment: hooks that work on it. */
 #define AUDIT_PINS	(2 + NR_CPUS)
 
 /* ---- One object ---- */
@@ -39,9 +40,9 @@ static bool sight_slot(enum kml_space space, unsigned long addr,
 
 	if (!kml_slot_find(space, addr, &ref))
 		return false;
-	handles = READ_ONCE(ref.block->slots[ref.index].handles);
-	sight->start = kml_slot_start(ref.block, ref.index);
-	sight->size = kml_slot_size(ref.block, ref.index);
+	handles = READ_ONCE(ref.slab->slots[ref.index].handles);
+	sight->start = kml_slot_start(ref.slab, ref.index);
+	sight->size = kml_slot_size(ref.slab, ref.index);
 	sight->pid = ref.meta >> KML_SLOT_PID_SHIFT;
 	sight->trace = kml_trace_of(handles);
 	sight->comm = kml_comm_of(handles);
@@ -52,22 +53,22 @@ static bool sight_slot(enum kml_space space, unsigned long addr,
 static void look_once(enum kml_space space, unsigned long addr,
 		      struct kml_sight *sight)
 {
-	const struct kml_object *obj;
+	const struct kml_record *rec;
 	bool in_slot;
 
 	memset(sight, 0, sizeof(*sight));
 	rcu_read_lock();
 	in_slot = sight_slot(space, addr, sight);
-	obj = kml_lookup(&kml_trees[space], addr);
+	rec = kml_lookup(&kml_trees[space], addr);
 	if (in_slot) {
-		sight->where = obj ? KML_TWICE : KML_IN_SLOT;
-	} else if (obj) {
+		sight->where = rec ? KML_TWICE : KML_IN_SLOT;
+	} else if (rec) {
 		sight->where = KML_ON_ITS_OWN;
-		sight->start = obj->start;
-		sight->size = obj->size;
-		sight->pid = obj->pid;
-		sight->trace = READ_ONCE(obj->trace);
-		sight->comm = obj->comm;
+		sight->start = rec->start;
+		sight->size = rec->size;
+		sight->pid = rec->pid;
+		sight->trace = READ_ONCE(rec->trace);
+		sight->comm = rec->comm;
 	}
 	rcu_read_unlock();
 }
@@ -121,97 +122,97 @@ bool kml_trace_has(depot_stack_handle_t trace, const void *fn)
 	       trace_hits(trace, (unsigned long)fn, size);
 }
 
-/* ---- One block ---- */
+/* ---- One slab ---- */
 
 /* One that was just given up describes nothing any more. */
-static bool is_linked(const struct kml_block *block)
+static bool is_linked(const struct kml_slab *slab)
 {
 	/* Not under the lock: once it is false it stays so. */
-	return data_race(block->linked);
+	return data_race(slab->linked);
 }
 
-static bool tables_agree(struct kml_block *block)
+static bool tables_agree(struct kml_slab *slab)
 {
 	unsigned long addr;
 	bool agree = true;
 
 	rcu_read_lock();
-	if (block->space == KML_PERCPU) {
-		agree = kml_percpu_block_at(block->start) == block;
+	if (slab->space == KML_PERCPU) {
+		agree = kml_percpu_slab_at(slab->start) == slab;
 	} else {
-		for (addr = block->start; addr < block->start + block->length;
+		for (addr = slab->start; addr < slab->start + slab->length;
 		     addr += PAGE_SIZE)
-			agree &= kml_block_at(addr) == block;
+			agree &= kml_slab_at(addr) == slab;
 	}
 	rcu_read_unlock();
 	return agree;
 }
 
-static bool indices_agree(const struct kml_block *block)
+static bool indices_agree(const struct kml_slab *slab)
 {
 	unsigned int i;
 
-	for (i = 0; i < block->nr; i++) {
-		unsigned long offset = (unsigned long)i * block->stride;
+	for (i = 0; i < slab->nr; i++) {
+		unsigned long offset = (unsigned long)i * slab->stride;
 
-		if (kml_block_index(block, offset) != i ||
-		    kml_block_index(block, offset + block->stride - 1) != i)
+		if (kml_slab_index(slab, offset) != i ||
+		    kml_slab_index(slab, offset + slab->stride - 1) != i)
 			return false;
 	}
 	return true;
 }
 
-static const char *percpu_fault(const struct kml_block *block)
+static const char *percpu_fault(const struct kml_slab *slab)
 {
-	if (!IS_ALIGNED(block->start, KML_PERCPU_PAGE) ||
-	    block->length != KML_PERCPU_PAGE)
+	if (!IS_ALIGNED(slab->start, KML_PERCPU_PAGE) ||
+	    slab->length != KML_PERCPU_PAGE)
 		return "is no page of per-CPU memory";
-	if (block->stride != KML_PERCPU_GRAIN || block->size || (block->first - block->start) ||
-	    block->nr != KML_PERCPU_SLOTS)
+	if (slab->stride != KML_PERCPU_GRAIN || slab->size || (slab->first - slab->start) ||
+	    slab->nr != KML_PERCPU_SLOTS)
 		return "has the wrong slots";
 	return NULL;
 }
 
-static const char *slab_fault(const struct kml_block *block)
+static const char *slab_fault(const struct kml_slab *slab)
 {
-	if (!PAGE_ALIGNED(block->start) || !block->length ||
-	    !PAGE_ALIGNED(block->length) ||
-	    (unsigned long)kasan_reset_tag(slab_address(block->slab)) !=
-	    block->start)
+	if (!PAGE_ALIGNED(slab->start) || !slab->length ||
+	    !PAGE_ALIGNED(slab->length) ||
+	    (unsigned long)kasan_reset_tag(slab_address(slab->backing)) !=
+	    slab->start)
 		return "does not lie where its slab does";
-	if (!block->nr || !block->size || block->size > block->stride ||
-	    (block->first - block->start) >= block->stride ||
-	    (block->first - block->start) + (block->nr - 1UL) * block->stride + block->size >
-	    block->length)
+	if (!slab->nr || !slab->size || slab->size > slab->stride ||
+	    (slab->first - slab->start) >= slab->stride ||
+	    (slab->first - slab->start) + (slab->nr - 1UL) * slab->stride + slab->size >
+	    slab->length)
 		return "has slots that do not fit";
-	if (!indices_agree(block))
+	if (!indices_agree(slab))
 		return "counts its slots wrongly";
 	return NULL;
 }
 
 /* An object is there, so that the slab is one, as long as the object stays. */
-static const char *live_fault(const struct kml_block *block)
+static const char *live_fault(const struct kml_slab *slab)
 {
 	const struct kmem_cache *cache;
 
-	if (block->space == KML_PERCPU)
-		return READ_ONCE(block->serves) ? NULL : "is closed, but in use";
-	cache = READ_ONCE(block->slab->slab_cache);
-	if (READ_ONCE(block->serves) != cache)
-		return "has an object, but serves another cache";
-	if (virt_to_slab((void *)block->start) != block->slab ||
-	    slab_size(block->slab) != block->length ||
-	    block->slab->objects != block->nr)
+	if (slab->space == KML_PERCPU)
+		return READ_ONCE(slab->cache) ? NULL : "is closed, but in use";
+	cache = READ_ONCE(slab->backing->slab_cache);
+	if (READ_ONCE(slab->cache) != cache)
+		return "has an object, but cache another cache";
+	if (virt_to_slab((void *)slab->start) != slab->backing ||
+	    slab_size(slab->backing) != slab->length ||
+	    slab->backing->objects != slab->nr)
 		return "has an object, but is not its slab";
-	if (cache->size != block->stride || cache->red_left_pad != (block->first - block->start))
+	if (cache->size != slab->stride || cache->red_left_pad != (slab->first - slab->start))
 		return "has an object, but not the shape of its cache";
 	return NULL;
 }
 
-static const char *slot_fault(const struct kml_block *block, unsigned int index)
+static const char *slot_fault(const struct kml_slab *slab, unsigned int index)
 {
-	unsigned long start = kml_slot_start(block, index);
-	u32 meta = kml_slot_meta(&block->slots[index]);
+	unsigned long start = kml_slot_start(slab, index);
+	u32 meta = kml_slot_meta(&slab->slots[index]);
 	size_t size;
 
 	if (!meta)
@@ -222,39 +223,39 @@ static const char *slot_fault(const struct kml_block *block, unsigned int index)
 		return "has an object that is read outside scans";
 	if (meta & KML_SLOT_GRAY && meta & KML_SLOT_BLACK)
 		return "has an object of two colours";
-	size = kml_slot_size(block, index);
-	if (!size || start - block->start + size > block->length)
+	size = kml_slot_size(slab, index);
+	if (!size || start - slab->start + size > slab->length)
 		return "has an object that does not fit";
-	return live_fault(block);
+	return live_fault(slab);
 }
 
-static const char *block_fault(struct kml_block *block)
+static const char *block_fault(struct kml_slab *slab)
 {
-	unsigned int i, pins = refcount_read(&block->ref);
+	unsigned int i, pins = refcount_read(&slab->ref);
 	const char *fault;
 
 	/* Ours is one. */
 	if (pins < 2 || pins > AUDIT_PINS)
 		return "has a wrong number of pins";
-	if (block->queued || !bitmap_empty(kml_block_gray(block), block->nr))
+	if (slab->queued || !bitmap_empty(kml_slab_gray(slab), slab->nr))
 		return "is scanned outside scans";
-	if (!tables_agree(block))
+	if (!tables_agree(slab))
 		return "is not what the tables say";
-	fault = block->space == KML_PERCPU ? percpu_fault(block)
-					   : slab_fault(block);
-	for (i = 0; i < block->nr && !fault; i++)
-		fault = slot_fault(block, i);
+	fault = slab->space == KML_PERCPU ? percpu_fault(slab)
+					   : slab_fault(slab);
+	for (i = 0; i < slab->nr && !fault; i++)
+		fault = slot_fault(slab, i);
 	return fault;
 }
 
-static const char *lasting_fault(struct kml_block *block)
+static const char *lasting_fault(struct kml_slab *slab)
 {
 	int tries = AUDIT_TRIES;
 	const char *fault;
 
 	do {
-		fault = block_fault(block);
-		if (!fault || !is_linked(block))
+		fault = block_fault(slab);
+		if (!fault || !is_linked(slab))
 			return NULL;
 		usleep_range(100, 200);
 	} while (--tries);
@@ -267,11 +268,11 @@ static bool may_say(unsigned int *messages)
 }
 
 /**
- * struct block_audit - what is seen on the way from block to block
+ * struct block_audit - what is seen on the way from slab to slab
  * @test: fails where they are wrong
- * @space: address space of the last block
+ * @space: address space of the last slab
  * @end: where it ended
- * @nr: blocks so far
+ * @nr: slabs so far
  * @messages: failures so far
  */
 struct block_audit {
@@ -282,20 +283,20 @@ struct block_audit {
 	unsigned int messages;
 };
 
-static void audit_block(struct kml_block *block, void *arg)
+static void audit_block(struct kml_slab *slab, void *arg)
 {
 	struct block_audit *audit = arg;
-	const char *fault = lasting_fault(block);
+	const char *fault = lasting_fault(slab);
 
-	if (!fault && block->space == audit->space &&
-	    block->start < audit->end && is_linked(block))
+	if (!fault && slab->space == audit->space &&
+	    slab->start < audit->end && is_linked(slab))
 		fault = "overlaps the one before";
 	if (fault && may_say(&audit->messages))
-		KUNIT_FAIL(audit->test, "block at 0x%lx (%u of %u bytes, pins %u) %s",
-			   block->start, block->nr, block->stride,
-			   refcount_read(&block->ref), fault);
-	audit->space = block->space;
-	audit->end = block->start + block->length;
+		KUNIT_FAIL(audit->test, "slab at 0x%lx (%u of %u bytes, pins %u) %s",
+			   slab->start, slab->nr, slab->stride,
+			   refcount_read(&slab->ref), fault);
+	audit->space = slab->space;
+	audit->end = slab->start + slab->length;
 	audit->nr++;
 }
 
@@ -304,20 +305,20 @@ static void audit_all_blocks(struct kunit *test)
 	struct block_audit audit = { .test = test };
 
 	lockdep_assert_held(&kml_scan_mutex);
-	kml_walk_blocks(audit_block, &audit);
+	kml_walk_slabs(audit_block, &audit);
 	/* Those that come and go meanwhile are few. */
-	if (abs_diff(audit.nr, kml_nr_blocks()) > audit.nr / 4 + 16)
-		KUNIT_FAIL(test, "%lu blocks, but %lu are counted", audit.nr,
-			   kml_nr_blocks());
+	if (abs_diff(audit.nr, kml_nr_slabs()) > audit.nr / 4 + 16)
+		KUNIT_FAIL(test, "%lu slabs, but %lu are counted", audit.nr,
+			   kml_nr_slabs());
 }
 
 /**
- * kml_audit_blocks() - see to it that blocks agree with themselves
+ * kml_audit_slabs() - see to it that slabs agree with themselves
  * @test: fails where they do not
  *
  * Context: Process context; may sleep. Takes kml_scan_mutex.
  */
-void kml_audit_blocks(struct kunit *test)
+void kml_audit_slabs(struct kunit *test)
 {
 	mutex_lock(&kml_scan_mutex);
 	audit_all_blocks(test);
@@ -398,29 +399,29 @@ struct meeting {
 	unsigned int messages;
 };
 
-static void meet_block(struct kml_block *block, void *arg)
+static void meet_block(struct kml_slab *slab, void *arg)
 {
 	struct meeting *meeting = arg;
 	unsigned int i;
 
-	for (i = 0; i < block->nr; i++) {
-		unsigned long start = kml_slot_start(block, i);
+	for (i = 0; i < slab->nr; i++) {
+		unsigned long start = kml_slot_start(slab, i);
 		u64 handles;
 
-		if (!(kml_slot_meta(&block->slots[i]) & KML_SLOT_LIVE))
+		if (!(kml_slot_meta(&slab->slots[i]) & KML_SLOT_LIVE))
 			continue;
-		handles = READ_ONCE(block->slots[i].handles);
-		if (!meet(meeting->audit, block->space, start,
+		handles = READ_ONCE(slab->slots[i].handles);
+		if (!meet(meeting->audit, slab->space, start,
 			  kml_trace_of(handles)) &&
 		    may_say(&meeting->messages))
 			KUNIT_FAIL(meeting->test,
 				   "in a slot, but not held: 0x%lx (size %zu, meta 0x%x)",
-				   start, kml_slot_size(block, i),
-				   kml_slot_meta(&block->slots[i]));
+				   start, kml_slot_size(slab, i),
+				   kml_slot_meta(&slab->slots[i]));
 	}
 }
 
-static bool match_all(const struct kml_object *obj, void *arg)
+static bool match_all(const struct kml_record *rec, void *arg)
 {
 	return true;
 }
@@ -429,18 +430,18 @@ static void meet_tree(struct kunit *test, struct kml_audit *audit,
 		      enum kml_space space, unsigned int *messages)
 {
 	struct kml_cursor cur = KML_CURSOR(&kml_trees[space]);
-	struct kml_object *objs[AUDIT_BATCH], *obj;
+	struct kml_record *recs[AUDIT_BATCH], *rec;
 	unsigned int i, nr;
 
-	while ((nr = kml_collect(&cur, match_all, NULL, objs, AUDIT_BATCH))) {
+	while ((nr = kml_collect(&cur, match_all, NULL, recs, AUDIT_BATCH))) {
 		for (i = 0; i < nr; i++) {
-			obj = objs[i];
-			if (!meet(audit, space, obj->start,
-				  READ_ONCE(obj->trace)) &&
-			    READ_ONCE(obj->alive) && may_say(messages))
+			rec = recs[i];
+			if (!meet(audit, space, rec->start,
+				  READ_ONCE(rec->trace)) &&
+			    READ_ONCE(rec->alive) && may_say(messages))
 				KUNIT_FAIL(test, "on its own, but not held: 0x%lx (size %zu)",
-					   obj->start, obj->size);
-			kml_put(obj);
+					   rec->start, rec->size);
+			kml_put(rec);
 		}
 	}
 }
@@ -497,7 +498,7 @@ void kml_audit(struct kunit *test, struct kml_audit *audit)
 	mutex_lock(&kml_scan_mutex);
 	audit_all_blocks(test);
 	audit->innocent = 0;
-	kml_walk_blocks(meet_block, &meeting);
+	kml_walk_slabs(meet_block, &meeting);
 	for (space = 0; space < KML_NR_SPACES; space++) {
 		audit->innocent = 0;
 		meet_tree(test, audit, space, messages);

@@ -7,12 +7,12 @@
 
 #include <kunit/test.h>
 
-#include "../block.h"
+#include "../store/slab.h"
 
 /**
  * enum kml_where - where an object is tracked
  * @KML_NOWHERE: it is not
- * @KML_IN_SLOT: in a slot of its block
+ * @KML_IN_SLOT: in a slot of its slab
  * @KML_ON_ITS_OWN: in the tree
  * @KML_TWICE: in both, which must not be
  */
@@ -88,7 +88,7 @@ struct kml_audit {
 void kml_look(enum kml_space space, unsigned long addr,
 	      struct kml_sight *sight);
 bool kml_trace_has(depot_stack_handle_t trace, const void *fn);
-void kml_audit_blocks(struct kunit *test);
+void kml_audit_slabs(struct kunit *test);
 void kml_audit(struct kunit *test, struct kml_audit *audit);
 
 #endif /* __MM_KMEMLEAK_TESTS_AUDIT_H */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Kernel memory leak detector: tests of what annotations do to a block.
+ * Kernel memory leak detector: tests of what annotations do to an object.
  *
  * All goes through the functions the rest of the kernel calls, and through the
- * allocators themselves, in the trees of the running detector. Blocks that are
+ * allocators themselves, in the trees of the running detector. Objects that are
  * looked at are pinned, so that it does not matter who gets their memory next.
  */
 #include <kunit/test.h>
@@ -16,18 +16,18 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
-#include "../internal.h"
+#include "../report/report.h"
 
 /* A length that objects have on all machines, as given to kmalloc(). */
 #define SIZE	128
 
 /* What a test allocates, given back by colour_exit() however the test ends. */
 static struct {
-	u8 *block;
+	u8 *slab;
 	u8 *page;
 	void *area;
 	u64 __percpu *percpu;
-	struct kml_object *obj;
+	struct kml_record *rec;
 } had;
 
 static unsigned long addr_of(const void *ptr)
@@ -36,23 +36,23 @@ static unsigned long addr_of(const void *ptr)
 }
 
 /* Pin the object at @addr until the next call, or the end of the test. */
-static struct kml_object *find(enum kml_space space, unsigned long addr)
+static struct kml_record *find(enum kml_space space, unsigned long addr)
 {
-	if (had.obj)
-		kml_put(had.obj);
-	had.obj = kml_find_own(space, addr);
-	return had.obj;
+	if (had.rec)
+		kml_put(had.rec);
+	had.rec = kml_find_own(space, addr);
+	return had.rec;
 }
 
-static struct kml_object *new_block(struct kunit *test)
+static struct kml_record *new_block(struct kunit *test)
 {
-	struct kml_object *obj;
+	struct kml_record *rec;
 
-	had.block = kmalloc(SIZE, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, had.block);
-	obj = find(KML_VIRT, addr_of(had.block));
-	KUNIT_ASSERT_NOT_NULL(test, obj);
-	return obj;
+	had.slab = kmalloc(SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, had.slab);
+	rec = find(KML_VIRT, addr_of(had.slab));
+	KUNIT_ASSERT_NOT_NULL(test, rec);
+	return rec;
 }
 
 /* Pages are not tracked, unless somebody does it by hand. */
@@ -63,13 +63,13 @@ static unsigned long new_page(struct kunit *test)
 	return addr_of(had.page);
 }
 
-static void expect_min_count(struct kunit *test, const struct kml_object *obj,
+static void expect_min_count(struct kunit *test, const struct kml_record *rec,
 			     int min_count)
 {
-	KUNIT_EXPECT_EQ(test, obj->min_count, min_count);
-	KUNIT_EXPECT_EQ(test, kml_is_black(obj), min_count == -1);
-	KUNIT_EXPECT_EQ(test, kml_is_gray(obj), min_count == 0);
-	KUNIT_EXPECT_EQ(test, kml_is_counted(obj), min_count > 0);
+	KUNIT_EXPECT_EQ(test, rec->min_count, min_count);
+	KUNIT_EXPECT_EQ(test, kml_is_black(rec), min_count == -1);
+	KUNIT_EXPECT_EQ(test, kml_is_gray(rec), min_count == 0);
+	KUNIT_EXPECT_EQ(test, kml_is_counted(rec), min_count > 0);
 }
 
 /* ---- Colours from the start ---- */
@@ -104,20 +104,20 @@ static void colour_alloc(struct kunit *test)
 {
 	const struct min_count *count = test->param_value;
 	unsigned long addr = new_page(test);
-	struct kml_object *obj;
+	struct kml_record *rec;
 
 	KUNIT_EXPECT_NULL(test, find(KML_VIRT, addr));
 	kmemleak_alloc(had.page, SIZE, count->given, GFP_KERNEL);
-	obj = find(KML_VIRT, addr);
-	KUNIT_ASSERT_NOT_NULL(test, obj);
-	KUNIT_EXPECT_EQ(test, obj->start, addr);
-	KUNIT_EXPECT_EQ(test, obj->size, SIZE);
-	expect_min_count(test, obj, count->kept);
+	rec = find(KML_VIRT, addr);
+	KUNIT_ASSERT_NOT_NULL(test, rec);
+	KUNIT_EXPECT_EQ(test, rec->start, addr);
+	KUNIT_EXPECT_EQ(test, rec->size, SIZE);
+	expect_min_count(test, rec, count->kept);
 	/* What is ignored is not scanned either. */
-	KUNIT_EXPECT_EQ(test, obj->flags, count->kept < 0 ? KML_NO_SCAN : 0);
+	KUNIT_EXPECT_EQ(test, rec->flags, count->kept < 0 ? KML_NO_SCAN : 0);
 
 	kmemleak_free(had.page);
-	KUNIT_EXPECT_FALSE(test, obj->alive);
+	KUNIT_EXPECT_FALSE(test, rec->alive);
 	KUNIT_EXPECT_NULL(test, find(KML_VIRT, addr));
 }
 
@@ -139,20 +139,20 @@ static void colour_no_pointer(struct kunit *test)
 static void colour_free_part(struct kunit *test)
 {
 	unsigned long addr = new_page(test);
-	struct kml_object *obj;
+	struct kml_record *rec;
 
 	kmemleak_alloc(had.page, SIZE, 0, GFP_KERNEL);
 	kmemleak_free_part(had.page + 16, SIZE - 32);
 	KUNIT_EXPECT_NULL(test, find(KML_VIRT, addr + 16));
 	KUNIT_EXPECT_NULL(test, find(KML_VIRT, addr + SIZE - 17));
-	obj = find(KML_VIRT, addr);
-	KUNIT_ASSERT_NOT_NULL(test, obj);
-	KUNIT_EXPECT_EQ(test, obj->size, 16);
-	expect_min_count(test, obj, 0);
-	obj = find(KML_VIRT, addr + SIZE - 16);
-	KUNIT_ASSERT_NOT_NULL(test, obj);
-	KUNIT_EXPECT_EQ(test, obj->size, 16);
-	expect_min_count(test, obj, 0);
+	rec = find(KML_VIRT, addr);
+	KUNIT_ASSERT_NOT_NULL(test, rec);
+	KUNIT_EXPECT_EQ(test, rec->size, 16);
+	expect_min_count(test, rec, 0);
+	rec = find(KML_VIRT, addr + SIZE - 16);
+	KUNIT_ASSERT_NOT_NULL(test, rec);
+	KUNIT_EXPECT_EQ(test, rec->size, 16);
+	expect_min_count(test, rec, 0);
 }
 
 /* ---- Annotations ---- */
@@ -180,46 +180,46 @@ KUNIT_ARRAY_PARAM(annotation, annotations, annotation_desc);
 static void colour_annotate(struct kunit *test)
 {
 	const struct annotation *annotation = test->param_value;
-	struct kml_object *obj = new_block(test);
+	struct kml_record *rec = new_block(test);
 
-	KUNIT_EXPECT_EQ(test, obj->start, addr_of(had.block));
-	KUNIT_EXPECT_EQ(test, obj->size, SIZE);
-	expect_min_count(test, obj, 1);
-	KUNIT_EXPECT_EQ(test, obj->flags, 0);
+	KUNIT_EXPECT_EQ(test, rec->start, addr_of(had.slab));
+	KUNIT_EXPECT_EQ(test, rec->size, SIZE);
+	expect_min_count(test, rec, 1);
+	KUNIT_EXPECT_EQ(test, rec->flags, 0);
 
-	/* A pointer into a block is none to the block. */
-	annotation->annotate(had.block + 8);
+	/* A pointer into an object is none to the object. */
+	annotation->annotate(had.slab + 8);
 	annotation->annotate(NULL);
 	annotation->annotate(ERR_PTR(-EINVAL));
-	expect_min_count(test, obj, 1);
-	KUNIT_EXPECT_EQ(test, obj->flags, 0);
+	expect_min_count(test, rec, 1);
+	KUNIT_EXPECT_EQ(test, rec->flags, 0);
 
-	annotation->annotate(had.block);
-	expect_min_count(test, obj, annotation->min_count);
-	KUNIT_EXPECT_EQ(test, obj->flags, annotation->flags);
-	KUNIT_EXPECT_TRUE(test, obj->alive);
+	annotation->annotate(had.slab);
+	expect_min_count(test, rec, annotation->min_count);
+	KUNIT_EXPECT_EQ(test, rec->flags, annotation->flags);
+	KUNIT_EXPECT_TRUE(test, rec->alive);
 }
 
 static void colour_transient(struct kunit *test)
 {
-	struct kml_object *obj = new_block(test);
+	struct kml_record *rec = new_block(test);
 	u32 scan, before, inside, after;
 
 	/* No scan begins meanwhile; no assertion may fail while that is so. */
 	mutex_lock(&kml_scan_mutex);
 	scan = kml_scan_seq;
-	before = obj->grace;
-	kmemleak_transient_leak(had.block + 8);
-	inside = obj->grace;
-	kmemleak_transient_leak(had.block);
-	after = obj->grace;
+	before = rec->grace;
+	kmemleak_transient_leak(had.slab + 8);
+	inside = rec->grace;
+	kmemleak_transient_leak(had.slab);
+	after = rec->grace;
 	mutex_unlock(&kml_scan_mutex);
 
 	KUNIT_EXPECT_LT(test, (s32)(before - scan), 0);
 	KUNIT_EXPECT_EQ(test, inside, before);
 	KUNIT_EXPECT_EQ(test, after, scan + 1);
-	expect_min_count(test, obj, 1);
-	KUNIT_EXPECT_EQ(test, obj->flags, 0);
+	expect_min_count(test, rec, 1);
+	KUNIT_EXPECT_EQ(test, rec->flags, 0);
 }
 
 /* A frame of its own, which the trace must begin with. */
@@ -231,19 +231,19 @@ static noinline void colour_retrace(const void *ptr)
 
 static void colour_update_trace(struct kunit *test)
 {
-	struct kml_object *obj = new_block(test);
-	depot_stack_handle_t old = obj->trace;
+	struct kml_record *rec = new_block(test);
+	depot_stack_handle_t old = rec->trace;
 	char symbol[KSYM_SYMBOL_LEN];
 	unsigned long *entries;
 	unsigned int nr;
 
 	KUNIT_EXPECT_NE(test, old, 0);
 	colour_retrace(NULL);
-	KUNIT_EXPECT_EQ(test, obj->trace, old);
+	KUNIT_EXPECT_EQ(test, rec->trace, old);
 
-	colour_retrace(had.block);
-	KUNIT_EXPECT_NE(test, obj->trace, old);
-	nr = kml_trace_fetch(obj->trace, &entries, NULL);
+	colour_retrace(had.slab);
+	KUNIT_EXPECT_NE(test, rec->trace, old);
+	nr = kml_trace_fetch(rec->trace, &entries, NULL);
 	KUNIT_ASSERT_GE(test, nr, 2);
 	KUNIT_EXPECT_LE(test, nr, KML_TRACE_DEPTH);
 	sprint_symbol_no_offset(symbol, entries[0]);
@@ -255,14 +255,14 @@ static void colour_update_trace(struct kunit *test)
 static void colour_origin(struct kunit *test)
 {
 	unsigned long before = jiffies;
-	struct kml_object *obj = new_block(test);
+	struct kml_record *rec = new_block(test);
 	char comm[TASK_COMM_LEN];
 
-	kml_comm_fetch(obj->comm, comm);
-	KUNIT_EXPECT_EQ(test, obj->pid, current->pid);
+	kml_comm_fetch(rec->comm, comm);
+	KUNIT_EXPECT_EQ(test, rec->pid, current->pid);
 	KUNIT_EXPECT_STREQ(test, comm, current->comm);
-	KUNIT_EXPECT_TRUE(test, time_in_range(obj->jiffies, before, jiffies));
-	KUNIT_EXPECT_EQ(test, obj->space, KML_VIRT);
+	KUNIT_EXPECT_TRUE(test, time_in_range(rec->jiffies, before, jiffies));
+	KUNIT_EXPECT_EQ(test, rec->space, KML_VIRT);
 }
 
 /* ---- Scan areas ---- */
@@ -298,143 +298,143 @@ static void area_desc(const struct area *area, char *desc)
 
 KUNIT_ARRAY_PARAM(area, areas, area_desc);
 
-static unsigned int nr_areas(const struct kml_object *obj)
+static unsigned int nr_areas(const struct kml_record *rec)
 {
 	const struct kml_area *area;
 	unsigned int nr = 0;
 
 	/* Areas are never taken away. */
-	hlist_for_each_entry_rcu(area, &obj->areas, node, true)
+	hlist_for_each_entry_rcu(area, &rec->areas, node, true)
 		nr++;
 	return nr;
 }
 
-static void expect_first_area(struct kunit *test, const struct kml_object *obj,
+static void expect_first_area(struct kunit *test, const struct kml_record *rec,
 			      size_t from, size_t size)
 {
 	const struct kml_area *area;
 
-	KUNIT_ASSERT_FALSE(test, hlist_empty(&obj->areas));
-	area = hlist_entry(obj->areas.first, struct kml_area, node);
-	KUNIT_EXPECT_EQ(test, area->start, obj->start + from);
+	KUNIT_ASSERT_FALSE(test, hlist_empty(&rec->areas));
+	area = hlist_entry(rec->areas.first, struct kml_area, node);
+	KUNIT_EXPECT_EQ(test, area->start, rec->start + from);
 	KUNIT_EXPECT_EQ(test, area->size, size);
 }
 
 static void colour_scan_area(struct kunit *test)
 {
 	const struct area *area = test->param_value;
-	struct kml_object *obj = new_block(test);
+	struct kml_record *rec = new_block(test);
 
-	kmemleak_scan_area(had.block + area->from, area->size, GFP_KERNEL);
-	KUNIT_EXPECT_EQ(test, nr_areas(obj), area->kept ? 1 : 0);
+	kmemleak_scan_area(had.slab + area->from, area->size, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, nr_areas(rec), area->kept ? 1 : 0);
 	if (area->kept)
-		expect_first_area(test, obj, area->from, area->kept);
+		expect_first_area(test, rec, area->from, area->kept);
 	/* One that does not fit is no reason to scan less than all, or more. */
-	KUNIT_EXPECT_EQ(test, obj->flags, 0);
-	expect_min_count(test, obj, 1);
+	KUNIT_EXPECT_EQ(test, rec->flags, 0);
+	expect_min_count(test, rec, 1);
 }
 
 static void colour_scan_areas(struct kunit *test)
 {
-	struct kml_object *obj = new_block(test);
+	struct kml_record *rec = new_block(test);
 
-	kmemleak_scan_area(had.block, 8, GFP_KERNEL);
-	kmemleak_scan_area(had.block + 32, 16, GFP_ATOMIC);
-	KUNIT_EXPECT_EQ(test, nr_areas(obj), 2);
-	expect_first_area(test, obj, 32, 16);
-	kmemleak_scan_area(had.block + 32, SIZE, GFP_KERNEL);
-	KUNIT_EXPECT_EQ(test, nr_areas(obj), 2);
+	kmemleak_scan_area(had.slab, 8, GFP_KERNEL);
+	kmemleak_scan_area(had.slab + 32, 16, GFP_ATOMIC);
+	KUNIT_EXPECT_EQ(test, nr_areas(rec), 2);
+	expect_first_area(test, rec, 32, 16);
+	kmemleak_scan_area(had.slab + 32, SIZE, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, nr_areas(rec), 2);
 }
 
 /* ---- Allocators ---- */
 
 static void colour_kmalloc(struct kunit *test)
 {
-	struct kml_object *obj = new_block(test);
+	struct kml_record *rec = new_block(test);
 
-	KUNIT_EXPECT_TRUE(test, obj->alive);
-	KUNIT_EXPECT_PTR_EQ(test, find(KML_VIRT, obj->start + SIZE - 1), obj);
-	kfree(had.block);
-	had.block = NULL;
-	KUNIT_EXPECT_FALSE(test, obj->alive);
-	KUNIT_EXPECT_TRUE(test, RB_EMPTY_NODE(&obj->node));
+	KUNIT_EXPECT_TRUE(test, rec->alive);
+	KUNIT_EXPECT_PTR_EQ(test, find(KML_VIRT, rec->start + SIZE - 1), rec);
+	kfree(had.slab);
+	had.slab = NULL;
+	KUNIT_EXPECT_FALSE(test, rec->alive);
+	KUNIT_EXPECT_TRUE(test, RB_EMPTY_NODE(&rec->node));
 	/* The test's own pin is the last one. */
-	KUNIT_EXPECT_EQ(test, refcount_read(&obj->ref), 1);
+	KUNIT_EXPECT_EQ(test, refcount_read(&rec->ref), 1);
 }
 
 /* The vm_struct points at its area, so a second reference is wanted. */
 static void colour_vmalloc(struct kunit *test)
 {
 	const struct vm_struct *vm;
-	struct kml_object *obj;
+	struct kml_record *rec;
 	unsigned long addr;
 
 	had.area = vmalloc(2 * PAGE_SIZE);
 	KUNIT_ASSERT_NOT_NULL(test, had.area);
 	addr = addr_of(had.area);
-	obj = find(KML_VIRT, addr + PAGE_SIZE);
-	KUNIT_ASSERT_NOT_NULL(test, obj);
-	KUNIT_EXPECT_EQ(test, obj->start, addr);
-	KUNIT_EXPECT_EQ(test, obj->size, 2 * PAGE_SIZE);
-	KUNIT_EXPECT_EQ(test, obj->surplus, 0);
+	rec = find(KML_VIRT, addr + PAGE_SIZE);
+	KUNIT_ASSERT_NOT_NULL(test, rec);
+	KUNIT_EXPECT_EQ(test, rec->start, addr);
+	KUNIT_EXPECT_EQ(test, rec->size, 2 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, rec->surplus, 0);
 	/* No stack of a task. */
-	KUNIT_EXPECT_EQ(test, obj->flags, 0);
-	expect_min_count(test, obj, 2);
+	KUNIT_EXPECT_EQ(test, rec->flags, 0);
+	expect_min_count(test, rec, 2);
 
 	vm = find_vm_area(had.area);
 	KUNIT_ASSERT_NOT_NULL(test, vm);
-	obj = find(KML_VIRT, addr_of(vm));
-	KUNIT_ASSERT_NOT_NULL(test, obj);
-	KUNIT_EXPECT_EQ(test, obj->start, addr_of(vm));
-	KUNIT_EXPECT_EQ(test, obj->surplus, addr);
-	expect_min_count(test, obj, 1);
+	rec = find(KML_VIRT, addr_of(vm));
+	KUNIT_ASSERT_NOT_NULL(test, rec);
+	KUNIT_EXPECT_EQ(test, rec->start, addr_of(vm));
+	KUNIT_EXPECT_EQ(test, rec->surplus, addr);
+	expect_min_count(test, rec, 1);
 
-	obj = find(KML_VIRT, addr);
-	KUNIT_ASSERT_NOT_NULL(test, obj);
+	rec = find(KML_VIRT, addr);
+	KUNIT_ASSERT_NOT_NULL(test, rec);
 	vfree(had.area);
 	had.area = NULL;
-	KUNIT_EXPECT_FALSE(test, obj->alive);
+	KUNIT_EXPECT_FALSE(test, rec->alive);
 }
 
 static void colour_percpu(struct kunit *test)
 {
-	struct kml_object *obj;
+	struct kml_record *rec;
 	unsigned long addr;
 
 	had.percpu = alloc_percpu(u64);
 	KUNIT_ASSERT_NOT_NULL(test, (__force void *)had.percpu);
 	addr = addr_of((__force void *)had.percpu);
-	obj = find(KML_PERCPU, addr + sizeof(u64) - 1);
-	KUNIT_ASSERT_NOT_NULL(test, obj);
-	KUNIT_EXPECT_EQ(test, obj->start, addr);
-	KUNIT_EXPECT_EQ(test, obj->size, sizeof(u64));
-	KUNIT_EXPECT_EQ(test, obj->space, KML_PERCPU);
-	expect_min_count(test, obj, 1);
+	rec = find(KML_PERCPU, addr + sizeof(u64) - 1);
+	KUNIT_ASSERT_NOT_NULL(test, rec);
+	KUNIT_EXPECT_EQ(test, rec->start, addr);
+	KUNIT_EXPECT_EQ(test, rec->size, sizeof(u64));
+	KUNIT_EXPECT_EQ(test, rec->space, KML_PERCPU);
+	expect_min_count(test, rec, 1);
 
 	free_percpu(had.percpu);
 	had.percpu = NULL;
-	KUNIT_EXPECT_FALSE(test, obj->alive);
-	KUNIT_EXPECT_TRUE(test, RB_EMPTY_NODE(&obj->node));
+	KUNIT_EXPECT_FALSE(test, rec->alive);
+	KUNIT_EXPECT_TRUE(test, RB_EMPTY_NODE(&rec->node));
 }
 
 static void colour_phys(struct kunit *test)
 {
 	/* The detector does not look at what is there. Nothing is. */
 	const phys_addr_t phys = -(unsigned long)PAGE_SIZE;
-	struct kml_object *obj;
+	struct kml_record *rec;
 
 	kmemleak_alloc_phys(phys, SIZE, GFP_KERNEL);
-	obj = find(KML_PHYS, phys + SIZE - 1);
-	KUNIT_ASSERT_NOT_NULL(test, obj);
-	KUNIT_EXPECT_EQ(test, obj->start, phys);
-	KUNIT_EXPECT_EQ(test, obj->space, KML_PHYS);
-	expect_min_count(test, obj, 0);
+	rec = find(KML_PHYS, phys + SIZE - 1);
+	KUNIT_ASSERT_NOT_NULL(test, rec);
+	KUNIT_EXPECT_EQ(test, rec->start, phys);
+	KUNIT_EXPECT_EQ(test, rec->space, KML_PHYS);
+	expect_min_count(test, rec, 0);
 	kmemleak_ignore_phys(phys);
-	expect_min_count(test, obj, -1);
-	KUNIT_EXPECT_EQ(test, obj->flags, KML_NO_SCAN);
+	expect_min_count(test, rec, -1);
+	KUNIT_EXPECT_EQ(test, rec->flags, KML_NO_SCAN);
 
 	kmemleak_free_part_phys(phys, SIZE);
-	KUNIT_EXPECT_FALSE(test, obj->alive);
+	KUNIT_EXPECT_FALSE(test, rec->alive);
 	KUNIT_EXPECT_NULL(test, find(KML_PHYS, phys));
 }
 
@@ -448,9 +448,9 @@ static int colour_init(struct kunit *test)
 
 static void colour_exit(struct kunit *test)
 {
-	if (had.obj)
-		kml_put(had.obj);
-	kfree(had.block);
+	if (had.rec)
+		kml_put(had.rec);
+	kfree(had.slab);
 	vfree(had.area);
 	free_percpu(had.percpu);
 	if (had.page) {

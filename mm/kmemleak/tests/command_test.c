@@ -7,7 +7,7 @@
 #include <linux/limits.h>
 #include <linux/string.h>
 
-#include "../internal.h"
+#include "../report/report.h"
 
 /* Stands in each field of a command that must not be written. */
 #define UNTOUCHED	0x5a

@@ -17,7 +17,7 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
-#include "../leaks.h"
+#include "../report/report.h"
 #include "cache.h"
 
 /* Room for what is printed, and the longest string that is tried. */
@@ -195,29 +195,29 @@ static depot_stack_handle_t comm_of(const char *bytes)
 }
 
 /* A made-up leak, as large as one byte. */
-static struct kml_object *new_leak(struct kunit *test, enum kml_space space,
+static struct kml_record *new_leak(struct kunit *test, enum kml_space space,
 				   const void *ptr)
 {
-	struct kml_object *obj = kunit_kzalloc(test, sizeof(*obj), GFP_KERNEL);
+	struct kml_record *rec = kunit_kzalloc(test, sizeof(*rec), GFP_KERNEL);
 
-	KUNIT_ASSERT_NOT_NULL(test, obj);
-	obj->space = space;
-	obj->start = (unsigned long)kasan_reset_tag(ptr);
-	obj->size = 1;
-	obj->alive = true;
-	obj->jiffies = jiffies;
-	raw_spin_lock_init(&obj->lock);
-	return obj;
+	KUNIT_ASSERT_NOT_NULL(test, rec);
+	rec->space = space;
+	rec->start = (unsigned long)kasan_reset_tag(ptr);
+	rec->size = 1;
+	rec->alive = true;
+	rec->jiffies = jiffies;
+	raw_spin_lock_init(&rec->lock);
+	return rec;
 }
 
-static int print_leak(char *text, struct kml_object *obj)
+static int print_leak(char *text, struct kml_record *rec)
 {
 	struct seq_file seq = { .buf = text, .size = TEXT - 1 };
 	int ret;
 
 	memset(text, 0, TEXT);
 	mutex_lock(&kml_scan_mutex);
-	ret = kml_json_leak(&seq, obj);
+	ret = kml_json_leak(&seq, rec);
 	mutex_unlock(&kml_scan_mutex);
 	return ret;
 }
@@ -256,7 +256,7 @@ static void expect_value(struct kunit *test, const char *text, const char *key,
 static void json_values(struct kunit *test)
 {
 	char *text = new_text(test);
-	struct kml_object *obj = new_leak(test, KML_VIRT, text);
+	struct kml_record *rec = new_leak(test, KML_VIRT, text);
 	unsigned long entries[] = {
 		(unsigned long)kml_scan + 4, (unsigned long)kml_scan + 8,
 	};
@@ -264,14 +264,14 @@ static void json_values(struct kunit *test)
 	char *want = new_text(test);
 	int len;
 
-	obj->size = TEXT;
-	obj->pid = 4711;
-	obj->crc = 0xa81ea298;
-	obj->jiffies = jiffies - 5 * HZ;
-	obj->comm = comm_of(comm);
-	obj->trace = stack_depot_save(entries, ARRAY_SIZE(entries), GFP_KERNEL);
-	KUNIT_ASSERT_EQ(test, print_leak(text, obj), 0);
-	sprintf(want, "\"0x%08lx\",", obj->start);
+	rec->size = TEXT;
+	rec->pid = 4711;
+	rec->crc = 0xa81ea298;
+	rec->jiffies = jiffies - 5 * HZ;
+	rec->comm = comm_of(comm);
+	rec->trace = stack_depot_save(entries, ARRAY_SIZE(entries), GFP_KERNEL);
+	KUNIT_ASSERT_EQ(test, print_leak(text, rec), 0);
+	sprintf(want, "\"0x%08lx\",", rec->start);
 	expect_value(test, text, "address", want);
 	expect_value(test, text, "size", "8192,");
 	expect_value(test, text, "kind", "\"slab\",");
@@ -290,11 +290,11 @@ static void json_values(struct kunit *test)
 	sprintf(want + len, "\"]");
 	expect_value(test, text, "trace", want);
 
-	obj->held_by = 0x1000;
-	obj->trace = 0;
-	obj->pid = -1;
-	obj->crc = 0;
-	KUNIT_ASSERT_EQ(test, print_leak(text, obj), 0);
+	rec->held_by = 0x1000;
+	rec->trace = 0;
+	rec->pid = -1;
+	rec->crc = 0;
+	KUNIT_ASSERT_EQ(test, print_leak(text, rec), 0);
 	expect_value(test, text, "direct", "false,");
 	expect_value(test, text, "held_by", "\"0x00001000\",");
 	expect_value(test, text, "pid", "-1,");
@@ -305,7 +305,7 @@ static void json_values(struct kunit *test)
 static void json_comms(struct kunit *test)
 {
 	char *text = new_text(test);
-	struct kml_object *obj = new_leak(test, KML_VIRT, text);
+	struct kml_record *rec = new_leak(test, KML_VIRT, text);
 	char comm[TASK_COMM_LEN], decoded[STRING];
 	struct rnd_state rnd;
 	const char *value;
@@ -316,9 +316,9 @@ static void json_comms(struct kunit *test)
 	for (turn = 0; turn < 300; turn++) {
 		prandom_bytes_state(&rnd, comm, sizeof(comm));
 		comm[TASK_COMM_LEN - 1] = '\0';
-		obj->comm = comm_of(comm);
-		KUNIT_ASSERT_NE(test, obj->comm, 0);
-		KUNIT_ASSERT_EQ(test, print_leak(text, obj), 0);
+		rec->comm = comm_of(comm);
+		KUNIT_ASSERT_NE(test, rec->comm, 0);
+		KUNIT_ASSERT_EQ(test, print_leak(text, rec), 0);
 		value = value_of(text, "comm");
 		KUNIT_ASSERT_NOT_NULL_MSG(test, value, "%s", text);
 		KUNIT_ASSERT_NOT_NULL(test, parse_string(value, decoded, &len));
@@ -332,10 +332,10 @@ static void json_comms(struct kunit *test)
 static void expect_kind(struct kunit *test, enum kml_space space,
 			const void *ptr, const char *name, const char *cache)
 {
-	struct kml_object *obj = new_leak(test, space, ptr);
+	struct kml_record *rec = new_leak(test, space, ptr);
 	struct kml_kind kind;
 
-	KUNIT_EXPECT_EQ(test, kml_kind_of(obj, &kind), 0);
+	KUNIT_EXPECT_EQ(test, kml_kind_of(rec, &kind), 0);
 	KUNIT_EXPECT_STREQ(test, kind.name, name);
 	KUNIT_EXPECT_STREQ(test, kind.cache, cache);
 }
@@ -347,13 +347,13 @@ static void json_kinds(struct kunit *test)
 	void *large = kmalloc(KMALLOC_MAX_CACHE_SIZE + 1, GFP_KERNEL);
 	void *small = kmalloc(KMALLOC_MAX_CACHE_SIZE / 2, GFP_KERNEL);
 	void *area = vmalloc(1);
-	struct kml_object *obj;
+	struct kml_record *rec;
 	struct kml_kind kind;
 
 	KUNIT_EXPECT_TRUE(test, percpu && large && small && area);
 	if (percpu && large && small && area) {
-		obj = new_leak(test, KML_VIRT, small);
-		KUNIT_EXPECT_EQ(test, kml_kind_of(obj, &kind), 0);
+		rec = new_leak(test, KML_VIRT, small);
+		KUNIT_EXPECT_EQ(test, kml_kind_of(rec, &kind), 0);
 		KUNIT_EXPECT_STREQ(test, kind.name, "slab");
 		KUNIT_EXPECT_TRUE(test, str_has_prefix(kind.cache, "kmalloc-"));
 		expect_kind(test, KML_VIRT, large, "page", "");
@@ -361,8 +361,8 @@ static void json_kinds(struct kunit *test)
 		expect_kind(test, KML_PERCPU, (__force void *)percpu, "percpu",
 			    "");
 		expect_kind(test, KML_VIRT, &in_image, "other", "");
-		obj->alive = false;
-		KUNIT_EXPECT_EQ(test, kml_kind_of(obj, &kind), -ENOENT);
+		rec->alive = false;
+		KUNIT_EXPECT_EQ(test, kml_kind_of(rec, &kind), -ENOENT);
 	}
 	vfree(area);
 	kfree(small);

@@ -6,7 +6,8 @@
 #include <linux/kmemleak.h>
 #include <linux/percpu.h>
 
-#include "../hot.h"
+#include "../store/slot.h"
+#include "../track/origin.h"
 #include "slot.h"
 #include "tree.h"
 
@@ -16,7 +17,7 @@
 static struct {
 	void __percpu *ptrs[NR_OBJECTS];
 	unsigned int nr;
-	struct kml_block *block;
+	struct kml_slab *slab;
 } had;
 
 /* A frame of its own, which all objects come by. */
@@ -42,20 +43,20 @@ static void free_at(unsigned int i)
 	free_last();
 }
 
-static struct kml_block *pin_block(struct kunit *test, unsigned long addr)
+static struct kml_slab *pin_block(struct kunit *test, unsigned long addr)
 {
-	struct kml_block *block;
+	struct kml_slab *slab;
 
 	rcu_read_lock();
-	block = kml_percpu_block_at(addr);
-	if (block && !refcount_inc_not_zero(&block->ref))
-		block = NULL;
+	slab = kml_percpu_slab_at(addr);
+	if (slab && !refcount_inc_not_zero(&slab->ref))
+		slab = NULL;
 	rcu_read_unlock();
-	KUNIT_ASSERT_NOT_NULL(test, block);
-	if (had.block)
-		kml_block_put(had.block);
-	had.block = block;
-	return block;
+	KUNIT_ASSERT_NOT_NULL(test, slab);
+	if (had.slab)
+		kml_slab_put(had.slab);
+	had.slab = slab;
+	return slab;
 }
 
 /* ---- All lengths ---- */
@@ -114,7 +115,7 @@ static void percpu_extent(struct kunit *test)
 		/* In the other address space there is nothing. */
 		expect_where(test, KML_PHYS, addr, KML_NOWHERE);
 	}
-	kml_audit_blocks(test);
+	kml_audit_slabs(test);
 
 	while (had.nr) {
 		addr = percpu_addr(had.ptrs[had.nr / 2]);
@@ -198,35 +199,35 @@ static void percpu_free_interior(struct kunit *test)
 	expect_tracked(test, KML_PERCPU, addr, 64, percpu_alloc);
 }
 
-/* ---- Promotion, and life of a block ---- */
+/* ---- Promotion, and life of a slab ---- */
 
 static void percpu_promote(struct kunit *test)
 {
 	unsigned long addr = percpu_alloc(test, 40, 8);
 	struct kml_sight sight;
-	struct kml_object *obj;
+	struct kml_record *rec;
 
 	kml_look(KML_PERCPU, addr, &sight);
-	obj = kml_find_any(KML_PERCPU, addr + 39);
-	KUNIT_ASSERT_NOT_NULL(test, obj);
-	KUNIT_EXPECT_EQ(test, obj->start, addr);
-	KUNIT_EXPECT_EQ(test, obj->size, 40);
-	KUNIT_EXPECT_EQ(test, obj->trace, sight.trace);
-	KUNIT_EXPECT_EQ(test, obj->comm, sight.comm);
-	KUNIT_EXPECT_EQ(test, obj->pid, current->pid);
-	KUNIT_EXPECT_EQ(test, obj->space, KML_PERCPU);
-	KUNIT_EXPECT_EQ(test, obj->min_count, 1);
-	KUNIT_EXPECT_EQ(test, obj->flags, 0);
+	rec = kml_find_any(KML_PERCPU, addr + 39);
+	KUNIT_ASSERT_NOT_NULL(test, rec);
+	KUNIT_EXPECT_EQ(test, rec->start, addr);
+	KUNIT_EXPECT_EQ(test, rec->size, 40);
+	KUNIT_EXPECT_EQ(test, rec->trace, sight.trace);
+	KUNIT_EXPECT_EQ(test, rec->comm, sight.comm);
+	KUNIT_EXPECT_EQ(test, rec->pid, current->pid);
+	KUNIT_EXPECT_EQ(test, rec->space, KML_PERCPU);
+	KUNIT_EXPECT_EQ(test, rec->min_count, 1);
+	KUNIT_EXPECT_EQ(test, rec->flags, 0);
 	expect_at(test, KML_PERCPU, addr, addr, 40, KML_ON_ITS_OWN);
 	free_last();
-	KUNIT_EXPECT_FALSE(test, obj->alive);
-	kml_put(obj);
+	KUNIT_EXPECT_FALSE(test, rec->alive);
+	kml_put(rec);
 }
 
 static void percpu_read(struct kunit *test)
 {
 	unsigned long addr = percpu_alloc(test, 2 * sizeof(long), 8), value;
-	struct kml_block *block = pin_block(test, addr);
+	struct kml_slab *slab = pin_block(test, addr);
 	unsigned int index = kml_percpu_index(addr), cpu;
 	unsigned long __percpu *ptr = had.ptrs[0];
 	int ret;
@@ -236,7 +237,7 @@ static void percpu_read(struct kunit *test)
 	for_each_possible_cpu(cpu) {
 		value = 0;
 		mutex_lock(&kml_scan_mutex);
-		ret = kml_slot_read(block, index, cpu, sizeof(long), &value,
+		ret = kml_slot_read(slab, index, cpu, sizeof(long), &value,
 				    sizeof(value));
 		mutex_unlock(&kml_scan_mutex);
 		KUNIT_EXPECT_EQ(test, ret, 0);
@@ -247,19 +248,19 @@ static void percpu_read(struct kunit *test)
 	}
 	free_last();
 	mutex_lock(&kml_scan_mutex);
-	ret = kml_slot_read(block, index, 0, 0, &value, sizeof(value));
+	ret = kml_slot_read(slab, index, 0, 0, &value, sizeof(value));
 	mutex_unlock(&kml_scan_mutex);
 	KUNIT_EXPECT_TRUE(test, ret == -ENOENT ||
-			  READ_ONCE(block->slots[index].meta));
+			  READ_ONCE(slab->slots[index].meta));
 }
 
 static void percpu_close(struct kunit *test)
 {
 	unsigned long addr = percpu_alloc(test, 16, 8), next;
-	struct kml_block *block = pin_block(test, addr);
+	struct kml_slab *slab = pin_block(test, addr);
 
-	KUNIT_EXPECT_NOT_NULL(test, block->serves);
-	kml_block_close(block);
+	KUNIT_EXPECT_NOT_NULL(test, slab->cache);
+	kml_slab_close(slab);
 	expect_tracked(test, KML_PERCPU, addr, 16, percpu_alloc);
 	/* The next one opens it again, if it is in the same page. */
 	do {
@@ -267,14 +268,14 @@ static void percpu_close(struct kunit *test)
 		expect_at(test, KML_PERCPU, next, next, 16, wanted(next, 16));
 	} while (next / 4096 != addr / 4096 && had.nr < NR_OBJECTS - 1);
 	if (next / 4096 == addr / 4096)
-		KUNIT_EXPECT_NOT_NULL(test, block->serves);
+		KUNIT_EXPECT_NOT_NULL(test, slab->cache);
 
 	/* An object that is in it keeps it. */
-	kml_block_close(block);
-	kml_block_bury(block);
-	KUNIT_EXPECT_NOT_NULL(test, block->serves);
+	kml_slab_close(slab);
+	kml_slab_release(slab);
+	KUNIT_EXPECT_NOT_NULL(test, slab->cache);
 	expect_tracked(test, KML_PERCPU, addr, 16, percpu_alloc);
-	kml_audit_blocks(test);
+	kml_audit_slabs(test);
 }
 
 static int percpu_init(struct kunit *test)
@@ -287,8 +288,8 @@ static void percpu_exit(struct kunit *test)
 {
 	while (had.nr)
 		free_last();
-	if (had.block)
-		kml_block_put(had.block);
+	if (had.slab)
+		kml_slab_put(had.slab);
 	/* No pointer that is left may hide a leak. */
 	memset(&had, 0, sizeof(had));
 }

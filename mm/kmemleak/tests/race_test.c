@@ -3,7 +3,7 @@
  * Kernel memory leak detector: allocations, frees, scans, all at once.
  *
  * Threads on all CPUs allocate objects of many kinds and leave them in places
- * that all threads share, where another one takes them, annotates them, frees
+ * that all threads count, where another one takes them, annotates them, frees
  * them. Caches come and go, so that pages and addresses of caches come back for
  * other objects. Meanwhile one thread scans all the time, and one looks up what
  * may or may not be there. From time to time all of them stand still, and what
@@ -380,20 +380,20 @@ static int race_work(void *data)
 }
 
 /* Something was reported that no test has lost: is it one of ours? */
-static void race_reported(struct kml_object *obj)
+static void race_reported(struct kml_record *rec)
 {
 	depot_stack_handle_t trace;
 
-	if (!obj)
+	if (!rec)
 		return;
-	trace = READ_ONCE(obj->trace);
+	trace = READ_ONCE(rec->trace);
 	if (!kml_trace_has(trace, race_alloc_cache) &&
 	    !kml_trace_has(trace, race_alloc_kmalloc) &&
 	    !kml_trace_has(trace, race_annotate) &&
-	    (obj->space != KML_PERCPU || !kml_trace_has(trace, race_alloc_percpu)))
+	    (rec->space != KML_PERCPU || !kml_trace_has(trace, race_alloc_percpu)))
 		return;
 	atomic_inc(&race_leaks);
-	kml_report(NULL, obj);
+	kml_report(NULL, rec);
 }
 
 static int race_scan(void *data)
@@ -412,7 +412,7 @@ static void race_look_up(struct rnd_state *rnd)
 	u32 random = prandom_u32_state(rnd);
 	struct race_place *place = &race->places[random % race->nr_places];
 	enum kml_space space = KML_VIRT;
-	struct kml_object *obj;
+	struct kml_record *rec;
 	struct kml_sight sight;
 	unsigned long addr;
 
@@ -427,10 +427,10 @@ static void race_look_up(struct rnd_state *rnd)
 	if (sight.where != KML_NOWHERE && addr - sight.start >= sight.size)
 		WRITE_ONCE(race->strays, race->strays + 1);
 	/* It takes a grace period. */
-	obj = random & 0x3ff0000 ? kml_find(&kml_trees[space], addr)
+	rec = random & 0x3ff0000 ? kml_find(&kml_trees[space], addr)
 				 : kml_find_any(space, addr);
-	if (obj)
-		kml_put(obj);
+	if (rec)
+		kml_put(rec);
 }
 
 static int race_look(void *data)

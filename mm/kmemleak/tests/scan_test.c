@@ -15,15 +15,15 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
-#include "../load.h"
-#include "../refs.h"
+#include "../scan/load.h"
+#include "../scan/refs.h"
 #include "../../slab.h"
 #include "slot.h"
 #include "tree.h"
 
 #define SCAN_OBJECT	200
 #define SCAN_ATTEMPTS	5
-#define SCAN_WIDE	(8 * KML_SOON_MAX)
+#define SCAN_WIDE	(8 * KML_MARK_STACK)
 
 /* A thread of the test, and the object that it has. */
 struct scan_holder {
@@ -139,11 +139,11 @@ static void scan_generations(struct kunit *test)
 	void *older = kmalloc(SCAN_OBJECT, GFP_KERNEL), *younger;
 
 	KUNIT_ASSERT_NOT_NULL(test, older);
-	KUNIT_EXPECT_NE(test, meta_of(test, older) & KML_SLOT_BORN, 0);
+	KUNIT_EXPECT_NE(test, meta_of(test, older) & KML_SLOT_GEN, 0);
 
 	/* What is referenced has grown old by the end, whoever scans besides. */
 	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
-	KUNIT_EXPECT_EQ(test, meta_of(test, older) & KML_SLOT_BORN, 0);
+	KUNIT_EXPECT_EQ(test, meta_of(test, older) & KML_SLOT_GEN, 0);
 	KUNIT_EXPECT_FALSE(test, kml_slot_is_young(meta_of(test, older)));
 
 	mutex_lock(&kml_scan_mutex);
@@ -160,11 +160,11 @@ static void scan_generations(struct kunit *test)
 /* Is it reported? */
 static noinline bool is_reported(unsigned long hidden)
 {
-	struct kml_object *obj = kml_find(&kml_trees[KML_VIRT], ~hidden);
-	bool leak = obj && kml_is_leak(obj, NULL);
+	struct kml_record *rec = kml_find(&kml_trees[KML_VIRT], ~hidden);
+	bool leak = rec && kml_is_leak(rec, NULL);
 
-	if (obj)
-		kml_put(obj);
+	if (rec)
+		kml_put(rec);
 	return leak;
 }
 

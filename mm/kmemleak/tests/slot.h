@@ -9,6 +9,7 @@
 #include <linux/kasan.h>
 #include <linux/sched.h>
 
+#include "../track/track.h"
 #include "audit.h"
 
 static inline unsigned long addr_of(const void *ptr)

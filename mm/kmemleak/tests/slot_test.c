@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Kernel memory leak detector: tests of blocks and of the slots in them.
+ * Kernel memory leak detector: tests of slabs and of the slots in them.
  *
- * With the real allocators, in the blocks of the running detector. What a test
+ * With the real allocators, in the slabs of the running detector. What a test
  * allocates is known by address alone: to ask for it would promote it.
  */
 #include <kunit/test.h>
@@ -12,7 +12,8 @@
 #include <linux/slab.h>
 
 #include "../../slab.h"
-#include "../hot.h"
+#include "../store/slot.h"
+#include "../track/origin.h"
 #include "cache.h"
 #include "slot.h"
 #include "tree.h"
@@ -29,7 +30,7 @@ struct hoard {
 /* What a test has, given back by slot_exit() however the test ends. */
 static struct {
 	struct kmem_cache *cache;
-	struct kml_block *block;
+	struct kml_slab *slab;
 	struct hoard *hoard;
 	void *objects[SLOT_OBJECTS];
 	unsigned int nr;
@@ -94,21 +95,21 @@ static void expect_all_tracked(struct kunit *test)
 	}
 }
 
-/* The block of an address, pinned until the end of the test. */
-static struct kml_block *pin_block(struct kunit *test, unsigned long addr)
+/* The slab of an address, pinned until the end of the test. */
+static struct kml_slab *pin_slab(struct kunit *test, unsigned long addr)
 {
-	struct kml_block *block;
+	struct kml_slab *slab;
 
 	rcu_read_lock();
-	block = kml_block_at(addr);
-	if (block && !refcount_inc_not_zero(&block->ref))
-		block = NULL;
+	slab = kml_slab_at(addr);
+	if (slab && !refcount_inc_not_zero(&slab->ref))
+		slab = NULL;
 	rcu_read_unlock();
-	KUNIT_ASSERT_NOT_NULL(test, block);
-	if (had.block)
-		kml_block_put(had.block);
-	had.block = block;
-	return block;
+	KUNIT_ASSERT_NOT_NULL(test, slab);
+	if (had.slab)
+		kml_slab_put(had.slab);
+	had.slab = slab;
+	return slab;
 }
 
 /* ---- Caches of all shapes ---- */
@@ -200,7 +201,7 @@ static void slot_shape(struct kunit *test)
 	expect_all_tracked(test);
 	for (i = 0; i < had.nr; i += had.nr / 8 + 1)
 		expect_bytes(test, had.objects[i]);
-	kml_audit_blocks(test);
+	kml_audit_slabs(test);
 
 	/* Those that stay are not those that go. */
 	nr = had.nr / 2;
@@ -215,38 +216,38 @@ static void slot_shape(struct kunit *test)
 	expect_all_tracked(test);
 }
 
-static void slot_block(struct kunit *test)
+static void slot_slab(struct kunit *test)
 {
 	unsigned long start, addr;
-	struct kml_block *block;
-	struct slab *slab;
+	struct kml_slab *slab;
+	struct slab *backing;
 	unsigned int i;
 
 	create_shape(test);
 	start = addr_of(slot_alloc(test));
-	block = pin_block(test, start);
-	slab = virt_to_slab((void *)start);
-	KUNIT_EXPECT_PTR_EQ(test, block->slab, slab);
-	KUNIT_EXPECT_PTR_EQ(test, block->serves, (const void *)had.cache);
-	KUNIT_EXPECT_EQ(test, block->start, addr_of(slab_address(slab)));
-	KUNIT_EXPECT_EQ(test, block->length, slab_size(slab));
-	KUNIT_EXPECT_TRUE(test, block->nr == slab->objects);
-	KUNIT_EXPECT_EQ(test, block->stride, had.cache->size);
-	KUNIT_EXPECT_EQ(test, block->size, had.cache->object_size);
-	KUNIT_EXPECT_EQ(test, block->first - block->start,
+	slab = pin_slab(test, start);
+	backing = virt_to_slab((void *)start);
+	KUNIT_EXPECT_PTR_EQ(test, slab->backing, backing);
+	KUNIT_EXPECT_PTR_EQ(test, slab->cache, (const void *)had.cache);
+	KUNIT_EXPECT_EQ(test, slab->start, addr_of(slab_address(backing)));
+	KUNIT_EXPECT_EQ(test, slab->length, slab_size(backing));
+	KUNIT_EXPECT_TRUE(test, slab->nr == backing->objects);
+	KUNIT_EXPECT_EQ(test, slab->stride, had.cache->size);
+	KUNIT_EXPECT_EQ(test, slab->size, had.cache->object_size);
+	KUNIT_EXPECT_EQ(test, slab->first - slab->start,
 			had.cache->red_left_pad);
-	KUNIT_EXPECT_EQ(test, block->space, KML_VIRT);
-	for (i = 0; i < block->nr; i++)
-		KUNIT_EXPECT_EQ(test, kml_slot_start(block, i), block->start +
+	KUNIT_EXPECT_EQ(test, slab->space, KML_VIRT);
+	for (i = 0; i < slab->nr; i++)
+		KUNIT_EXPECT_EQ(test, kml_slot_start(slab, i), slab->start +
 				had.cache->red_left_pad + i * had.cache->size);
 
 	/* All of its pages lead to it, and no other ones. */
 	rcu_read_lock();
-	for (addr = block->start; addr < block->start + block->length;
+	for (addr = slab->start; addr < slab->start + slab->length;
 	     addr += PAGE_SIZE / 2)
-		KUNIT_EXPECT_PTR_EQ(test, kml_block_at(addr), block);
-	KUNIT_EXPECT_PTR_NE(test, kml_block_at(addr), block);
-	KUNIT_EXPECT_PTR_NE(test, kml_block_at(block->start - 1), block);
+		KUNIT_EXPECT_PTR_EQ(test, kml_slab_at(addr), slab);
+	KUNIT_EXPECT_PTR_NE(test, kml_slab_at(addr), slab);
+	KUNIT_EXPECT_PTR_NE(test, kml_slab_at(slab->start - 1), slab);
 	rcu_read_unlock();
 }
 
@@ -302,7 +303,7 @@ static void slot_noleaktrace(struct kunit *test)
 
 #define RETURN_OBJECTS	1024
 
-/* More than there are without a larger block of pages to be split. */
+/* More than there are without a larger slab of pages to be split. */
 #define RETURN_HOARD	2048
 
 static unsigned long pages[SLOT_OBJECTS];
@@ -411,7 +412,7 @@ static void slot_pages_return(struct kunit *test)
 	while (had.nr < nr)
 		slot_alloc(test);
 	expect_all_tracked(test);
-	kml_audit_blocks(test);
+	kml_audit_slabs(test);
 	kunit_info(test, "%u of %u objects in pages that returned\n",
 		   count_returned(nr), nr);
 }
@@ -448,7 +449,7 @@ static void slot_slab_length(struct kunit *test)
 	expect_all_tracked(test);
 	kunit_info(test, "%u of %u objects in pages of shorter slabs\n",
 		   count_returned(nr), nr);
-	kml_audit_blocks(test);
+	kml_audit_slabs(test);
 }
 
 /* What the allocator does when another cache becomes an alias of this one. */
@@ -472,117 +473,117 @@ static void slot_merge(struct kunit *test)
 	}
 }
 
-/* Pages of a block that nobody told of their next use. */
+/* Pages of a slab that nobody told of their next use. */
 static void slot_pages_for_others(struct kunit *test)
 {
-	static void *blocks[RETURN_OBJECTS / 4];
+	static void *slabs[RETURN_OBJECTS / 4];
 	unsigned int i, nr;
 
 	create_cache(test, 4096, 0, 0, NULL);
 	nr = fill_and_note(test);
 	for (i = 0; i < nr; i++)
-		kml_block_close(pin_block(test, pages[i]));
+		kml_slab_close(pin_slab(test, pages[i]));
 	destroy_cache();
 	drain_all_pages(NULL);
 
-	nr = ARRAY_SIZE(blocks);
+	nr = ARRAY_SIZE(slabs);
 	for (i = 0; i < nr; i++) {
-		blocks[i] = kmalloc(4 * PAGE_SIZE, GFP_KERNEL);
-		if (!blocks[i])
+		slabs[i] = kmalloc(4 * PAGE_SIZE, GFP_KERNEL);
+		if (!slabs[i])
 			break;
-		expect_at(test, KML_VIRT, addr_of(blocks[i]) + PAGE_SIZE,
-			  addr_of(blocks[i]), 4 * PAGE_SIZE, KML_ON_ITS_OWN);
+		expect_at(test, KML_VIRT, addr_of(slabs[i]) + PAGE_SIZE,
+			  addr_of(slabs[i]), 4 * PAGE_SIZE, KML_ON_ITS_OWN);
 	}
 	KUNIT_EXPECT_EQ(test, i, nr);
 	while (i--) {
-		kfree(blocks[i]);
-		expect_where(test, KML_VIRT, addr_of(blocks[i]), KML_NOWHERE);
+		kfree(slabs[i]);
+		expect_where(test, KML_VIRT, addr_of(slabs[i]), KML_NOWHERE);
 	}
 	/* They would hide leaks from the scans of other tests. */
-	memset(blocks, 0, sizeof(blocks));
+	memset(slabs, 0, sizeof(slabs));
 }
 
-/* ---- Empty blocks ---- */
+/* ---- Empty slabs ---- */
 
-static bool is_linked(const struct kml_block *block)
+static bool is_linked(const struct kml_slab *slab)
 {
 	bool linked;
 
 	rcu_read_lock();
-	linked = kml_block_at(block->start) == block;
+	linked = kml_slab_at(slab->start) == slab;
 	rcu_read_unlock();
 	return linked;
 }
 
-/* The block of one object, which is free again if @empty. */
-static struct kml_block *new_block(struct kunit *test, bool empty)
+/* The slab of one object, which is free again if @empty. */
+static struct kml_slab *new_block(struct kunit *test, bool empty)
 {
-	struct kml_block *block;
+	struct kml_slab *slab;
 
 	create_cache(test, 72, 0, 0, NULL);
-	block = pin_block(test, addr_of(slot_alloc(test)));
-	KUNIT_ASSERT_PTR_EQ(test, block->serves, (const void *)had.cache);
+	slab = pin_slab(test, addr_of(slot_alloc(test)));
+	KUNIT_ASSERT_PTR_EQ(test, slab->cache, (const void *)had.cache);
 	if (empty)
 		free_objects();
-	return block;
+	return slab;
 }
 
 static void slot_close(struct kunit *test)
 {
-	struct kml_block *block = new_block(test, true);
+	struct kml_slab *slab = new_block(test, true);
 	void *ptr;
 
-	kml_block_close(block);
-	KUNIT_EXPECT_NULL(test, block->serves);
-	KUNIT_EXPECT_TRUE(test, is_linked(block));
+	kml_slab_close(slab);
+	KUNIT_EXPECT_NULL(test, slab->cache);
+	KUNIT_EXPECT_TRUE(test, is_linked(slab));
 
 	/* The slab is still its cache's. */
 	ptr = slot_alloc(test);
-	KUNIT_ASSERT_PTR_EQ(test, block->slab, virt_to_slab(ptr));
+	KUNIT_ASSERT_PTR_EQ(test, slab->backing, virt_to_slab(ptr));
 	expect_tracked(test, KML_VIRT, addr_of(ptr), 72, slot_alloc);
-	KUNIT_EXPECT_TRUE(test, is_linked(block));
-	KUNIT_EXPECT_PTR_EQ(test, block->serves, (const void *)had.cache);
-	kml_block_bury(block);
-	KUNIT_EXPECT_TRUE(test, is_linked(block));
+	KUNIT_EXPECT_TRUE(test, is_linked(slab));
+	KUNIT_EXPECT_PTR_EQ(test, slab->cache, (const void *)had.cache);
+	kml_slab_release(slab);
+	KUNIT_EXPECT_TRUE(test, is_linked(slab));
 	expect_tracked(test, KML_VIRT, addr_of(ptr), 72, slot_alloc);
 }
 
 static void slot_bury(struct kunit *test)
 {
-	struct kml_block *block = new_block(test, true);
-	unsigned int pins = refcount_read(&block->ref);
+	struct kml_slab *slab = new_block(test, true);
+	unsigned int pins = refcount_read(&slab->ref);
 	void *ptr;
 
 	/* Not before it is closed. */
-	kml_block_bury(block);
-	KUNIT_EXPECT_TRUE(test, is_linked(block));
-	kml_block_close(block);
-	kml_block_bury(block);
-	KUNIT_EXPECT_FALSE(test, is_linked(block));
-	KUNIT_EXPECT_EQ(test, refcount_read(&block->ref), pins - 1);
+	kml_slab_release(slab);
+	KUNIT_EXPECT_TRUE(test, is_linked(slab));
+	kml_slab_close(slab);
+	kml_slab_release(slab);
+	KUNIT_EXPECT_FALSE(test, is_linked(slab));
+	KUNIT_EXPECT_EQ(test, refcount_read(&slab->ref), pins - 1);
 	/* And once only. */
-	kml_block_bury(block);
-	kml_block_forget(block);
-	kml_block_close(block);
-	KUNIT_EXPECT_EQ(test, refcount_read(&block->ref), pins - 1);
+	kml_slab_release(slab);
+	kml_slab_forget(slab);
+	kml_slab_close(slab);
+	KUNIT_EXPECT_EQ(test, refcount_read(&slab->ref), pins - 1);
 
 	ptr = slot_alloc(test);
 	expect_tracked(test, KML_VIRT, addr_of(ptr), 72, slot_alloc);
-	KUNIT_EXPECT_FALSE(test, is_linked(block));
-	KUNIT_EXPECT_NULL(test, block->serves);
+	KUNIT_EXPECT_FALSE(test, is_linked(slab));
+	KUNIT_EXPECT_NULL(test, slab->cache);
 }
 
 /* An object that had seen it open came after it was closed. */
 static void slot_bury_in_use(struct kunit *test)
 {
-	struct kml_block *block = new_block(test, false);
+	struct kml_slab *slab = new_block(test, false);
 	unsigned long addr = addr_of(had.objects[0]);
 
-	kml_block_close(block);
+	kml_slab_close(slab);
 	expect_tracked(test, KML_VIRT, addr, 72, slot_alloc);
-	kml_block_bury(block);
-	KUNIT_EXPECT_TRUE(test, is_linked(block));
-	KUNIT_EXPECT_PTR_EQ(test, block->serves, (const void *)had.cache);
+	kml_slab_release(slab);
+	KUNIT_EXPECT_TRUE(test, is_linked(slab));
+	KUNIT_EXPECT_PTR_EQ(test, slab->cache, (const void *)had.cache);
 	expect_tracked(test, KML_VIRT, addr, 72, slot_alloc);
 	free_objects();
 	expect_where(test, KML_VIRT, addr, KML_NOWHERE);
@@ -590,25 +591,25 @@ static void slot_bury_in_use(struct kunit *test)
 
 static void slot_free_while_closed(struct kunit *test)
 {
-	struct kml_block *block = new_block(test, false);
+	struct kml_slab *slab = new_block(test, false);
 	unsigned long addr = addr_of(had.objects[0]);
 
-	kml_block_close(block);
+	kml_slab_close(slab);
 	free_objects();
 	expect_where(test, KML_VIRT, addr, KML_NOWHERE);
-	kml_block_bury(block);
-	KUNIT_EXPECT_FALSE(test, is_linked(block));
+	kml_slab_release(slab);
+	KUNIT_EXPECT_FALSE(test, is_linked(slab));
 }
 
 /* What is pinned and given up still takes frees, but shows nothing. */
 static void slot_forget(struct kunit *test)
 {
-	struct kml_block *block = new_block(test, false);
-	unsigned long addr = addr_of(had.objects[0]), nr = kml_nr_blocks();
+	struct kml_slab *slab = new_block(test, false);
+	unsigned long addr = addr_of(had.objects[0]), nr = kml_nr_slabs();
 
-	kml_block_forget(block);
-	KUNIT_EXPECT_LT(test, kml_nr_blocks(), nr + 1);
-	KUNIT_EXPECT_FALSE(test, is_linked(block));
+	kml_slab_forget(slab);
+	KUNIT_EXPECT_LT(test, kml_nr_slabs(), nr + 1);
+	KUNIT_EXPECT_FALSE(test, is_linked(slab));
 	expect_where(test, KML_VIRT, addr, KML_NOWHERE);
 	free_objects();
 	slot_alloc(test);
@@ -627,29 +628,29 @@ static void scan(struct kunit *test, u32 seq)
 
 static void slot_scan_buries(struct kunit *test)
 {
-	struct kml_block *block = new_block(test, false);
+	struct kml_slab *slab = new_block(test, false);
 	u32 seq;
 
 	/* It was empty when the scan before this one began. */
 	mutex_lock(&kml_scan_mutex);
-	block->idle = true;
+	slab->idle = true;
 	seq = kml_scan_seq;
 	mutex_unlock(&kml_scan_mutex);
 	scan(test, seq + 1);
-	KUNIT_EXPECT_TRUE(test, is_linked(block));
+	KUNIT_EXPECT_TRUE(test, is_linked(slab));
 	expect_all_tracked(test);
 
 	/* It has to be empty twice, one time after the other. */
 	free_objects();
 	scan(test, seq + 2);
-	KUNIT_EXPECT_TRUE(test, is_linked(block));
-	KUNIT_EXPECT_PTR_EQ(test, block->serves, (const void *)had.cache);
+	KUNIT_EXPECT_TRUE(test, is_linked(slab));
+	KUNIT_EXPECT_PTR_EQ(test, slab->cache, (const void *)had.cache);
 	scan(test, seq + 3);
-	KUNIT_EXPECT_TRUE(test, is_linked(block));
-	KUNIT_EXPECT_NULL(test, block->serves);
+	KUNIT_EXPECT_TRUE(test, is_linked(slab));
+	KUNIT_EXPECT_NULL(test, slab->cache);
 	scan(test, seq + 4);
-	KUNIT_EXPECT_FALSE(test, is_linked(block));
-	KUNIT_EXPECT_NULL(test, block->serves);
+	KUNIT_EXPECT_FALSE(test, is_linked(slab));
+	KUNIT_EXPECT_NULL(test, slab->cache);
 
 	slot_alloc(test);
 	expect_all_tracked(test);
@@ -663,8 +664,8 @@ static int slot_init(struct kunit *test)
 
 static void slot_exit(struct kunit *test)
 {
-	if (had.block)
-		kml_block_put(had.block);
+	if (had.slab)
+		kml_slab_put(had.slab);
 	destroy_cache();
 	drop_hoard();
 	/* No pointer that is left may hide a leak. */
@@ -674,7 +675,7 @@ static void slot_exit(struct kunit *test)
 
 static struct kunit_case slot_cases[] = {
 	KUNIT_CASE_PARAM(slot_shape, shape_gen_params),
-	KUNIT_CASE_PARAM(slot_block, shape_gen_params),
+	KUNIT_CASE_PARAM(slot_slab, shape_gen_params),
 	KUNIT_CASE_PARAM(slot_bulk, shape_gen_params),
 	KUNIT_CASE_PARAM(slot_reuse, shape_gen_params),
 	KUNIT_CASE(slot_noleaktrace),

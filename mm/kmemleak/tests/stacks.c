@@ -108,14 +108,14 @@ noinline void kml_take_object(struct walk *walk)
 	struct kml_origin origin = { 0, 0 };
 	char symbol[KSYM_SYMBOL_LEN] = "";
 	unsigned int i, got_nr, above = 0;
-	struct kml_object *obj;
+	struct kml_record *rec;
 	unsigned long *got;
 
-	obj = kml_find_own(KML_VIRT, (unsigned long)kasan_reset_tag(ptr));
-	if (obj) {
-		origin.handles = (u64)obj->comm << 32 | obj->trace;
-		origin.pid = obj->pid;
-		kml_put(obj);
+	rec = kml_find_own(KML_VIRT, (unsigned long)kasan_reset_tag(ptr));
+	if (rec) {
+		origin.handles = (u64)rec->comm << 32 | rec->trace;
+		origin.pid = rec->pid;
+		kml_put(rec);
 	}
 	kfree(ptr);
 

@@ -11,7 +11,8 @@
 #include <linux/interrupt.h>
 #include <linux/irq_work.h>
 
-#include "../hot.h"
+#include "../store/slot.h"
+#include "../track/origin.h"
 
 /* Frames that the unwinder is asked for: more than are ever kept. */
 #define WANT_MAX	(2 * KML_TRACE_DEPTH)

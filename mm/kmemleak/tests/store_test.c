@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Kernel memory leak detector: tests of the store of tracked blocks.
+ * Kernel memory leak detector: tests of the store of tracked objects.
  *
  * What the store shall contain is kept byte by byte in an array, and compared.
  * Most tests work on a tree of their own. Those of track.c's functions need the
@@ -11,7 +11,8 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "../hot.h"
+#include "../store/slot.h"
+#include "../track/origin.h"
 #include "tree.h"
 
 /* Bytes of address space that the tests use, the last ones in the real tree. */
@@ -26,8 +27,8 @@ static struct kml_tree tree = KML_TREE_INIT(tree);
  * @tree: the tree
  * @base: address of the first byte of the window
  * @step: number of the change that was made last, for messages
- * @last_id: the greatest number that was given to a block
- * @id: for each byte the number of its block, or 0; the end counts as a byte
+ * @last_id: the greatest number that was given to an object
+ * @id: for each byte the number of its object, or 0; the end counts as a byte
  */
 struct model {
 	struct kml_tree *tree;
@@ -57,7 +58,7 @@ static unsigned int run_end(const struct model *m, unsigned int at)
 	return at;
 }
 
-/* The first byte of the range that belongs to a block, or WINDOW. */
+/* The first byte of the range that belongs to an object, or WINDOW. */
 static unsigned int first_taken(const struct model *m, unsigned int from,
 				unsigned int len)
 {
@@ -86,7 +87,7 @@ static void model_cut(struct model *m, unsigned int from, unsigned int len)
 {
 	unsigned int end = from + len;
 
-	/* The two ends of a block that loses its middle are no longer one. */
+	/* The two ends of an object that loses its middle are no longer one. */
 	if (from && end < WINDOW && m->id[end] && m->id[from - 1] == m->id[end])
 		fill(m, end, run_end(m, end), ++m->last_id);
 	fill(m, from, end, 0);
@@ -99,14 +100,14 @@ static void check_lookup(struct kunit *test, const struct model *m,
 {
 	unsigned long found_start = 0;
 	size_t found_size = 0;
-	struct kml_object *obj;
+	struct kml_record *rec;
 
 	/* A failing assertion must not leave within an RCU section. */
 	rcu_read_lock();
-	obj = kml_lookup(m->tree, addr);
-	if (obj) {
-		found_start = obj->start;
-		found_size = obj->size;
+	rec = kml_lookup(m->tree, addr);
+	if (rec) {
+		found_start = rec->start;
+		found_size = rec->size;
 	}
 	rcu_read_unlock();
 
@@ -128,24 +129,24 @@ static void check_byte(struct kunit *test, const struct model *m,
 		check_lookup(test, m, m->base + at, 0, 0);
 }
 
-/* Walk the window, @max blocks at a time. Returns the number of blocks. */
+/* Walk the window, @max objects at a time. Returns the number of objects. */
 static unsigned int check_walk(struct kunit *test, const struct model *m,
 			       unsigned int max)
 {
 	struct kml_cursor cur = { .tree = m->tree, .next = m->base };
 	unsigned int i, got, total = 0, at = 0;
-	struct kml_object **objs;
+	struct kml_record **recs;
 	bool in_order = true;
 
-	objs = kunit_kcalloc(test, max, sizeof(*objs), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, objs);
-	while ((got = kml_collect(&cur, match_all, NULL, objs, max))) {
+	recs = kunit_kcalloc(test, max, sizeof(*recs), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, recs);
+	while ((got = kml_collect(&cur, match_all, NULL, recs, max))) {
 		KUNIT_ASSERT_LE(test, got, max);
 		for (i = 0; i < got; i++) {
 			at = first_taken(m, at, WINDOW - at);
-			in_order &= objs[i]->start == m->base + at;
+			in_order &= recs[i]->start == m->base + at;
 			at = run_end(m, at);
-			kml_put(objs[i]);
+			kml_put(recs[i]);
 		}
 		/* Not sooner: a failing assertion would leave the pins. */
 		KUNIT_ASSERT_TRUE_MSG(test, in_order, "step %u", m->step);
@@ -153,17 +154,17 @@ static unsigned int check_walk(struct kunit *test, const struct model *m,
 	}
 	KUNIT_ASSERT_EQ(test, first_taken(m, at, WINDOW - at), WINDOW);
 	/* The end stays the end. */
-	KUNIT_ASSERT_EQ(test, kml_collect(&cur, match_all, NULL, objs, max), 0);
-	kunit_kfree(test, objs);
+	KUNIT_ASSERT_EQ(test, kml_collect(&cur, match_all, NULL, recs, max), 0);
+	kunit_kfree(test, recs);
 	return total;
 }
 
 static void check_all(struct kunit *test, const struct model *m,
 		      unsigned int max)
 {
-	unsigned int at, end, blocks;
+	unsigned int at, end, slabs;
 
-	/* Blocks are kept as ranges: what is wrong is wrong at a border. */
+	/* Objects are kept as ranges: what is wrong is wrong at a border. */
 	for (at = 0; at < WINDOW; at = end) {
 		end = run_end(m, at);
 		check_byte(test, m, at);
@@ -172,95 +173,95 @@ static void check_all(struct kunit *test, const struct model *m,
 	check_lookup(test, m, m->base - 1, 0, 0);
 	check_lookup(test, m, m->base + WINDOW, 0, 0);
 
-	blocks = check_walk(test, m, max);
+	slabs = check_walk(test, m, max);
 	if (m->tree == &tree)
-		KUNIT_ASSERT_EQ(test, tree.nr, blocks);
+		KUNIT_ASSERT_EQ(test, tree.nr, slabs);
 }
 
 /* ---- Changes to the tree of the tests ---- */
 
-/* Put in a block if there is room for it, which the model tells. */
+/* Put in an object if there is room for it, which the model tells. */
 static void try_insert(struct kunit *test, struct model *m, unsigned int from,
 		       unsigned int len)
 {
-	struct kml_object *obj = new_object(test, m->base + from, len);
-	int ret = kml_insert(m->tree, obj);
+	struct kml_record *rec = new_object(test, m->base + from, len);
+	int ret = kml_insert(m->tree, rec);
 
 	if (first_taken(m, from, len) == WINDOW) {
 		KUNIT_ASSERT_EQ(test, ret, 0);
 		model_add(m, from, len);
 	} else {
 		KUNIT_ASSERT_EQ(test, ret, -EEXIST);
-		kml_object_free(obj);
+		kml_record_free(rec);
 	}
 }
 
-/* Remove the block that starts there, if the model says that one does. */
+/* Remove the object that starts there, if the model says that one does. */
 static void try_remove(struct kunit *test, struct model *m, unsigned int at)
 {
-	struct kml_object *obj = kml_remove(m->tree, m->base + at);
+	struct kml_record *rec = kml_remove(m->tree, m->base + at);
 	unsigned int end;
 
 	if (!m->id[at] || run_start(m, at) != at) {
-		KUNIT_ASSERT_NULL(test, obj);
+		KUNIT_ASSERT_NULL(test, rec);
 		return;
 	}
 	end = run_end(m, at);
-	KUNIT_ASSERT_NOT_NULL(test, obj);
-	KUNIT_ASSERT_EQ(test, obj->start, m->base + at);
-	KUNIT_ASSERT_EQ(test, obj->size, end - at);
-	kml_kill(obj);
+	KUNIT_ASSERT_NOT_NULL(test, rec);
+	KUNIT_ASSERT_EQ(test, rec->start, m->base + at);
+	KUNIT_ASSERT_EQ(test, rec->size, end - at);
+	kml_kill(rec);
 	fill(m, at, end, 0);
 }
 
 static void check_find_range(struct kunit *test, const struct model *m,
-			     const struct kml_object *obj, unsigned int from,
+			     const struct kml_record *rec, unsigned int from,
 			     unsigned int len)
 {
 	unsigned int at = first_taken(m, from, len);
 
 	if (at == WINDOW) {
-		KUNIT_ASSERT_NULL(test, obj);
+		KUNIT_ASSERT_NULL(test, rec);
 		return;
 	}
-	KUNIT_ASSERT_NOT_NULL(test, obj);
-	KUNIT_ASSERT_EQ(test, obj->start, m->base + run_start(m, at));
+	KUNIT_ASSERT_NOT_NULL(test, rec);
+	KUNIT_ASSERT_EQ(test, rec->start, m->base + run_start(m, at));
 }
 
-/* Cut a range out of all blocks that it touches. */
+/* Cut a range out of all objects that it touches. */
 static void cut(struct kunit *test, struct model *m, unsigned int from,
 		unsigned int len)
 {
-	struct kml_object *obj, *left, *right;
+	struct kml_record *rec, *left, *right;
 	unsigned int end = from + len;
 
 	do {
-		obj = kml_find_range(m->tree, m->base + from, len);
-		check_find_range(test, m, obj, from, len);
-		if (obj) {
-			unsigned int obj_from = obj->start - m->base;
-			unsigned int obj_end = obj_from + obj->size;
+		rec = kml_find_range(m->tree, m->base + from, len);
+		check_find_range(test, m, rec, from, len);
+		if (rec) {
+			unsigned int rec_from = rec->start - m->base;
+			unsigned int rec_end = rec_from + rec->size;
 
-			left = obj_from < from ?
-				new_object(test, obj->start, from - obj_from) :
+			left = rec_from < from ?
+				new_object(test, rec->start, from - rec_from) :
 				NULL;
-			right = obj_end > end ?
-				new_object(test, m->base + end, obj_end - end) :
+			right = rec_end > end ?
+				new_object(test, m->base + end, rec_end - end) :
 				NULL;
-			KUNIT_ASSERT_TRUE(test, kml_remove_object(m->tree, obj,
+			KUNIT_ASSERT_TRUE(test, kml_remove_record(m->tree, rec,
 								  left, right));
 			/* What is out already must not be taken out again. */
-			KUNIT_ASSERT_FALSE(test, kml_remove_object(m->tree, obj,
+			KUNIT_ASSERT_FALSE(test, kml_remove_record(m->tree, rec,
 								   NULL, NULL));
-			kml_kill(obj);
-			kml_put(obj);
-			obj_from = max(obj_from, from);
-			model_cut(m, obj_from, min(obj_end, end) - obj_from);
+			kml_kill(rec);
+			kml_put(rec);
+			rec_from = max(rec_from, from);
+			model_cut(m, rec_from, min(rec_end, end) - rec_from);
 		}
-	} while (obj);
+	} while (rec);
 }
 
-/* ---- One change to blocks in all kinds of places ---- */
+/* ---- One change to objects in all kinds of places ---- */
 
 struct store_range {
 	const char *name;
@@ -278,7 +279,7 @@ static const struct store_range layout[] = {
 };
 
 static const struct store_range ranges[] = {
-	{ "whole block",		32, 64 },
+	{ "whole slab",		32, 64 },
 	{ "front",			32, 8 },
 	{ "middle",			40, 8 },
 	{ "back",			88, 8 },
@@ -287,20 +288,20 @@ static const struct store_range ranges[] = {
 	{ "over the front",		24, 16 },
 	{ "over the back",		120, 16 },
 	{ "over a border",		88, 16 },
-	{ "two blocks",			32, 96 },
-	{ "around two blocks",		24, 112 },
+	{ "two slabs",			32, 96 },
+	{ "around two slabs",		24, 112 },
 	{ "over a gap",			112, 80 },
-	{ "block of one byte",		160, 1 },
-	{ "around a block of one byte",	159, 3 },
+	{ "slab of one byte",		160, 1 },
+	{ "around a slab of one byte",	159, 3 },
 	{ "gap",			16, 16 },
 	{ "within a gap",		130, 8 },
-	{ "right before a block",	24, 8 },
-	{ "right after a block",	128, 8 },
-	{ "lowest block",		0, 16 },
+	{ "right before a slab",	24, 8 },
+	{ "right after a slab",	128, 8 },
+	{ "lowest slab",		0, 16 },
 	{ "lowest byte",		0, 1 },
-	{ "uppermost block",		240, 16 },
+	{ "uppermost slab",		240, 16 },
 	{ "uppermost byte",		255, 1 },
-	{ "gap and uppermost block",	200, 56 },
+	{ "gap and uppermost slab",	200, 56 },
 	{ "all",			0, WINDOW },
 };
 
@@ -374,7 +375,7 @@ static void store_remove(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(bases); i++) {
 		struct model *m = lay_out(test, bases[i]);
 
-		/* Downwards: the first byte of a block is the last one tried. */
+		/* Downwards: the first byte of an object is the last one tried. */
 		for (at = WINDOW; at-- > 0; )
 			try_remove(test, m, at);
 		check_all(test, m, 1);
@@ -384,10 +385,10 @@ static void store_remove(struct kunit *test)
 
 static void take_out(struct kunit *test, unsigned long start)
 {
-	struct kml_object *obj = kml_remove(&tree, start);
+	struct kml_record *rec = kml_remove(&tree, start);
 
-	KUNIT_ASSERT_NOT_NULL(test, obj);
-	kml_kill(obj);
+	KUNIT_ASSERT_NOT_NULL(test, rec);
+	kml_kill(rec);
 }
 
 static void store_limits(struct kunit *test)
@@ -403,7 +404,7 @@ static void store_limits(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, tree.lo, 500);
 	KUNIT_EXPECT_EQ(test, tree.hi, 1100);
 
-	/* They stay where they are when a block goes, so one may lie across. */
+	/* They stay where they are when an object goes, so one may lie across. */
 	take_out(test, 1100);
 	take_out(test, 500);
 	KUNIT_EXPECT_EQ(test, tree.lo, 500);
@@ -456,7 +457,7 @@ static void store_untrack_range(struct kunit *test)
 	check_all(test, m, WINDOW);
 }
 
-/* A new block takes the place of what is still recorded there. */
+/* A new object takes the place of what is still recorded there. */
 static void store_track_over(struct kunit *test)
 {
 	const struct store_range *range = test->param_value;
@@ -471,7 +472,7 @@ static void store_untrack_nothing(struct kunit *test)
 	struct model *m = lay_out_phys(test);
 
 	kml_untrack_range(KML_PHYS, m->base + 40, 0);
-	/* No block starts there. */
+	/* No object starts there. */
 	kml_untrack(KML_PHYS, m->base + 40);
 	kml_untrack(KML_PHYS, m->base + 20);
 	kml_track(KML_PHYS, m->base + 20, 0, KML_GRAY, 0, GFP_KERNEL,
@@ -479,12 +480,12 @@ static void store_untrack_nothing(struct kunit *test)
 	check_all(test, m, WINDOW);
 }
 
-/* What stays of a block is the same allocation. */
+/* What stays of an object is the same allocation. */
 static void store_piece(struct kunit *test)
 {
 	static const unsigned int kept[] = { 0, 63 };
 	struct kml_tree *phys = &kml_trees[KML_PHYS];
-	struct kml_object *whole, *piece;
+	struct kml_record *whole, *piece;
 	unsigned int i;
 
 	kml_track(KML_PHYS, PHYS_BASE, 64, 3, KML_NO_SCAN, GFP_KERNEL,
@@ -546,7 +547,7 @@ static void random_step(struct kunit *test, struct model *m,
 		try_remove(test, m, from);
 		break;
 	case 5:
-		/* Where a block starts, most of the time. */
+		/* Where an object starts, most of the time. */
 		try_remove(test, m, run_start(m, from));
 		break;
 	default:

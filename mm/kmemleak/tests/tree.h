@@ -9,29 +9,29 @@
 #include <linux/gfp.h>
 #include <linux/limits.h>
 
-#include "../internal.h"
+#include "../report/report.h"
 
-static inline struct kml_object *new_object(struct kunit *test,
+static inline struct kml_record *new_object(struct kunit *test,
 					    unsigned long start, size_t size)
 {
-	struct kml_object *obj = kml_object_alloc(GFP_KERNEL);
+	struct kml_record *rec = kml_record_alloc(GFP_KERNEL);
 
-	KUNIT_ASSERT_NOT_NULL(test, obj);
-	kml_object_init(obj, KML_VIRT, start, size);
-	return obj;
+	KUNIT_ASSERT_NOT_NULL(test, rec);
+	kml_record_init(rec, KML_VIRT, start, size);
+	return rec;
 }
 
-static inline struct kml_object *insert(struct kunit *test,
+static inline struct kml_record *insert(struct kunit *test,
 					struct kml_tree *tree,
 					unsigned long start, size_t size)
 {
-	struct kml_object *obj = new_object(test, start, size);
+	struct kml_record *rec = new_object(test, start, size);
 
-	KUNIT_ASSERT_EQ(test, kml_insert(tree, obj), 0);
-	return obj;
+	KUNIT_ASSERT_EQ(test, kml_insert(tree, rec), 0);
+	return rec;
 }
 
-static inline bool match_all(const struct kml_object *obj, void *arg)
+static inline bool match_all(const struct kml_record *rec, void *arg)
 {
 	return true;
 }
@@ -40,12 +40,12 @@ static inline bool match_all(const struct kml_object *obj, void *arg)
 static inline void empty_tree(struct kunit *test, struct kml_tree *tree)
 {
 	struct kml_cursor cur = KML_CURSOR(tree);
-	struct kml_object *obj;
+	struct kml_record *rec;
 
-	while (kml_collect(&cur, match_all, NULL, &obj, 1)) {
-		if (kml_remove_object(tree, obj, NULL, NULL))
-			kml_kill(obj);
-		kml_put(obj);
+	while (kml_collect(&cur, match_all, NULL, &rec, 1)) {
+		if (kml_remove_record(tree, rec, NULL, NULL))
+			kml_kill(rec);
+		kml_put(rec);
 	}
 	KUNIT_EXPECT_EQ(test, tree->nr, 0);
 	KUNIT_EXPECT_TRUE(test, RB_EMPTY_ROOT(&tree->root));

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel memory leak detector: the language of the control file.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/ctype.h>
+#include <linux/debugfs.h>
+#include <linux/errno.h>
+#include <linux/fs.h>
+#include <linux/init.h>
+#include <linux/kernel.h>
+#include <linux/module.h>
+#include <linux/printk.h>
+#include <linux/seq_file.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "../store/slab.h"
+#include "report.h"
+
+/* Words without an argument. */
+static const struct {
+	const char *word;
+	enum kml_command_id id;
+} words[] = {
+	{ "scan",	KML_CMD_SCAN },
+	{ "scan=on",	KML_CMD_SCAN_ON },
+	{ "scan=off",	KML_CMD_SCAN_OFF },
+	{ "stack=on",	KML_CMD_STACK_ON },
+	{ "stack=off",	KML_CMD_STACK_OFF },
+	{ "clear",	KML_CMD_CLEAR },
+	{ "off",	KML_CMD_OFF },
+};
+
+static int parse_argument(const char *text, struct kml_command *cmd)
+{
+	const char *arg = strchr(text, '=');
+
+	if (!arg)
+		return -EINVAL;
+	arg++;
+	/* The conversions below take a sign and a newline; users do not. */
+	if (!isdigit(*arg) || strchr(arg, '\n'))
+		return -EINVAL;
+
+	if (str_has_prefix(text, "scan=") && !kstrtouint(arg, 0, &cmd->secs))
+		cmd->id = KML_CMD_SCAN_PERIOD;
+	else if (str_has_prefix(text, "dump=") && !kstrtoul(arg, 0, &cmd->addr))
+		cmd->id = KML_CMD_DUMP;
+	else if (str_has_prefix(text, "clear=") && !kstrtoul(arg, 0, &cmd->addr))
+		cmd->id = KML_CMD_CLEAR_AT;
+	else if (str_has_prefix(text, "refs=") && !kstrtoul(arg, 0, &cmd->addr))
+		cmd->id = KML_CMD_REFS;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+/**
+ * kml_parse_command() - understand one write to the control file
+ * @text: what was written
+ * @len: its length in bytes
+ * @cmd: set to the command
+ *
+ * Context: Any.
+ * Return: 0; -EINVAL if it is no command.
+ */
+int kml_parse_command(const char *text, size_t len, struct kml_command *cmd)
+{
+	char buf[KML_COMMAND_MAX + 1];
+	unsigned int i;
+
+	if (!len || len > KML_COMMAND_MAX)
+		return -EINVAL;
+	memcpy(buf, text, len);
+	buf[len] = '\0';
+	if (strlen(buf) != len)
+		return -EINVAL;
+	if (buf[len - 1] == '\n')
+		buf[len - 1] = '\0';
+
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		if (!strcmp(buf, words[i].word)) {
+			cmd->id = words[i].id;
+			return 0;
+		}
+	}
+	return parse_argument(buf, cmd);
+}
+
+/* ---- Figures ---- */
+
+/**
+ * struct totals - what is tracked
+ * @objects: how many objects
+ * @bytes: how long they are together
+ * @metadata: bytes that their metadata takes
+ * @objects: how many slabs with slots
+ * @leaks: how many of the objects are reported
+ */
+struct totals {
+	unsigned long objects;
+	unsigned long bytes;
+	unsigned long metadata;
+	unsigned long slabs;
+	unsigned long leaks;
+};
+
+static void add_slab(struct kml_slab *slab, void *arg)
+{
+	struct totals *totals = arg;
+	unsigned int i;
+
+	for (i = 0; i < slab->nr; i++) {
+		if (!(READ_ONCE(slab->slots[i].meta) & KML_SLOT_LIVE))
+			continue;
+		totals->objects++;
+		totals->bytes += kml_slot_size(slab, i);
+	}
+	totals->slabs++;
+	totals->metadata += kml_slab_memory(slab);
+}
+
+static bool match_any(const struct kml_record *rec, void *arg)
+{
+	return true;
+}
+
+static unsigned long add_object(struct kml_record *rec, void *arg)
+{
+	struct totals *totals = arg;
+
+	totals->objects++;
+	totals->bytes += rec->size;
+	totals->metadata += kml_record_memory(rec);
+	totals->leaks += kml_is_leak(rec, NULL);
+	return 0;
+}
+
+static void add_up(struct totals *totals)
+{
+	kml_walk_slabs(add_slab, totals);
+	kml_for_records(match_any, add_object, totals);
+	totals->metadata += kml_pool_memory() + kml_slab_tables_memory() +
+			    kml_trace_memory();
+}
+
+static const char *state_name(void)
+{
+	if (kml_tracking())
+		return "on";
+	return kml_following_frees() ? "off" : "cleared";
+}
+
+/**
+ * kml_show_stats() - print figures, one a line
+ * @seq: where to
+ *
+ * They are counted when they are asked for, which keeps allocations cheap, and
+ * without a stop to what goes on.
+ *
+ * Context: Process context; may sleep.
+ */
+void kml_show_stats(struct seq_file *seq)
+{
+	const struct kml_scan_stats *scans = kml_scan_stats();
+	struct totals totals = {};
+
+	add_up(&totals);
+	seq_printf(seq, "state: %s\n", state_name());
+	seq_printf(seq, "objects: %lu\n", totals.objects);
+	seq_printf(seq, "bytes: %lu\n", totals.bytes);
+	seq_printf(seq, "metadata bytes: %lu\n", totals.metadata);
+	seq_printf(seq, "slabs: %lu\n", totals.slabs);
+	seq_printf(seq, "unknown slabs: %lu\n", kml_unknown_objects());
+	seq_printf(seq, "pool left: %u\n", kml_pool_left());
+	seq_printf(seq, "scans: %lu\n", READ_ONCE(scans->scans));
+	seq_printf(seq, "last scan ms: %lu\n", READ_ONCE(scans->ms));
+	seq_printf(seq, "last scan words: %lu\n", READ_ONCE(scans->words));
+	seq_printf(seq, "last scan suspects: %lu\n", READ_ONCE(scans->suspects));
+	seq_printf(seq, "last scan undecided: %lu\n",
+		   READ_ONCE(scans->undecided));
+	seq_printf(seq, "last scan passes: %u\n", READ_ONCE(scans->passes));
+	seq_printf(seq, "leaks now: %lu\n", totals.leaks);
+	seq_printf(seq, "leaks ever: %lu\n", READ_ONCE(scans->leaks_ever));
+	seq_printf(seq, "running scan words: %lu\n", kml_words_read());
+}
+
+/* ---- Files ---- */
+
+/* Seconds that the system gets to come up before it is scanned. */
+#define FIRST_SCAN_SECS	60
+
+static int report_show(struct seq_file *seq, void *v)
+{
+	return kml_report(seq, v) ? SEQ_SKIP : 0;
+}
+
+static const struct seq_operations report_ops = {
+	.start	= kml_leaks_start,
+	.next	= kml_leaks_next,
+	.stop	= kml_leaks_stop,
+	.show	= report_show,
+};
+
+static int control_open(struct inode *inode, struct file *file)
+{
+	return kml_leaks_open(file, &report_ops);
+}
+
+static unsigned int interest_in(const struct kml_record *rec)
+{
+	return kml_is_leak(rec, NULL) ? 2 : kml_is_counted(rec);
+}
+
+/*
+ * The object at an address, or around it, pinned, or NULL. The values of __percpu
+ * pointers may be addresses of something else as well, of variables as a rule.
+ */
+static struct kml_record *find_object(unsigned long addr)
+{
+	struct kml_record *best = NULL;
+	enum kml_space space;
+
+	for (space = 0; space < KML_NR_SPACES; space++) {
+		struct kml_record *rec = kml_find_judged(space, addr);
+
+		if (rec && (!best || interest_in(rec) > interest_in(best)))
+			swap(rec, best);
+		if (rec)
+			kml_put(rec);
+	}
+	return best;
+}
+
+static int explain(enum kml_command_id id, unsigned long addr)
+{
+	struct kml_record *rec = find_object(addr);
+	int ret;
+
+	if (!rec)
+		return -EINVAL;
+	ret = id == KML_CMD_REFS ? kml_refs_to_log(rec) : kml_describe(rec);
+	kml_put(rec);
+	return ret;
+}
+
+/*
+ * Who parsed a number has left it on the stack, from where it could get into a hole
+ * of a frame of who waits.
+ */
+static noinline void wipe_stack(void)
+{
+	unsigned long dead[128];
+
+	memzero_explicit(dead, sizeof(dead));
+}
+
+/* Commands about the object at an address. */
+static int control_object(struct kml_command *cmd)
+{
+	int ret;
+
+	/* A scan that is waited for would take it for a reference. */
+	cmd->addr = ~cmd->addr;
+	wipe_stack();
+	if (mutex_lock_interruptible(&kml_scan_mutex))
+		return -EINTR;
+	if (cmd->id == KML_CMD_CLEAR_AT)
+		ret = kml_clear_leak(~cmd->addr);
+	else
+		ret = explain(cmd->id, ~cmd->addr);
+	mutex_unlock(&kml_scan_mutex);
+	return ret;
+}
+
+/* Commands about the thread and the state. */
+static int control_thread(const struct kml_command *cmd)
+{
+	int ret = 0;
+
+	if (mutex_lock_interruptible(&kml_control_mutex))
+		return -EINTR;
+	/* It may have been switched off since the caller looked. */
+	if (!kml_tracking()) {
+		ret = -EPERM;
+	} else if (cmd->id == KML_CMD_SCAN_ON) {
+		ret = kml_thread_start(0);
+	} else if (cmd->id == KML_CMD_OFF) {
+		kml_switch_off();
+	} else {
+		kml_thread_stop();
+		if (cmd->id == KML_CMD_SCAN_PERIOD && cmd->secs) {
+			kml_thread_set_period(cmd->secs);
+			ret = kml_thread_start(0);
+		}
+	}
+	mutex_unlock(&kml_control_mutex);
+	return ret;
+}
+
+static int clear(void)
+{
+	if (mutex_lock_interruptible(&kml_scan_mutex))
+		return -EINTR;
+	if (kml_tracking())
+		kml_clear_leaks();
+	else
+		kml_forget_all();
+	mutex_unlock(&kml_scan_mutex);
+	return 0;
+}
+
+static int run_command(struct kml_command *cmd)
+{
+	if (cmd->id == KML_CMD_CLEAR)
+		return clear();
+	if (!kml_tracking())
+		return -EPERM;
+
+	switch (cmd->id) {
+	case KML_CMD_SCAN:
+		return kml_scan_now();
+	case KML_CMD_STACK_ON:
+	case KML_CMD_STACK_OFF:
+		WRITE_ONCE(kml_scan_stacks, cmd->id == KML_CMD_STACK_ON);
+		return 0;
+	case KML_CMD_DUMP:
+	case KML_CMD_REFS:
+	case KML_CMD_CLEAR_AT:
+		return control_object(cmd);
+	default:
+		return control_thread(cmd);
+	}
+}
+
+static ssize_t control_write(struct file *file, const char __user *ubuf,
+			     size_t size, loff_t *ppos)
+{
+	char text[KML_COMMAND_MAX];
+	struct kml_command cmd;
+	int ret;
+
+	if (size > sizeof(text))
+		return -EINVAL;
+	if (copy_from_user(text, ubuf, size))
+		return -EFAULT;
+	ret = kml_parse_command(text, size, &cmd);
+	if (!ret)
+		ret = run_command(&cmd);
+	return ret ?: size;
+}
+
+static const struct file_operations control_fops = {
+	.owner		= THIS_MODULE,
+	.open		= control_open,
+	.read		= seq_read,
+	.write		= control_write,
+	.llseek		= seq_lseek,
+	.release	= kml_leaks_release,
+};
+
+static int stats_show(struct seq_file *seq, void *v)
+{
+	kml_show_stats(seq);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(stats);
+
+static int __init kml_late_init(void)
+{
+	struct dentry *info = debugfs_create_dir("kmemleak_info", NULL);
+
+	debugfs_create_file("kmemleak", 0600, NULL, NULL, &control_fops);
+	debugfs_create_file("stats", 0400, info, NULL, &stats_fops);
+	debugfs_create_file("groups", 0400, info, NULL, &kml_groups_fops);
+	debugfs_create_file("leaks.json", 0400, info, NULL, &kml_json_fops);
+	if (!kml_tracking()) {
+		pr_info("Kernel memory leak detector disabled\n");
+		return 0;
+	}
+
+	if (kml_modtext_init())
+		pr_warn("cannot follow modules: frames of unloaded ones will have no names\n");
+
+	kml_scan_init();
+	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_AUTO_SCAN)) {
+		mutex_lock(&kml_control_mutex);
+		if (kml_thread_start(FIRST_SCAN_SECS))
+			pr_warn("cannot start the scan thread\n");
+		mutex_unlock(&kml_control_mutex);
+	}
+
+	pr_info("Kernel memory leak detector initialized (mem pool available: %u)\n",
+		kml_pool_left());
+	return 0;
+}
+late_initcall(kml_late_init);

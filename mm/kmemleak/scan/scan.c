@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel memory leak detector: a scan, from its begin to the verdict.
+ *
+ * An object that was allocated after the scan began is no suspect, and it is
+ * scanned like a root, because a pointer may have moved there.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/bitmap.h>
+#include <linux/init.h>
+#include <linux/ktime.h>
+#include <linux/moduleparam.h>
+#include <linux/printk.h>
+#include <linux/rcupdate.h>
+#include <linux/string.h>
+
+#define CREATE_TRACE_POINTS
+#include <trace/events/kmemleak.h>
+
+#include "../track/track.h"
+#include "refs.h"
+
+/* Scans that must agree before a leak is reported, see min_unref_scans. */
+static unsigned int min_unref_scans = 1;
+
+static int set_min_unref_scans(const char *val, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(val, kp, 1, UINT_MAX - 1);
+}
+
+static const struct kernel_param_ops min_unref_scans_ops = {
+	.set = set_min_unref_scans,
+	.get = param_get_uint,
+};
+module_param_cb(min_unref_scans, &min_unref_scans_ops, &min_unref_scans, 0600);
+
+/* The rest of the state of a scan; kml_scan_mutex. */
+static struct {
+	/* The last one was given up: some objects were not met by it. */
+	bool broken;
+	/* There are slabs to bury when a grace period has passed, this one. */
+	bool closed;
+	struct rcu_gp_oldstate closed_when;
+	/* Leaks of the last scan that came to an end. */
+	unsigned long leaks;
+	/* So many leaks were there when it was last asked who leads to whom. */
+	unsigned long led;
+	struct kml_scan_stats stats;
+} scan;
+
+/* ---- Slabs ---- */
+
+static void age_slab(struct kml_slab *slab, void *arg)
+{
+	unsigned int i;
+
+	for (i = 0; i < slab->nr; i++)
+		kml_slot_change(&slab->slots[i], KML_SLOT_GEN, 0);
+}
+
+/* Close a slab that is empty for the second time. */
+static void close_idle_slab(struct kml_slab *slab, void *arg)
+{
+	bool empty = bitmap_empty(slab->seen, slab->nr) &&
+		     kml_slab_is_empty(slab);
+
+	if (empty && slab->idle) {
+		kml_slab_close(slab);
+		scan.closed = true;
+	}
+	slab->idle = empty;
+}
+
+static void release_slab(struct kml_slab *slab, void *arg)
+{
+	if (slab->idle)
+		kml_slab_release(slab);
+}
+
+/* It is the next scan that buries what one has closed: nobody need wait. */
+static void release_idle_slabs(void)
+{
+	if (scan.closed && !poll_state_synchronize_rcu_full(&scan.closed_when))
+		return;
+	if (scan.closed)
+		kml_walk_slabs(release_slab, NULL);
+	scan.closed = false;
+	kml_walk_slabs(close_idle_slab, NULL);
+	if (scan.closed)
+		start_poll_synchronize_rcu_full(&scan.closed_when);
+}
+
+/* ---- Decide ---- */
+
+/* Is there something to decide or to take back? */
+static bool match_verdict(const struct kml_record *rec, void *arg)
+{
+	return kml_is_suspect(rec) || rec->unref_scans || kml_is_leak(rec, NULL);
+}
+
+/**
+ * struct verdict - what a scan decides by, and what it has decided
+ * @min_scans: scans that have to agree
+ * @leaks: how many there are
+ * @new: how many of these were not reported before
+ * @changed: others are leaks than before
+ */
+struct verdict {
+	unsigned int min_scans;
+	unsigned long leaks;
+	unsigned long new;
+	bool changed;
+};
+
+static void set_leak(struct kml_record *rec, bool leak, struct verdict *verdict)
+{
+	if (kml_is_leak(rec, NULL) == leak)
+		return;
+	verdict->changed = true;
+	/* Not what led to it when it was one before. */
+	rec->held_by = 0;
+	if (leak)
+		kml_set_flags(rec, KML_LEAK, 0);
+	else
+		kml_set_flags(rec, 0, KML_LEAK);
+}
+
+static unsigned long decide_one(struct kml_record *rec, void *arg)
+{
+	struct verdict *verdict = arg;
+
+	if (!kml_is_suspect(rec)) {
+		rec->unref_scans = 0;
+		set_leak(rec, false, verdict);
+		return 0;
+	}
+
+	/* The scan in which the content settled counts as the first one. */
+	if (rec->unref_scans < U32_MAX)
+		rec->unref_scans++;
+	if (rec->unref_scans < verdict->min_scans) {
+		set_leak(rec, false, verdict);
+		return 0;
+	}
+
+	set_leak(rec, true, verdict);
+	verdict->leaks++;
+	verdict->new += !(READ_ONCE(rec->flags) & KML_REPORTED);
+	return 1;
+}
+
+/*
+ * The content of a leak does not change as long as it is one. So who leads to
+ * whom need not be asked again while all leaks are the same.
+ */
+static void lead(const struct verdict *verdict)
+{
+	if (!verdict->changed && verdict->leaks == scan.led)
+		return;
+	/* If it is stopped, what is not known is taken for direct. */
+	scan.led = verdict->leaks && kml_find_indirect() ? ULONG_MAX : verdict->leaks;
+}
+
+static bool match_new(const struct kml_record *rec, void *arg)
+{
+	return kml_is_leak(rec, NULL) &&
+	       !(READ_ONCE(rec->flags) & KML_REPORTED);
+}
+
+static void trace_new(const struct kml_record *rec)
+{
+	depot_stack_handle_t trace = READ_ONCE(rec->trace);
+	unsigned long frames[KMEMLEAK_TRACE_FRAMES] = {};
+	char comm[TASK_COMM_LEN];
+	unsigned long *entries = frames;
+	unsigned int nr;
+
+	nr = kml_trace_fetch(trace, &entries, NULL);
+	nr = min_t(unsigned int, nr, ARRAY_SIZE(frames));
+	memcpy(frames, entries, nr * sizeof(*frames));
+	kml_comm_fetch(rec->comm, comm);
+	trace_leak(rec->start, rec->size, rec->pid, comm, rec->held_by, trace,
+		   frames);
+}
+
+static unsigned long report_new(struct kml_record *rec, void *arg)
+{
+	kml_print_t *print = arg;
+
+	kml_set_flags(rec, KML_REPORTED, 0);
+	if (trace_leak_enabled())
+		trace_new(rec);
+	if (*print)
+		(*print)(rec);
+	return 1;
+}
+
+static void decide(kml_print_t print)
+{
+	unsigned int min_scans = READ_ONCE(min_unref_scans);
+	struct verdict verdict = {
+		.min_scans = min_scans > 1 ? min_scans + 1 : 1,
+	};
+
+	kml_for_records(match_verdict, decide_one, &verdict);
+	scan.leaks = verdict.leaks;
+	lead(&verdict);
+	if (!verdict.new)
+		return;
+	kml_for_records(match_new, report_new, &print);
+	if (print)
+		print(NULL);
+	WRITE_ONCE(scan.stats.leaks_ever, scan.stats.leaks_ever + verdict.new);
+	pr_info("%lu new suspected memory leaks (see /sys/kernel/debug/kmemleak)\n",
+		verdict.new);
+}
+
+static int scan_all(kml_print_t print, struct kml_confirmation *conf)
+{
+	int ret;
+
+	if (scan.broken)
+		kml_walk_slabs(age_slab, NULL);
+	kml_slot_new_generation();
+	WRITE_ONCE(kml_scan_seq, kml_scan_seq + 1);
+	trace_scan_begin(kml_scan_seq);
+
+	ret = kml_mark_all();
+	if (!ret)
+		ret = kml_confirm(conf);
+	scan.broken = ret;
+	if (ret)
+		return ret;
+	if (!conf->undecided)
+		decide(print);
+	release_idle_slabs();
+	return 0;
+}
+
+static void note_stats(const struct kml_confirmation *conf, unsigned long ms)
+{
+	struct kml_scan_stats *stats = &scan.stats;
+
+	WRITE_ONCE(stats->scans, stats->scans + 1);
+	WRITE_ONCE(stats->ms, ms);
+	WRITE_ONCE(stats->words, kml_words_read());
+	WRITE_ONCE(stats->suspects, conf->suspects);
+	WRITE_ONCE(stats->undecided, conf->undecided);
+	WRITE_ONCE(stats->passes, 1 + conf->passes);
+}
+
+/**
+ * kml_scan() - find out what is leaked now
+ * @print: called for each leak that was not reported before, and then once with
+ *	NULL; or NULL
+ *
+ * Context: Process context; may sleep. Takes kml_scan_mutex.
+ * Return: 0; -EINTR on a signal, or when the scan thread is to stop; -EPERM if
+ * the detector is off. On error what is reported stays as it was.
+ */
+int kml_scan(kml_print_t print)
+{
+	struct kml_confirmation conf = {};
+	unsigned long ever, ms;
+	ktime_t begin;
+	int ret;
+
+	if (mutex_lock_interruptible(&kml_scan_mutex))
+		return -EINTR;
+
+	ret = kml_scan_must_stop();
+	if (ret)
+		goto out;
+	begin = ktime_get();
+	ever = scan.stats.leaks_ever;
+	kml_mark_start(__builtin_frame_address(0));
+	ret = scan_all(print, &conf);
+	ms = ktime_ms_delta(ktime_get(), begin);
+	if (!ret)
+		note_stats(&conf, ms);
+	trace_scan_end(kml_scan_seq, ms, kml_words_read(), conf.suspects,
+		       1 + conf.passes, scan.stats.leaks_ever - ever,
+		       scan.leaks, ret);
+	kml_mark_end();
+out:
+	mutex_unlock(&kml_scan_mutex);
+	return ret;
+}
+
+/**
+ * kml_scan_stats() - tell about scans so far
+ *
+ * Context: Any.
+ * Return: the figures, each of which may change at any time.
+ */
+const struct kml_scan_stats *kml_scan_stats(void)
+{
+	return &scan.stats;
+}
+
+static unsigned long clear_one(struct kml_record *rec, void *arg)
+{
+	WRITE_ONCE(rec->min_count, KML_GRAY);
+	kml_set_flags(rec, 0, KML_LEAK);
+	return 1;
+}
+
+/**
+ * kml_clear_leaks() - no longer report what is reported now
+ *
+ * The objects are scanned from now on: what they point at may be in use.
+ *
+ * Context: Holder of kml_scan_mutex; may sleep.
+ */
+void kml_clear_leaks(void)
+{
+	lockdep_assert_held(&kml_scan_mutex);
+	kml_for_records(kml_is_leak, clear_one, NULL);
+	scan.leaks = 0;
+}
+
+/**
+ * kml_clear_leak() - no longer report one object that is reported now
+ * @addr: an address in it
+ *
+ * The object is scanned from now on, as with kml_clear_leaks().
+ *
+ * Context: Holder of kml_scan_mutex; may sleep.
+ * Return: 0, or -EINVAL if nothing is reported there.
+ */
+int kml_clear_leak(unsigned long addr)
+{
+	struct kml_record *rec;
+	enum kml_space space;
+	int ret = -EINVAL;
+
+	lockdep_assert_held(&kml_scan_mutex);
+	/* The same number can be an address in one space and in the other one. */
+	for (space = 0; space < KML_NR_SPACES && ret; space++) {
+		rec = kml_find(&kml_trees[space], addr);
+		if (!rec)
+			continue;
+		if (kml_is_leak(rec, NULL)) {
+			clear_one(rec, NULL);
+			scan.leaks--;
+			ret = 0;
+		}
+		kml_put(rec);
+	}
+	return ret;
+}
+
+/**
+ * kml_have_leaks() - ask whether there is something to report
+ *
+ * Context: Holder of kml_scan_mutex.
+ * Return: true if the last scan found leaks that were not cleared.
+ */
+bool kml_have_leaks(void)
+{
+	lockdep_assert_held(&kml_scan_mutex);
+	return scan.leaks;
+}
+
+/**
+ * kml_scan_init() - get ready to scan
+ *
+ * What a scan writes down of objects must not count as a reference to them.
+ *
+ * Context: Boot, process context.
+ */
+void __init kml_scan_init(void)
+{
+	kml_untrack_range(KML_VIRT, (unsigned long)&kml_refs, sizeof(kml_refs));
+	kml_hide_memmap();
+	kml_hide_depot();
+	kml_stacks_init();
+}

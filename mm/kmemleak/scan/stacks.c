@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel memory leak detector: what of a stack is in use.
+ *
+ * Below the stack pointer is what calls that have returned left behind: pointers
+ * to things long gone, which would hide leaks. A task that waits was switched
+ * out with a stack pointer. One that runs is asked for it by an interrupt, which
+ * at the same moment takes its registers and the end of its stack down, as both
+ * soon change. Stacks of interrupts are empty but at that moment, so that they
+ * are no roots besides, where they are slabs of their own.
+ */
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
+#include <linux/ptrace.h>
+#include <linux/sched.h>
+#include <linux/sched/task.h>
+#include <linux/sched/task_stack.h>
+#include <linux/smp.h>
+
+#include <asm/irq_regs.h>
+
+#ifdef CONFIG_ARM64
+#include <asm/stacktrace.h>
+#endif
+
+#include "../store/slab.h"
+#include "scan.h"
+
+/* Frames on the stack of an interrupt that are followed to find the task's. */
+#define IRQ_FRAMES_MAX	64
+
+/**
+ * struct live_stack - what runs on a CPU at the moment that was taken down
+ * @task: the task
+ * @sp: where the part of its stack that is in use starts
+ * @nr: number of @words
+ * @words: registers, and the deep end of the stack
+ */
+struct live_stack {
+	const struct task_struct *task;
+	unsigned long sp;
+	size_t nr;
+	unsigned long words[];
+};
+
+#define LIVE_WORDS_MAX							\
+	((PAGE_SIZE - sizeof(struct live_stack)) / sizeof(long))
+
+/* A page for each CPU, NULL where there was no memory for it; kml_scan_mutex. */
+static DEFINE_PER_CPU(struct live_stack *, live_stack);
+
+/* What user space had in its registers, at the end of the stack, is nothing. */
+static const void *end_of_stack_in_use(struct task_struct *task,
+				       const void *stack)
+{
+	return task->flags & PF_KTHREAD || is_idle_task(task) ?
+	       stack + THREAD_SIZE : (const void *)task_pt_regs(task);
+}
+
+#ifdef CONFIG_SMP
+
+static bool is_within(const void *stack, unsigned long addr)
+{
+	return addr - (unsigned long)stack < THREAD_SIZE;
+}
+
+static void take_words(struct live_stack *live, const void *from,
+		       unsigned long end)
+{
+	size_t left = LIVE_WORDS_MAX - live->nr;
+	size_t nr = (end - (unsigned long)from) / sizeof(long);
+
+	nr = min(nr, left);
+	if (!kml_read_memory(&live->words[live->nr], from, nr * sizeof(long)))
+		live->nr += nr;
+}
+
+#if defined(CONFIG_ARM64) && defined(CONFIG_VMAP_STACK)
+/* All stacks of interrupts are as long as those of tasks, and aligned. */
+static void take_irq_stack(struct live_stack *live, unsigned long sp)
+{
+	take_words(live, (void *)sp, ALIGN(sp + 1, THREAD_SIZE));
+}
+
+/* Where the task was interrupted whose stack the frames of @regs lead to. */
+static unsigned long find_task_frame(const void *stack, struct pt_regs *regs)
+{
+	unsigned long next, fp = frame_pointer(regs);
+	unsigned int i;
+
+	for (i = 0; i < IRQ_FRAMES_MAX && !is_within(stack, fp); i++) {
+		if (kml_read_memory(&next, (void *)fp, sizeof(next)))
+			break;
+		fp = next;
+	}
+	return is_within(stack, fp) ? fp : (unsigned long)stack;
+}
+#else
+/* Where they are no slabs of their own, they are searched like other memory. */
+static void take_irq_stack(struct live_stack *live, unsigned long sp)
+{
+}
+
+static unsigned long find_task_frame(const void *stack, struct pt_regs *regs)
+{
+	return (unsigned long)stack;
+}
+#endif
+
+static void take_live_stack(void *unused)
+{
+	struct live_stack *live = this_cpu_read(live_stack);
+	struct pt_regs *regs = get_irq_regs();
+	const void *stack = task_stack_page(current);
+	unsigned long end = (unsigned long)end_of_stack_in_use(current, stack);
+	/* An idle CPU may be woken up to do this without an interrupt. */
+	unsigned long sp = (unsigned long)__builtin_frame_address(0);
+
+	if (!live)
+		return;
+	live->nr = 0;
+	if (regs && user_mode(regs)) {
+		sp = end;
+	} else if (regs) {
+		take_words(live, regs, (unsigned long)(regs + 1));
+		sp = kernel_stack_pointer(regs);
+	}
+	if (sp != end && !is_within(stack, sp)) {
+		/* It is an interrupt that was interrupted. */
+		take_irq_stack(live, sp);
+		sp = regs ? find_task_frame(stack, regs) : (unsigned long)stack;
+	}
+	take_words(live, (void *)sp, end);
+	live->sp = sp;
+	live->task = current;
+}
+
+#endif /* CONFIG_SMP */
+
+static int visit_live_stacks(kml_visit_t visit)
+{
+	unsigned int cpu;
+	int ret = 0;
+
+	/* Of a CPU that is offline nothing is left. */
+	for_each_possible_cpu(cpu) {
+		if (per_cpu(live_stack, cpu))
+			per_cpu(live_stack, cpu)->nr = 0;
+	}
+#ifdef CONFIG_SMP
+	on_each_cpu(take_live_stack, NULL, 1);
+#endif
+	for_each_possible_cpu(cpu) {
+		struct kml_root root = { .kind = KML_ROOT_RUNNING, .cpu = cpu };
+		struct live_stack *live = per_cpu(live_stack, cpu);
+
+		/* The scan's own stack is no root as far as that. */
+		if (live && live->task != current && !ret)
+			ret = visit(live->words, live->words + live->nr, &root);
+	}
+	return ret;
+}
+
+#ifdef CONFIG_ARM64
+/*
+ * The frame that a task was switched out with is __schedule()'s, in which there
+ * is the task that came after it. Nothing but callers' registers is needed of it,
+ * and these are where its record is, and above.
+ */
+static unsigned long saved_stack_pointer(struct task_struct *task)
+{
+	unsigned long sp = thread_saved_sp(task), fp = thread_saved_fp(task);
+	unsigned long record;
+
+	if (fp - sp < THREAD_SIZE &&
+	    !kml_read_memory(&record, (void *)fp, sizeof(record)) &&
+	    record - sp < THREAD_SIZE)
+		return record;
+	return sp;
+}
+#elif defined(CONFIG_X86) && !defined(CONFIG_UML)
+static unsigned long saved_stack_pointer(struct task_struct *task)
+{
+	return READ_ONCE(task->thread.sp);
+}
+#else
+static unsigned long saved_stack_pointer(struct task_struct *task)
+{
+	return 0;
+}
+#endif
+
+/*
+ * Where the part of a task's stack starts that is in use. Of one that began to
+ * run since all that run were asked, it is what was in use before.
+ */
+static const void *live_part(struct task_struct *task, const void *stack)
+{
+	const struct live_stack *live = per_cpu(live_stack, task_cpu(task));
+	unsigned long sp = saved_stack_pointer(task);
+
+	if (task_curr(task) && live && live->task == task)
+		sp = live->sp;
+	/* The end itself is in: a task in user mode uses nothing. */
+	return sp - (unsigned long)stack <= THREAD_SIZE ? (void *)sp : stack;
+}
+
+static int visit_live_part(struct task_struct *task, const void *stack,
+			   const struct kml_root_visitor *visitor)
+{
+	struct kml_root root = { .kind = KML_ROOT_STACK, .task = task };
+	const void *live = live_part(task, stack);
+	const void *end = end_of_stack_in_use(task, stack);
+
+	return visitor->task_stack(stack, min(live, end), end, &root);
+}
+
+#ifdef CONFIG_ARM64
+
+/* Registers that a function keeps for its caller stand above its frame record. */
+#define SAVED_REGISTERS	10
+
+/* Words below the end of a stack among which a frame record is looked for. */
+#define RECORD_DISTANCE	64
+
+/* The frame record that leads to another one, or NULL if it is not near. */
+static const unsigned long *record_below(const unsigned long *record)
+{
+	const unsigned long *word;
+
+	for (word = record - 1; word > record - RECORD_DISTANCE; word--) {
+		if (READ_ONCE_NOCHECK(*word) == (unsigned long)record)
+			return word;
+	}
+	return NULL;
+}
+
+static bool is_among(unsigned long value, const unsigned long *words)
+{
+	unsigned int i;
+
+	for (i = 0; i < SAVED_REGISTERS; i++) {
+		if (READ_ONCE_NOCHECK(words[i]) == value)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A thread of the kernel never returns to kthread(), whose frame, and registers,
+ * hold a pointer to what the thread was created with, for ever: that was freed
+ * when it began. So @outer, the record of kthread(), is where the stack ends.
+ * Of the registers that @inner, the thread's own function, keeps for kthread(),
+ * and of what else may stand there, leave out what kthread() has in its frame.
+ */
+static int visit_inner(const unsigned long *inner, const unsigned long *outer,
+		       kml_visit_t visit, struct kml_root *root)
+{
+	const unsigned long *from = inner + 2;
+	size_t i, nr = min_t(size_t, outer - from, SAVED_REGISTERS);
+	unsigned long regs[SAVED_REGISTERS];
+	int ret;
+
+	for (i = 0; i < nr; i++) {
+		regs[i] = READ_ONCE_NOCHECK(from[i]);
+		if (is_among(regs[i], outer + 2))
+			regs[i] = 0;
+	}
+	root->at = from;
+	ret = visit(regs, regs + nr, root);
+	root->at = NULL;
+	return ret ?: visit(from + nr, outer, root);
+}
+
+static int visit_thread(struct task_struct *task, const void *stack,
+			const struct kml_root_visitor *visitor)
+{
+	const unsigned long *last = (void *)task_pt_regs(task)->stackframe;
+	const unsigned long *outer = record_below(last);
+	const unsigned long *inner = outer ? record_below(outer) : NULL;
+	struct kml_root root = { .kind = KML_ROOT_STACK, .task = task };
+	const void *live = live_part(task, stack);
+
+	if (!inner || live >= (const void *)inner)
+		return visit_live_part(task, stack, visitor);
+	return visitor->task_stack(stack, live, inner, &root) ?:
+	       visit_inner(inner, outer, visitor->memory, &root);
+}
+
+#else
+
+static int visit_thread(struct task_struct *task, const void *stack,
+			const struct kml_root_visitor *visitor)
+{
+	return visit_live_part(task, stack, visitor);
+}
+
+#endif /* CONFIG_ARM64 */
+
+static int visit_stack(struct task_struct *task,
+		       const struct kml_root_visitor *visitor)
+{
+	const void *stack = try_get_task_stack(task);
+	int ret;
+
+	if (!stack)
+		return 0;
+	if (task->flags & PF_KTHREAD && !is_idle_task(task))
+		ret = visit_thread(task, stack, visitor);
+	else
+		ret = visit_live_part(task, stack, visitor);
+	put_task_stack(task);
+	return ret;
+}
+
+/* The task with the lowest number from *@nr on, pinned. */
+static struct task_struct *next_task_from(int *nr)
+{
+	struct task_struct *task = NULL;
+	struct pid *pid;
+
+	rcu_read_lock();
+	while (!task && (pid = find_ge_pid(*nr, &init_pid_ns))) {
+		*nr = pid_nr(pid) + 1;
+		task = pid_task(pid, PIDTYPE_PID);
+	}
+	if (task)
+		get_task_struct(task);
+	rcu_read_unlock();
+	return task;
+}
+
+/**
+ * kml_visit_stacks() - visit what of the stacks of tasks is in use
+ * @visitor: what to do with it
+ *
+ * Context: Holder of kml_scan_mutex; may sleep.
+ * Return: 0, or what the visitor returned to stop.
+ */
+int kml_visit_stacks(const struct kml_root_visitor *visitor)
+{
+	struct task_struct *task;
+	unsigned int cpu;
+	int nr = 1;
+	int ret;
+
+	lockdep_assert_held(&kml_scan_mutex);
+	ret = visit_live_stacks(visitor->memory);
+	while (!ret && (task = next_task_from(&nr))) {
+		ret = visit_stack(task, visitor);
+		put_task_struct(task);
+		cond_resched_tasks_rcu_qs();
+	}
+
+	/* Idle tasks have no number. */
+	for_each_possible_cpu(cpu) {
+		task = idle_task(cpu);
+		if (!ret && task)
+			ret = visit_stack(task, visitor);
+	}
+	return ret;
+}
+
+/* Where they are slabs of their own, they are never scanned as such. */
+static void __init hide_irq_stack(unsigned int cpu)
+{
+#if defined(CONFIG_ARM64) && defined(CONFIG_VMAP_STACK)
+	unsigned long stack = (unsigned long)per_cpu(irq_stack_ptr, cpu);
+	struct kml_record *rec = kml_find(&kml_trees[KML_VIRT], stack);
+
+	if (!rec)
+		return;
+	kml_set_flags(rec, KML_STACK, 0);
+	kml_put(rec);
+#endif
+}
+
+/**
+ * kml_stacks_init() - get ready to look at stacks
+ *
+ * Context: Boot, process context.
+ */
+void __init kml_stacks_init(void)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		if (IS_ENABLED(CONFIG_SMP))
+			per_cpu(live_stack, cpu) =
+				(void *)get_zeroed_page(GFP_KERNEL);
+		hide_irq_stack(cpu);
+	}
+}

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Kernel memory leak detector: slabs whose objects have slots.
+ */
+#ifndef __MM_KMEMLEAK_BLOCK_H
+#define __MM_KMEMLEAK_BLOCK_H
+
+#include <linux/math64.h>
+#include <linux/rculist.h>
+
+#include <asm/sections.h>
+
+#include "store.h"
+
+struct kmem_cache;
+struct slab;
+
+/* Per-CPU memory: bytes that have a slab, and bytes that share a slot. */
+#define KML_PERCPU_PAGE		4096
+#define KML_PERCPU_GRAIN	8
+#define KML_PERCPU_SLOTS	(KML_PERCPU_PAGE / KML_PERCPU_GRAIN)
+
+/* What lengths of per-CPU objects are counted in; the allocator has no other. */
+#define KML_PERCPU_UNIT		4
+
+/* Larger per-CPU objects are few, and would be long to look for. */
+#define KML_PERCPU_MAX		512
+
+/* Buckets of the hash of per-CPU pages. */
+#define KML_PERCPU_BUCKETS	256
+
+/* Bits of kml_slot.meta; all clear: no object. */
+#define KML_SLOT_LIVE		BIT(0)	/* there is an object */
+#define KML_SLOT_GEN		GENMASK(2, 1)	/* see kml_slot_new_meta */
+#define KML_SLOT_GEN_FIRST	BIT(1)	/* the first of the two values */
+#define KML_SLOT_BLACK		BIT(3)	/* neither scanned nor reported */
+#define KML_SLOT_GRAY		BIT(4)	/* a root: scanned, never reported */
+#define KML_SLOT_SURPLUS	BIT(5)	/* a vm_struct, stands for its area */
+#define KML_SLOT_PINNED		BIT(6)	/* is being read, see kml_slot_read() */
+#define KML_SLOT_SHARED	BIT(7)	/* may be promoted by others than its owner */
+#define KML_SLOT_SKIP		GENMASK(9, 8)	/* words without references */
+#define KML_SLOT_PID_SHIFT	10
+
+/**
+ * struct kml_slot - metadata of one object
+ * @meta: KML_SLOT_* bits and pid. Set when the object is allocated and cleared
+ *	when it is freed, by its owner; in between bits change by cmpxchg()
+ * @stamp: when it was allocated; valid while @meta says live
+ * @handles: where and by whom, as in struct kml_origin; valid while @meta says
+ *	live
+ */
+struct kml_slot {
+	u32 meta;
+	u32 stamp;
+	u64 handles;
+};
+
+static inline depot_stack_handle_t kml_trace_of(u64 handles)
+{
+	return lower_32_bits(handles);
+}
+
+static inline depot_stack_handle_t kml_comm_of(u64 handles)
+{
+	return upper_32_bits(handles);
+}
+
+/**
+ * struct kml_slab - memory that is divided into objects
+ * @node: in the tree of slabs; kml_slab_lock
+ * @rcu: to free it once nobody can see it
+ * @slots: one for each object that fits in
+ * @start: first address, untagged; fixed
+ * @cache: the cache whose slab it is, or the slab itself for per-CPU memory;
+ *	NULL while it is closed; written under kml_slab_lock
+ * @first: address of the first object; fixed
+ * @backing: the slab itself, NULL for per-CPU memory; fixed
+ * @inverse: 2^64 divided by @stride and rounded up, for slabs; fixed
+ * @hash: in a bucket of per-CPU pages; written under kml_slab_lock
+ * @stride: bytes from one object to the next, or in a grain; fixed
+ * @size: length of an object in bytes, 0 where each has its own; written under
+ *	kml_slab_lock, grows while there are objects
+ * @length: length in bytes; fixed
+ * @nr: number of @slots; fixed
+ * @space: address space, an enum kml_space; fixed
+ * @linked: is in the tree; kml_slab_lock
+ * @idle: no object was in it when the last scan looked; kml_scan_mutex
+ * @queued: is in the list of slabs to be scanned; kml_scan_mutex
+ * @gray: has, or once had, objects that are roots
+ * @common: @nr; 0 if it has, or once had, objects of which not all words may be
+ *	references, or for which further references count
+ * @ref: pins; the tree holds one
+ * @gray_next: next slab to be scanned; kml_scan_mutex
+ * @seen: bitmap of slots whose objects were found referenced by this scan;
+ *	kml_scan_mutex. Followed by kml_slab_gray(), kml_slab_counted(), and for
+ *	per-CPU memory kml_slab_sizes()
+ */
+struct kml_slab {
+	union {
+		struct rb_node node;
+		struct rcu_head rcu;
+	};
+	struct kml_slot *slots;
+	unsigned long start;
+	const void *cache;
+	unsigned long first;
+	union {
+		struct {
+			u64 inverse;
+			struct slab *backing;
+		};
+		struct hlist_node hash;
+	};
+	u32 stride;
+	u32 size;
+	u32 length;
+	u16 nr;
+	u16 common;
+	u8 space;
+	bool linked;
+	bool idle;
+	bool queued;
+	bool gray;
+	refcount_t ref;
+	struct kml_slab *gray_next;
+	unsigned long seen[];
+};
+
+/* The index of the object that an offset into a slab falls in. */
+static __always_inline unsigned long
+kml_slab_index(const struct kml_slab *slab, unsigned long offset)
+{
+	/* Exact: the error is @offset * @stride / 2^64. */
+	return mul_u64_u64_shr(offset, slab->inverse, 64);
+}
+
+/*
+ * The index of the object that @addr falls in, if there is one in the slab, and
+ * how far into its stride that is: as if for a huge one, if @addr is in front of
+ * the first one.
+ */
+static __always_inline unsigned long
+kml_slab_divide(const struct kml_slab *slab, unsigned long addr, u32 *index)
+{
+	unsigned long offset = addr - slab->first;
+
+	*index = kml_slab_index(slab, offset);
+	return offset - (unsigned long)*index * slab->stride;
+}
+
+/* Bitmap of slots whose objects are to be scanned; kml_scan_mutex. */
+static inline unsigned long *kml_slab_gray(struct kml_slab *slab)
+{
+	return slab->seen + BITS_TO_LONGS(slab->nr);
+}
+
+/* Bitmap of slots that this mark pass found referenced; kml_scan_mutex. */
+static inline unsigned long *kml_slab_counted(struct kml_slab *slab)
+{
+	return slab->seen + 2 * BITS_TO_LONGS(slab->nr);
+}
+
+/* The lengths of the objects of a slab of per-CPU memory; by their owners. */
+static inline u8 *kml_slab_sizes(const struct kml_slab *slab)
+{
+	return (u8 *)(slab->seen + 3 * BITS_TO_LONGS(KML_PERCPU_SLOTS));
+}
+
+/* The slabs of the pages in one part of the linear map. */
+#define KML_TABLE_PAGES	(PAGE_SIZE / sizeof(struct kml_slab *))
+#define KML_TABLE_SHIFT	(PAGE_SHIFT + ilog2(KML_TABLE_PAGES))
+
+struct kml_table {
+	struct kml_slab *slabs[KML_TABLE_PAGES];
+};
+
+/**
+ * struct kml_linear - the part of the linear map in which there can be slabs
+ * @base: its first address
+ * @size: its length in bytes; 0 keeps everything out
+ * @tables: for each part of it, which slabs its pages belong to
+ * @has_percpu: are there values of __percpu pointers among its addresses?
+ */
+struct kml_linear {
+	unsigned long base;
+	unsigned long size;
+	struct kml_table **tables;
+	bool has_percpu;
+};
+
+/**
+ * struct kml_percpu_range - where there are slabs of per-CPU memory
+ * @lo: no slab starts below; written under kml_slab_lock
+ * @hi: no slab ends above; written under kml_slab_lock
+ */
+struct kml_percpu_range {
+	unsigned long lo;
+	unsigned long hi;
+};
+
+extern struct kml_linear kml_linear;
+
+/* The cache whose slabs are special, if that is known; see vmap.c. */
+extern const void *kml_special_cache;
+
+/* Of the pages of per-CPU memory where there were objects ever, by hash. */
+#define KML_PERCPU_PAGE_BITS	4096
+extern unsigned long kml_percpu_pages[BITS_TO_LONGS(KML_PERCPU_PAGE_BITS)];
+
+/*
+ * Parts of the address space outside of the linear map in which there were
+ * objects ever, of either space, by hash.
+ */
+#define KML_OUTSIDE_SHIFT		21
+#define KML_OUTSIDE_BITS		4096
+extern unsigned long kml_outside_parts[BITS_TO_LONGS(KML_OUTSIDE_BITS)];
+
+static __always_inline bool kml_may_be_outside(unsigned long addr)
+{
+	return test_bit((addr >> KML_OUTSIDE_SHIFT) % KML_OUTSIDE_BITS, kml_outside_parts);
+}
+
+static __always_inline bool kml_may_be_percpu(unsigned long addr)
+{
+	return test_bit(addr / KML_PERCPU_PAGE % KML_PERCPU_PAGE_BITS,
+			kml_percpu_pages);
+}
+
+/*
+ * For each page of the linear map, may a slab of the tree lie there? Written
+ * with the tree locked. NULL: all may.
+ */
+extern unsigned long *kml_tree_pages;
+
+extern struct kml_percpu_range kml_percpu_range;
+
+/* Is it an address of that part of the linear map? */
+static inline bool kml_is_linear(unsigned long addr)
+{
+	return addr - kml_linear.base < kml_linear.size;
+}
+
+/* Is it one of the kernel image, with its data? */
+static inline bool kml_is_in_image(unsigned long addr)
+{
+	return addr - (unsigned long)_stext <
+	       (unsigned long)_end - (unsigned long)_stext;
+}
+
+/* The same of the page at an offset into that part of the linear map. */
+static __always_inline bool kml_is_tree_page(unsigned long offset)
+{
+	return !kml_tree_pages ||
+	       test_bit(offset >> PAGE_SHIFT, kml_tree_pages);
+}
+
+static inline bool kml_may_be_in_tree(unsigned long addr)
+{
+	return !kml_is_linear(addr) ||
+	       kml_is_tree_page(addr - kml_linear.base);
+}
+
+/* What the tables say of an offset into that part. */
+static __always_inline struct kml_slab **kml_table_at(unsigned long offset)
+{
+	struct kml_table *table;
+
+	table = READ_ONCE(kml_linear.tables[offset >> KML_TABLE_SHIFT]);
+	return &table->slabs[(offset >> PAGE_SHIFT) % KML_TABLE_PAGES];
+}
+
+static __always_inline struct kml_slab **kml_table_entry(unsigned long addr)
+{
+	return kml_table_at(addr - kml_linear.base);
+}
+
+/*
+ * The slab of an address of the linear map, or NULL. To be called within an RCU
+ * read-side critical section, in which the result is valid.
+ */
+static __always_inline struct kml_slab *kml_slab_at(unsigned long addr)
+{
+	if (addr - kml_linear.base >= kml_linear.size)
+		return NULL;
+	return rcu_dereference_raw(*kml_table_entry(addr));
+}
+
+extern struct hlist_head kml_percpu_hash[KML_PERCPU_BUCKETS];
+
+static __always_inline struct hlist_head *kml_percpu_bucket(unsigned long addr)
+{
+	return &kml_percpu_hash[addr / KML_PERCPU_PAGE % KML_PERCPU_BUCKETS];
+}
+
+/* The same for an address of per-CPU memory. */
+static __always_inline struct kml_slab *kml_percpu_slab_at(unsigned long addr)
+{
+	unsigned long page = ALIGN_DOWN(addr, KML_PERCPU_PAGE);
+	struct kml_slab *slab;
+
+	hlist_for_each_entry_rcu(slab, kml_percpu_bucket(page), hash, true) {
+		if (likely(slab->start == page))
+			return slab;
+	}
+	return NULL;
+}
+
+/* What is done with a slab. */
+typedef void (*kml_slab_action_t)(struct kml_slab *slab, void *arg);
+
+bool kml_slab_for_object(unsigned long addr, size_t size, gfp_t gfp);
+bool kml_slab_for_percpu(unsigned long addr, gfp_t gfp);
+void kml_walk_slabs(kml_slab_action_t action, void *arg);
+void kml_slab_put(struct kml_slab *slab);
+bool kml_slab_is_empty(const struct kml_slab *slab);
+void kml_slab_close(struct kml_slab *slab);
+void kml_slab_release(struct kml_slab *slab);
+void kml_slab_forget(struct kml_slab *slab);
+size_t kml_slab_memory(const struct kml_slab *slab);
+size_t kml_slab_tables_memory(void);
+void kml_slab_free_tables(void);
+unsigned long kml_nr_slabs(void);
+void __init kml_slab_init(void);
+
+/* ---- pages.c: in which pages there may be objects ---- */
+
+void kml_note_outside(unsigned long start, unsigned long last);
+void kml_note_percpu(unsigned long start, unsigned long last);
+void kml_note_pages(unsigned long start, unsigned long last, bool in_tree);
+
+/* ---- slot.c: objects in slots ---- */
+
+/*
+ * What a new object's slot says. The bits KML_SLOT_GEN of it are another one of
+ * two values during each scan, and cleared in a slot when a scan meets an older
+ * object there. So those who are young in a scan, born since it began, differ
+ * from the others without a visit to any of them when it begins.
+ */
+extern u32 kml_slot_new_meta;
+
+static inline bool kml_slot_is_young(u32 meta)
+{
+	return (meta & KML_SLOT_GEN) ==
+	       (READ_ONCE(kml_slot_new_meta) & KML_SLOT_GEN);
+}
+
+/* What a slot says. What else it holds goes with it, as long as it says the same. */
+static inline u32 kml_slot_meta(const struct kml_slot *slot)
+{
+	/* Pairs with smp_store_release() in kml_slot_publish(). */
+	return smp_load_acquire(&slot->meta);
+}
+
+/**
+ * struct kml_slot_ref - an object in a slot
+ * @slab: its slab
+ * @index: its index there
+ * @meta: what the slot said when it was found
+ */
+struct kml_slot_ref {
+	struct kml_slab *slab;
+	unsigned int index;
+	u32 meta;
+};
+
+static inline unsigned long kml_slot_start(const struct kml_slab *slab,
+					   unsigned int index)
+{
+	return slab->first + (unsigned long)index * slab->stride;
+}
+
+void kml_slot_new_generation(void);
+size_t kml_slot_size(const struct kml_slab *slab, unsigned int index);
+bool kml_slot_find(enum kml_space space, unsigned long addr,
+		   struct kml_slot_ref *ref);
+bool kml_slot_change(struct kml_slot *slot, u32 clear, u32 set);
+
+/* A scan has met the object: it is older than those that come from here on. */
+static __always_inline void kml_slot_age(struct kml_slot *slot, u32 meta)
+{
+	if (unlikely(meta & KML_SLOT_GEN) && !kml_slot_is_young(meta))
+		kml_slot_change(slot, KML_SLOT_GEN, 0);
+}
+
+int kml_slot_read(struct kml_slab *slab, unsigned int index, unsigned int cpu,
+		  size_t offset, void *buf, size_t len);
+bool kml_slot_to_record(struct kml_slab *slab, unsigned int index, bool young,
+		      gfp_t gfp);
+
+#endif /* __MM_KMEMLEAK_BLOCK_H */

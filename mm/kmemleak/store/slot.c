@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel memory leak detector: objects in slots.
+ *
+ * An object that is just an object has a slot of its slab. Between allocation
+ * and free its address belongs to one owner alone, so the owner fills the slot
+ * and clears it without a lock. What needs more than a slot can hold, scan areas
+ * or the verdicts of scans, is promoted: it gets a struct kml_record of its own
+ * in the tree, and leaves the slot, in one step for whoever looks for it.
+ */
+#include <linux/bitfield.h>
+#include <linux/jiffies.h>
+#include <linux/kernel.h>
+#include <linux/log2.h>
+#include <linux/percpu.h>
+#include <linux/vmalloc.h>
+
+#include "slot.h"
+
+/* Times a slab is looked for, and made, for one object. */
+#define SLOT_TRIES	3
+
+/* Not 0 in the bits KML_SLOT_GEN, which are those of older objects. */
+u32 kml_slot_new_meta __read_mostly = KML_SLOT_LIVE | KML_SLOT_GEN_FIRST;
+
+/* Slot of the per-CPU object that the scanner, of which there is one, reads. */
+static const struct kml_slot *slot_being_read;
+
+static unsigned long stamp_to_jiffies(u32 stamp)
+{
+	unsigned long now = jiffies;
+
+	return now - ((unsigned long)((u32)(now >> KML_STAMP_SHIFT) - stamp) <<
+		      KML_STAMP_SHIFT);
+}
+
+/**
+ * kml_slot_new_generation() - let all that there is be older than what is to come
+ *
+ * Those of the generation before the last one must have been met by a scan.
+ *
+ * Context: Holder of kml_scan_mutex.
+ */
+void kml_slot_new_generation(void)
+{
+	lockdep_assert_held(&kml_scan_mutex);
+	WRITE_ONCE(kml_slot_new_meta, kml_slot_new_meta ^ KML_SLOT_GEN);
+}
+
+/**
+ * kml_slot_size() - tell how long an object in a slot is
+ * @slab: its slab, pinned or seen under RCU
+ * @index: its index there
+ *
+ * Context: Any.
+ * Return: its length in bytes.
+ */
+size_t kml_slot_size(const struct kml_slab *slab, unsigned int index)
+{
+	if (slab->space == KML_PERCPU)
+		return READ_ONCE(kml_slab_sizes(slab)[index]) * KML_PERCPU_UNIT;
+	return READ_ONCE(slab->size);
+}
+
+/**
+ * kml_slot_alloc_new() - put a slab object into its slot of a slab to be made
+ * @addr: its first address
+ * @size: its length in bytes
+ * @gfp: flags of the allocation
+ * @origin: who allocated it, and where
+ *
+ * Context: Any but NMI that may allocate with @gfp.
+ * Return: true if it is tracked now; false if it is no plain slab object, or for
+ * want of memory.
+ */
+bool kml_slot_alloc_new(unsigned long addr, size_t size, gfp_t gfp,
+			struct kml_origin origin)
+{
+	int tries = SLOT_TRIES;
+
+	/* A scan may close it at once. */
+	while (tries-- && kml_slab_for_object(addr, size, gfp)) {
+		if (kml_slot_alloc(addr, size, origin))
+			return true;
+	}
+	return false;
+}
+
+/**
+ * kml_slot_wait() - wait until an object is no longer being read
+ * @slot: the slot it was in
+ *
+ * Context: Any but NMI.
+ */
+void kml_slot_wait(const struct kml_slot *slot)
+{
+	/* Pairs with smp_store_release() in read_percpu(). */
+	while (smp_load_acquire(&slot_being_read) == slot)
+		cpu_relax();
+}
+
+/**
+ * kml_slot_free_shared() - take a slab object out of its slot
+ * @addr: its first address
+ *
+ * Context: Any but NMI.
+ * Return: true if it was in a slot, false if it is not or nothing is there.
+ */
+bool kml_slot_free_shared(unsigned long addr)
+{
+	struct kml_slab *slab;
+	u32 index;
+	bool found = false;
+
+	rcu_read_lock();
+	slab = kml_slab_at(addr);
+	if (slab && kml_index_at(slab, addr, &index))
+		found = kml_slot_clear_shared(&slab->slots[index]);
+	rcu_read_unlock();
+	return found;
+}
+
+/**
+ * kml_slot_alloc_percpu_new() - the same for a per-CPU object
+ * @addr: value of the __percpu pointer
+ * @size: length of each CPU's copy in bytes
+ * @gfp: flags of the allocation
+ * @origin: who allocated it, and where
+ *
+ * Context: Any but NMI that may allocate with @gfp.
+ * Return: true if it is tracked now; false if it does not fit a slot, or for
+ * want of memory.
+ */
+bool kml_slot_alloc_percpu_new(unsigned long addr, size_t size, gfp_t gfp,
+			       struct kml_origin origin)
+{
+	int tries = SLOT_TRIES;
+
+	while (tries-- && kml_percpu_fits(addr, size) &&
+	       kml_slab_for_percpu(addr, gfp)) {
+		if (kml_slot_alloc_percpu(addr, size, origin))
+			return true;
+	}
+	return false;
+}
+
+/* ---- For those who do not own the object ---- */
+
+/* The slot of the per-CPU object that @addr points into. */
+static bool find_percpu(const struct kml_slab *slab, unsigned long addr,
+			struct kml_slot_ref *ref)
+{
+	unsigned int index = kml_percpu_index(addr);
+	unsigned int grains = KML_PERCPU_MAX / KML_PERCPU_GRAIN;
+
+	do {
+		ref->meta = kml_slot_meta(&slab->slots[index]);
+		ref->index = index;
+		if (ref->meta & KML_SLOT_LIVE)
+			return addr - kml_slot_start(slab, index) <
+			       kml_slot_size(slab, index);
+	} while (index-- && --grains);
+	return false;
+}
+
+static bool find_in_slab(const struct kml_slab *slab, unsigned long addr,
+			 struct kml_slot_ref *ref)
+{
+	unsigned long within = kml_slab_divide(slab, addr, &ref->index);
+
+	if (ref->index >= slab->nr || within >= READ_ONCE(slab->size))
+		return false;
+	ref->meta = kml_slot_meta(&slab->slots[ref->index]);
+	return ref->meta & KML_SLOT_LIVE;
+}
+
+/**
+ * kml_slot_find() - find the object in a slot that contains an address
+ * @space: address space
+ * @addr: any address
+ * @ref: set to the slot, and what it said
+ *
+ * Context: RCU read-side critical section, in which the result is valid.
+ * Return: true if there is one.
+ */
+bool kml_slot_find(enum kml_space space, unsigned long addr,
+		   struct kml_slot_ref *ref)
+{
+	if (space == KML_VIRT) {
+		ref->slab = kml_slab_at(addr);
+		return ref->slab && find_in_slab(ref->slab, addr, ref);
+	}
+	if (space == KML_PERCPU) {
+		ref->slab = kml_percpu_slab_at(addr);
+		return ref->slab && find_percpu(ref->slab, addr, ref);
+	}
+	return false;
+}
+
+/**
+ * kml_slot_change() - change bits of an object in a slot
+ * @slot: the slot, whose slab is pinned or seen under RCU
+ * @clear: bits to clear
+ * @set: bits to set
+ *
+ * Context: Any.
+ * Return: true; false if there is no object any more, and nothing is changed.
+ */
+bool kml_slot_change(struct kml_slot *slot, u32 clear, u32 set)
+{
+	u32 meta = READ_ONCE(slot->meta);
+
+	do {
+		if (!(meta & KML_SLOT_LIVE))
+			return false;
+	} while (!try_cmpxchg(&slot->meta, &meta, (meta & ~clear) | set));
+	return true;
+}
+
+/* Per-CPU memory may be unmapped once it is free: the free has to wait. */
+static int read_percpu(struct kml_slab *slab, unsigned int index,
+		       const void *src, void *buf, size_t len)
+{
+	struct kml_slot *slot = &slab->slots[index];
+	unsigned long flags;
+	int ret = -ENOENT;
+
+	local_irq_save(flags);
+	WRITE_ONCE(slot_being_read, slot);
+	/* Fully ordered; pairs with xchg_acquire() in kml_slot_clear_shared(). */
+	if (kml_slot_change(slot, 0, KML_SLOT_PINNED)) {
+		ret = kml_read_memory(buf, src, len);
+		kml_slot_change(slot, KML_SLOT_PINNED, 0);
+	}
+	/* Pairs with smp_load_acquire() in kml_slot_wait(). */
+	smp_store_release(&slot_being_read, NULL);
+	local_irq_restore(flags);
+	return ret;
+}
+
+/**
+ * kml_slot_read() - copy a piece of the content of an object in a slot
+ * @slab: its slab, pinned
+ * @index: its index there
+ * @cpu: whose copy, if it is a per-CPU object
+ * @offset: where the piece starts in the object
+ * @buf: destination
+ * @len: length in bytes, at most KML_CHUNK
+ *
+ * Context: Holder of kml_scan_mutex, as only one object is read at a time.
+ * Return: 0; -ENOENT if the object was freed; -EFAULT (or -ERANGE) if the piece
+ * cannot be read.
+ */
+int kml_slot_read(struct kml_slab *slab, unsigned int index, unsigned int cpu,
+		  size_t offset, void *buf, size_t len)
+{
+	unsigned long start = kml_slot_start(slab, index);
+	int ret;
+
+	lockdep_assert_held(&kml_scan_mutex);
+	if (slab->space == KML_PERCPU)
+		return read_percpu(slab, index,
+				   per_cpu_ptr((void __percpu *)start, cpu) +
+				   offset, buf, len);
+	/* The linear map stays: it is enough to look at the slot afterwards. */
+	ret = kml_read_memory(buf, (void *)start + offset, len);
+	if (!(READ_ONCE(slab->slots[index].meta) & KML_SLOT_LIVE))
+		return -ENOENT;
+	return ret;
+}
+
+/* ---- Promotion ---- */
+
+/* But for the trace, which may be set until it has left the slot. */
+static void fill_object(struct kml_record *rec, const struct kml_slab *slab,
+			unsigned int index, u32 meta)
+{
+	const struct kml_slot *slot = &slab->slots[index];
+	unsigned long surplus;
+
+	kml_record_init(rec, slab->space, kml_slot_start(slab, index),
+			kml_slot_size(slab, index));
+	rec->min_count = 1;
+	if (meta & KML_SLOT_GRAY)
+		rec->min_count = KML_GRAY;
+	if (meta & KML_SLOT_BLACK) {
+		rec->min_count = KML_BLACK;
+		rec->flags = KML_NO_SCAN;
+	}
+	rec->comm = kml_comm_of(READ_ONCE(slot->handles));
+	rec->jiffies = stamp_to_jiffies(READ_ONCE(slot->stamp));
+	rec->pid = meta >> KML_SLOT_PID_SHIFT;
+	if (meta & KML_SLOT_SURPLUS &&
+	    !kml_read_memory(&surplus, (void *)rec->start +
+			     offsetof(struct vm_struct, addr), sizeof(surplus)))
+		rec->surplus = surplus;
+}
+
+/* What is skipped becomes a scan area of the rest. */
+static void add_tail_area(struct kml_record *rec, unsigned int skip, gfp_t gfp)
+{
+	struct kml_area *area = kml_area_alloc(gfp);
+
+	if (!area) {
+		rec->flags |= KML_FULL_SCAN;
+		return;
+	}
+	area->start = rec->start + skip;
+	area->size = rec->size - skip;
+	hlist_add_head(&area->node, &rec->areas);
+}
+
+/**
+ * kml_slot_to_record() - give an object in a slot metadata of its own
+ * @slab: its slab, pinned or seen under RCU
+ * @index: its index there
+ * @young: take it for an object that was just allocated; if not, one that was
+ *	is left where it is
+ * @gfp: flags to allocate with
+ *
+ * The object must not be freed by who does not know that it is promoted: either
+ * the caller owns it, or it has been watched for an RCU grace period.
+ *
+ * Context: Any but NMI that may allocate with @gfp.
+ * Return: true if it has, or was freed meanwhile; false for want of memory.
+ */
+bool kml_slot_to_record(struct kml_slab *slab, unsigned int index, bool young,
+		      gfp_t gfp)
+{
+	struct kml_slot *slot = &slab->slots[index];
+	struct kml_record *rec;
+	u32 meta;
+
+	meta = kml_slot_meta(slot);
+	while (meta & KML_SLOT_LIVE && (young || !kml_slot_is_young(meta))) {
+		unsigned int skip = FIELD_GET(KML_SLOT_SKIP, meta) * sizeof(long);
+		int err;
+
+		rec = kml_record_alloc(gfp);
+		if (!rec)
+			return false;
+		fill_object(rec, slab, index, meta);
+		/* The scan before found it in use, or it was not there yet. */
+		if (!young)
+			rec->seen = READ_ONCE(kml_scan_seq) - 1;
+		if (skip)
+			add_tail_area(rec, skip, gfp);
+		err = kml_insert_from_slot(&kml_trees[slab->space], rec, slot,
+					  meta, young);
+		if (!err)
+			return true;
+		kml_record_free(rec);
+		if (err != -EAGAIN)
+			return false;
+		/* It is read, or was changed, or freed and allocated again. */
+		cpu_relax();
+		meta = kml_slot_meta(slot);
+	}
+	return true;
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Kernel memory leak detector: what the owner of an object does to its slot.
+ *
+ * This is compiled into the hooks themselves: it is short, takes no lock, and
+ * calls nothing.
+ */
+#ifndef __MM_KMEMLEAK_SLOT_H
+#define __MM_KMEMLEAK_SLOT_H
+
+#include <linux/jiffies.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+
+#include "../../slab.h"
+#include "slab.h"
+
+/* In 32 bits for over a year, to a 64th of a second at least. */
+#define KML_STAMP_SHIFT	(HZ > 128 ? ilog2(HZ) - 6 : 0)
+
+static __always_inline u32 kml_stamp(void)
+{
+	unsigned long now = jiffies;
+
+	return now >> KML_STAMP_SHIFT;
+}
+
+bool kml_slot_alloc_new(unsigned long addr, size_t size, gfp_t gfp,
+			struct kml_origin origin);
+bool kml_slot_alloc_percpu_new(unsigned long addr, size_t size, gfp_t gfp,
+			       struct kml_origin origin);
+bool kml_slot_free_shared(unsigned long addr);
+void kml_slot_wait(const struct kml_slot *slot);
+
+static __always_inline void kml_slot_publish(struct kml_slot *slot,
+					     struct kml_origin origin)
+{
+	WRITE_ONCE(slot->handles, origin.handles);
+	WRITE_ONCE(slot->stamp, kml_stamp());
+	/* Pairs with smp_load_acquire() of those who look at the slot. */
+	smp_store_release(&slot->meta,
+			  (u32)origin.pid << KML_SLOT_PID_SHIFT |
+			  READ_ONCE(kml_slot_new_meta));
+}
+
+/* The index of the object that starts at @addr. Returns false if none does. */
+static __always_inline bool kml_index_at(const struct kml_slab *slab,
+					 unsigned long addr, u32 *index)
+{
+	return likely(!kml_slab_divide(slab, addr, index) &&
+		      *index < slab->nr);
+}
+
+/* Does the slab describe the slab that @addr is in now? */
+static __always_inline bool
+kml_slab_is_current(const struct kml_slab *slab, unsigned long addr,
+		     size_t size)
+{
+	const struct page *head = virt_to_head_page((void *)addr);
+	const struct kmem_cache *cache = READ_ONCE(slab->cache);
+
+	/* Of a page that is no slab what is NULL may be taken for its cache. */
+	if (unlikely(!cache || (struct slab *)head != slab->backing))
+		return false;
+	/* One cache has slabs of several lengths, depending on what is free. */
+	return likely(cache == slab->backing->slab_cache &&
+		      cache->size == slab->stride &&
+		      size == READ_ONCE(slab->size) &&
+		      slab->backing->objects == slab->nr);
+}
+
+/**
+ * kml_slot_alloc() - put a new slab object into its slot
+ * @addr: its first address
+ * @size: its length in bytes
+ * @origin: who allocated it, and where
+ *
+ * Context: Any but NMI.
+ * Return: true if it is tracked now; false if there is no slab for it.
+ */
+static __always_inline bool kml_slot_alloc(unsigned long addr, size_t size,
+					   struct kml_origin origin)
+{
+	struct kml_slab *slab;
+	u32 index;
+	bool done = false;
+
+	rcu_read_lock();
+	slab = kml_slab_at(addr);
+	if (likely(slab) && kml_slab_is_current(slab, addr, size) &&
+	    kml_index_at(slab, addr, &index)) {
+		kml_slot_publish(&slab->slots[index], origin);
+		done = true;
+	}
+	rcu_read_unlock();
+	return done;
+}
+
+/**
+ * kml_slot_free() - take a slab object out of its slot
+ * @addr: its first address
+ *
+ * The allocator orders this before the slot's next use.
+ *
+ * Context: Any but NMI.
+ * Return: true if it was in a slot that nobody else works on.
+ */
+static __always_inline bool kml_slot_free(unsigned long addr)
+{
+	struct kml_slab *slab;
+	struct kml_slot *slot;
+	u32 index;
+	bool done = false;
+
+	rcu_read_lock();
+	slab = kml_slab_at(addr);
+	if (likely(slab) && kml_index_at(slab, addr, &index)) {
+		slot = &slab->slots[index];
+		if (likely((READ_ONCE(slot->meta) &
+			    (KML_SLOT_LIVE | KML_SLOT_SHARED)) ==
+			   KML_SLOT_LIVE)) {
+			WRITE_ONCE(slot->meta, 0);
+			done = true;
+		}
+	}
+	rcu_read_unlock();
+	return done;
+}
+
+/*
+ * An object that others than its owner look at closely leaves its slot by
+ * exchange, as it may be promoted at the same time. If it is being read, wait:
+ * its memory may be unmapped once it is free.
+ */
+static __always_inline bool kml_slot_clear_shared(struct kml_slot *slot)
+{
+	/* Acquire: who finds the pin must find what is being read. */
+	u32 meta = xchg_acquire(&slot->meta, 0);
+
+	if (unlikely(meta & KML_SLOT_PINNED))
+		kml_slot_wait(slot);
+	return likely(meta & KML_SLOT_LIVE);
+}
+
+/* ---- Slots of per-CPU memory ---- */
+
+static __always_inline bool kml_percpu_fits(unsigned long addr, size_t size)
+{
+	return size <= KML_PERCPU_MAX && IS_ALIGNED(size, KML_PERCPU_UNIT) &&
+	       IS_ALIGNED(addr, KML_PERCPU_GRAIN) &&
+	       addr % KML_PERCPU_PAGE + size <= KML_PERCPU_PAGE;
+}
+
+static __always_inline unsigned int kml_percpu_index(unsigned long addr)
+{
+	return addr % KML_PERCPU_PAGE / KML_PERCPU_GRAIN;
+}
+
+/**
+ * kml_slot_alloc_percpu() - put a new per-CPU object into its slot
+ * @addr: value of the __percpu pointer
+ * @size: length of each CPU's copy in bytes
+ * @origin: who allocated it, and where
+ *
+ * Context: Any but NMI.
+ * Return: true if it is tracked now; false if there is no slab for it, or it
+ * does not fit a slot.
+ */
+static __always_inline bool kml_slot_alloc_percpu(unsigned long addr,
+						  size_t size,
+						  struct kml_origin origin)
+{
+	struct kml_slab *slab;
+	unsigned int index;
+	bool done = false;
+
+	if (unlikely(!kml_percpu_fits(addr, size)))
+		return false;
+	rcu_read_lock();
+	slab = kml_percpu_slab_at(addr);
+	if (likely(slab && READ_ONCE(slab->cache))) {
+		index = kml_percpu_index(addr);
+		WRITE_ONCE(kml_slab_sizes(slab)[index],
+			   size / KML_PERCPU_UNIT);
+		kml_slot_publish(&slab->slots[index], origin);
+		done = true;
+	}
+	rcu_read_unlock();
+	return done;
+}
+
+/**
+ * kml_slot_free_percpu() - take a per-CPU object out of its slot
+ * @addr: value of the __percpu pointer
+ *
+ * Context: Any but NMI. Waits until a scan that reads the object has read one
+ * chunk of it.
+ * Return: true if it was in a slot, false if it is not or nothing is there.
+ */
+static __always_inline bool kml_slot_free_percpu(unsigned long addr)
+{
+	struct kml_slab *slab;
+	bool found = false;
+
+	if (unlikely(!IS_ALIGNED(addr, KML_PERCPU_GRAIN)))
+		return false;
+	rcu_read_lock();
+	slab = kml_percpu_slab_at(addr);
+	if (likely(slab))
+		found = kml_slot_clear_shared(&slab->slots[kml_percpu_index(addr)]);
+	rcu_read_unlock();
+	return found;
+}
+
+#endif /* __MM_KMEMLEAK_SLOT_H */

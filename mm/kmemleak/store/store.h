@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Kernel memory leak detector: what is tracked
+ */
+#ifndef __MM_KMEMLEAK_STORE_H
+#define __MM_KMEMLEAK_STORE_H
+
+#include <linux/rbtree.h>
+#include <linux/refcount.h>
+#include <linux/seqlock.h>
+
+#include "../internal.h"
+
+struct kml_slab;
+struct kml_slot;
+
+/* Bits of what a pass that looks for suspects knows of their pages. */
+#define KML_FILTER_BITS	32768U
+
+/* ---- Records ---- */
+
+/* Special values of kml_record.min_count; above 0 it counts references. */
+#define KML_GRAY	0	/* a root: always scanned, never reported */
+#define KML_BLACK	(-1)	/* ignored: neither scanned nor reported */
+
+/* Bits of kml_record.flags. */
+#define KML_NO_SCAN	BIT(0)	/* holds no references */
+#define KML_FULL_SCAN	BIT(1)	/* a scan area is missing: scan all of it */
+#define KML_STACK	BIT(2)	/* a task stack: scanned with its task only */
+#define KML_LEAK	BIT(3)	/* unreferenced, says the last full scan */
+#define KML_REPORTED	BIT(4)	/* was counted as a new leak once */
+
+/**
+ * struct kml_area - part of an object that holds its references
+ * @node: in kml_record.areas
+ * @start: first address, untagged
+ * @size: length in bytes
+ */
+struct kml_area {
+	struct hlist_node node;
+	unsigned long start;
+	size_t size;
+};
+
+/**
+ * struct kml_record - one tracked block of an address space
+ * @node: place in the tree; kml_tree.lock
+ * @rcu: to free it once no scanner can see it
+ * @gray_next: next object to scan; kml_scan_mutex
+ * @reach: what the search for leads has found so far; kml_scan_mutex, pinned
+ * @start: first address, untagged; fixed from insertion on
+ * @size: length in bytes; fixed from insertion on
+ * @surplus: address of the object that references beyond @min_count are
+ *	handed to, or 0
+ * @areas: scan areas; added under @lock, read under RCU, gone with the object
+ * @lock: held while a chunk of the block is read, so that a free waits for it;
+ *	protects @alive, @flags and additions to @areas
+ * @ref: pins; the tree holds one
+ * @trace: where it was allocated
+ * @comm: name of the task that allocated it, or kind of interrupt
+ * @born: value of kml_scan_seq when it was put into the tree
+ * @seen: value of kml_scan_seq of the last scan that found it referenced;
+ *	kml_scan_mutex
+ * @pass: mark pass that @count belongs to; kml_scan_mutex
+ * @queued: last mark pass that queued it for scanning; kml_scan_mutex
+ * @count: references found in @pass; kml_scan_mutex
+ * @crc: of its content when it was last a suspect; kml_scan_mutex
+ * @held_by: start of the leak that leads to it, 0 if direct; kml_scan_mutex
+ * @unref_scans: scans in a row that found it unreferenced and unchanged;
+ *	kml_scan_mutex
+ * @grace: up to this kml_scan_seq it counts as referenced
+ * @pid: of the task that allocated it, 0 in interrupts
+ * @min_count: references that make it reachable, or KML_GRAY or KML_BLACK
+ * @space: address space, an enum kml_space
+ * @flags: KML_* bits; @lock
+ * @alive: not freed yet; @lock
+ * @jiffies: when it was allocated
+ */
+struct kml_record {
+	struct rb_node node;
+	union {
+		struct rcu_head rcu;
+		struct {
+			struct kml_record *gray_next;
+			unsigned long reach;
+		};
+	};
+	unsigned long start;
+	size_t size;
+	unsigned long surplus;
+	struct hlist_head areas;
+	raw_spinlock_t lock;
+	refcount_t ref;
+	depot_stack_handle_t trace;
+	depot_stack_handle_t comm;
+	u32 born;
+	u32 seen;
+	u32 pass;
+	u32 queued;
+	u32 count;
+	u32 crc;
+	unsigned long held_by;
+	u32 unref_scans;
+	u32 grace;
+	pid_t pid;
+	s16 min_count;
+	u8 space;
+	u8 flags;
+	bool alive;
+	unsigned long jiffies;
+};
+
+/* Names of frames that are kept, in sets of so many, and room for one in bytes. */
+#define KML_NAMES	256
+#define KML_NAME_WAYS	4
+#define KML_NAME_LEN	84
+
+/**
+ * struct kml_name - name of a frame that was asked for lately
+ * @addr: return address, 0 if there is none
+ * @epoch: when the trace was taken
+ * @text: the name
+ */
+struct kml_name {
+	unsigned long addr;
+	u32 epoch;
+	char text[KML_NAME_LEN];
+};
+
+/**
+ * struct kml_origin - who allocated something, and where
+ * @handles: of the stack, and in the upper half of the name of the task or the
+ *	kind of interrupt
+ * @pid: of the task, 0 in interrupts
+ *
+ * Two words, which functions return in registers.
+ */
+struct kml_origin {
+	u64 handles;
+	u64 pid;
+};
+
+/* ---- pool.c: memory for metadata ---- */
+
+struct kml_record *kml_record_alloc(gfp_t gfp);
+void kml_record_free(struct kml_record *rec);
+void kml_record_free_rcu(struct kml_record *rec);
+struct kml_area *kml_area_alloc(gfp_t gfp);
+void kml_area_free(struct kml_area *area);
+unsigned int kml_pool_left(void);
+size_t kml_pool_memory(void);
+size_t kml_record_memory(const struct kml_record *rec);
+struct kml_name *kml_pool_names(void);
+unsigned long *kml_scan_buffer(void);
+unsigned long *kml_scan_filter(void);
+void kml_pool_range(unsigned long *start, size_t *size);
+void __init kml_pool_init(void);
+
+/*
+ * The part of the caller's flags that an allocation of metadata may use: it
+ * must fail early and silently, and not touch the reserves.
+ */
+static inline gfp_t kml_gfp(gfp_t gfp)
+{
+	return (gfp & (GFP_KERNEL | GFP_ATOMIC)) |
+	       __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_NOWARN;
+}
+/* ---- tree.c: objects with a record ---- */
+
+/**
+ * struct kml_tree - the tracked blocks of one address space by address
+ * @lock: protects @root, @lo and @hi against writers
+ * @seq: tells lockless readers that the shape changed; written under @lock
+ * @root: the tree; nodes are freed by RCU, so that it can be read without @lock
+ * @lo: no block starts below
+ * @hi: no block ends above
+ * @nr: blocks in the tree
+ */
+struct kml_tree {
+	raw_spinlock_t lock;
+	seqcount_raw_spinlock_t seq;
+	struct rb_root root;
+	unsigned long lo;
+	unsigned long hi;
+	unsigned long nr;
+};
+
+#define KML_TREE_INIT(name) {						\
+	.lock = __RAW_SPIN_LOCK_UNLOCKED(kml_tree.lock),		\
+	.seq = SEQCNT_RAW_SPINLOCK_ZERO(kml_tree.seq, &(name).lock),	\
+	.root = RB_ROOT,						\
+	.lo = ULONG_MAX,						\
+}
+
+extern struct kml_tree kml_trees[KML_NR_SPACES];
+
+/**
+ * struct kml_cursor - place in a walk over a tree in address order
+ * @tree: the tree
+ * @next: the walk goes on with the first object that ends above this address
+ * @done: the end was reached
+ */
+struct kml_cursor {
+	struct kml_tree *tree;
+	unsigned long next;
+	bool done;
+};
+
+#define KML_CURSOR(_tree)	{ .tree = (_tree) }
+
+typedef bool (*kml_match_t)(const struct kml_record *rec, void *arg);
+
+void __init kml_note_tree_pages(void);
+void kml_record_init(struct kml_record *rec, enum kml_space space,
+		     unsigned long start, size_t size);
+int kml_insert(struct kml_tree *tree, struct kml_record *rec);
+int kml_insert_from_slot(struct kml_tree *tree, struct kml_record *rec,
+			struct kml_slot *slot, u32 meta, bool young);
+struct kml_record *kml_remove(struct kml_tree *tree, unsigned long start);
+bool kml_remove_record(struct kml_tree *tree, struct kml_record *rec,
+		       struct kml_record *left, struct kml_record *right);
+struct kml_record *kml_lookup(struct kml_tree *tree, unsigned long addr);
+struct kml_record *kml_find(struct kml_tree *tree, unsigned long addr);
+struct kml_record *kml_find_range(struct kml_tree *tree, unsigned long start,
+				  size_t size);
+unsigned int kml_collect(struct kml_cursor *cur, kml_match_t match, void *arg,
+			 struct kml_record **recs, unsigned int max);
+bool kml_get(struct kml_record *rec);
+void kml_put(struct kml_record *rec);
+void kml_kill(struct kml_record *rec);
+void kml_set_flags(struct kml_record *rec, u8 set, u8 clear);
+const void *kml_content(const struct kml_record *rec, unsigned int cpu);
+bool kml_stays(unsigned long addr);
+int kml_read(struct kml_record *rec, unsigned int cpu, size_t offset,
+	     void *buf, size_t len);
+int kml_read_memory(void *buf, const void *src, size_t len);
+size_t kml_chunk_len(unsigned long addr, size_t left);
+
+static inline struct kml_tree *kml_tree_of(const struct kml_record *rec)
+{
+	return &kml_trees[rec->space];
+}
+
+static inline bool kml_is_gray(const struct kml_record *rec)
+{
+	return READ_ONCE(rec->min_count) == KML_GRAY;
+}
+
+static inline bool kml_is_black(const struct kml_record *rec)
+{
+	return READ_ONCE(rec->min_count) == KML_BLACK;
+}
+
+/* Is it to be reported, by the last scan? Matches for kml_collect() too. */
+static inline bool kml_is_leak(const struct kml_record *rec, void *arg)
+{
+	return READ_ONCE(rec->flags) & KML_LEAK;
+}
+
+/* Would it be reported if too few references were found? */
+static inline bool kml_is_counted(const struct kml_record *rec)
+{
+	return READ_ONCE(rec->min_count) > KML_GRAY;
+}
+
+/* ---- unknown.c: blocks whose metadata could not be had ---- */
+
+/**
+ * enum kml_root_kind - what root memory is
+ * @KML_ROOT_PERCPU: static per-CPU variables of one CPU
+ * @KML_ROOT_UNKNOWN: a page near a block whose metadata could not be had
+ * @KML_ROOT_RUNNING: taken down of what runs on a CPU: registers, end of a stack
+ * @KML_ROOT_STACK: a task's stack
+ */
+enum kml_root_kind {
+	KML_ROOT_PERCPU,
+	KML_ROOT_UNKNOWN,
+	KML_ROOT_RUNNING,
+	KML_ROOT_STACK,
+};
+
+/**
+ * struct kml_root - what a range of root memory is
+ * @kind: that
+ * @cpu: whose, for KML_ROOT_PERCPU and KML_ROOT_RUNNING
+ * @task: whose, pinned, for KML_ROOT_STACK
+ * @at: where it stands, if what is visited is a copy, else NULL
+ */
+struct kml_root {
+	enum kml_root_kind kind;
+	unsigned int cpu;
+	struct task_struct *task;
+	const void *at;
+};
+
+/* What to do with a range of root memory; non-zero stops. */
+typedef int (*kml_visit_t)(const void *start, const void *end,
+			   const struct kml_root *root);
+
+void __init kml_unknown_init(void);
+void kml_unknown_add(enum kml_space space, unsigned long start, size_t size);
+unsigned long kml_unknown_objects(void);
+int kml_visit_unknown(kml_visit_t visit);
+
+#endif /* __MM_KMEMLEAK_STORE_H */

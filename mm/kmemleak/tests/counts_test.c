@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel memory leak detector: tests of counting leaks by trace.
+ *
+ * Made-up leaks are counted, and once more without all that makes it quick.
+ */
+#include <kunit/test.h>
+#include <linux/jiffies.h>
+#include <linux/kallsyms.h>
+#include <linux/prandom.h>
+#include <linux/sched/task.h>
+#include <linux/seq_file.h>
+#include <linux/stackdepot.h>
+#include <linux/string.h>
+
+#include "../report/report.h"
+
+#define TRACES	12
+#define COMMS	9
+#define LEAKS	20000
+
+/* Room for what is printed. */
+#define TEXT	4096
+
+/**
+ * struct model - what is to be counted of some trace and name
+ * @sum: the count
+ */
+struct model {
+	struct kml_total sum[TRACES][COMMS];
+};
+
+static struct kml_counts counts;
+
+/* Return addresses in code that stays, others for each @number. */
+static unsigned int frames(unsigned int number, unsigned long *entries)
+{
+	unsigned int i, nr = 1 + number % 5;
+
+	for (i = 0; i < nr; i++)
+		entries[i] = (unsigned long)kml_scan + 4 * (1 + i + 8 * number);
+	return nr;
+}
+
+/* With an epoch in front of it, if that is not 0, it reads the same. */
+static depot_stack_handle_t trace_of(unsigned int number, u32 epoch)
+{
+	unsigned long entries[1 + 5];
+	unsigned int nr;
+
+	entries[0] = epoch;
+	nr = frames(number, entries + 1);
+	return epoch ? stack_depot_save(entries, nr + 1, GFP_KERNEL) :
+		       stack_depot_save(entries + 1, nr, GFP_KERNEL);
+}
+
+static depot_stack_handle_t comm_of(const char *name)
+{
+	unsigned long words[TASK_COMM_LEN / sizeof(long)] = {};
+
+	strscpy((char *)words, name, TASK_COMM_LEN);
+	return stack_depot_save(words, ARRAY_SIZE(words), GFP_KERNEL);
+}
+
+static struct kml_record *new_leak(struct kunit *test)
+{
+	struct kml_record *rec = kunit_kzalloc(test, sizeof(*rec), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, rec);
+	rec->size = 8;
+	rec->jiffies = jiffies;
+	return rec;
+}
+
+static void model_add(struct kml_total *sum, const struct kml_record *rec)
+{
+	if (!sum->leaks || time_before(rec->jiffies, sum->oldest))
+		sum->oldest = rec->jiffies;
+	if (!sum->leaks || time_after(rec->jiffies, sum->youngest))
+		sum->youngest = rec->jiffies;
+	sum->leaks++;
+	sum->bytes += rec->size;
+	sum->direct += !rec->held_by;
+}
+
+static void expect_sum(struct kunit *test, const struct kml_total *got,
+		       const struct kml_total *want)
+{
+	KUNIT_EXPECT_EQ(test, got->leaks, want->leaks);
+	KUNIT_EXPECT_EQ(test, got->bytes, want->bytes);
+	KUNIT_EXPECT_EQ(test, got->direct, want->direct);
+	KUNIT_EXPECT_EQ(test, got->oldest, want->oldest);
+	KUNIT_EXPECT_EQ(test, got->youngest, want->youngest);
+}
+
+static unsigned int nr_groups(void)
+{
+	struct list_head *group;
+	unsigned int nr = 0;
+
+	list_for_each(group, &counts.groups)
+		nr++;
+	return nr;
+}
+
+/* The number of the trace by its innermost frame. */
+static int number_of(const struct kml_count *group)
+{
+	unsigned long *entries;
+	unsigned int nr = kml_trace_fetch(group->trace, &entries, NULL);
+
+	return nr ? (entries[0] - (unsigned long)kml_scan) / 4 / 8 : -1;
+}
+
+static void expect_group(struct kunit *test, const struct kml_count *group,
+			 const struct kml_total *want, depot_stack_handle_t *comms)
+{
+	const struct kml_count *count, *last = NULL;
+	struct kml_total all = {};
+	unsigned int i, nr = 0;
+
+	list_for_each_entry(count, &group->members, link) {
+		for (i = 0; i < COMMS && comms[i] != count->comm; i++)
+			;
+		KUNIT_ASSERT_LT(test, i, COMMS);
+		expect_sum(test, &count->own, &want[i]);
+		if (last)
+			KUNIT_EXPECT_GE(test, last->own.leaks, count->own.leaks);
+		last = count;
+		nr++;
+	}
+	KUNIT_EXPECT_EQ(test, nr, group->comms);
+	for (i = 0; i < COMMS; i++) {
+		nr -= want[i].leaks > 0;
+		all.leaks += want[i].leaks;
+		all.bytes += want[i].bytes;
+	}
+	KUNIT_EXPECT_EQ(test, nr, 0);
+	KUNIT_EXPECT_EQ(test, group->all.leaks, all.leaks);
+	KUNIT_EXPECT_EQ(test, group->all.bytes, all.bytes);
+}
+
+/* Traces and names of any number, each trace in some epochs. */
+static void tally_random(struct kunit *test)
+{
+	struct model *model = kunit_kzalloc(test, sizeof(*model), GFP_KERNEL);
+	struct kml_record *rec = new_leak(test);
+	depot_stack_handle_t comms[COMMS];
+	const struct kml_count *group;
+	unsigned long last = ULONG_MAX;
+	struct rnd_state rnd;
+	char name[] = "name0";
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, model);
+	prandom_seed_state(&rnd, 4711);
+	for (i = 0; i < COMMS; i++) {
+		name[4] = '0' + i;
+		comms[i] = comm_of(name);
+		KUNIT_ASSERT_NE(test, comms[i], 0);
+	}
+	for (i = 0; i < LEAKS; i++) {
+		u32 bits = prandom_u32_state(&rnd);
+		/* Not all with all. */
+		unsigned int number = bits % TRACES;
+		unsigned int comm = (bits >> 8) % (1 + number % COMMS);
+
+		rec->trace = trace_of(number, (bits >> 16) % 3);
+		rec->comm = comms[comm];
+		rec->size = 1 + (bits >> 18) % 1000 * number;
+		rec->held_by = bits >> 31;
+		rec->jiffies = jiffies - (bits >> 20);
+		rec->start = i;
+		KUNIT_ASSERT_EQ(test, kml_counts_add(&counts, rec), 0);
+		model_add(&model->sum[number][comm], rec);
+	}
+	kml_counts_finish(&counts);
+
+	KUNIT_EXPECT_EQ(test, nr_groups(), TRACES);
+	list_for_each_entry(group, &counts.groups, group) {
+		int number = number_of(group);
+
+		KUNIT_ASSERT_GE(test, number, 0);
+		KUNIT_ASSERT_LT(test, number, TRACES);
+		KUNIT_EXPECT_LE(test, group->all.bytes, last);
+		last = group->all.bytes;
+		expect_group(test, group, model->sum[number], comms);
+	}
+}
+
+/* So many that they do not fit into one page. */
+static void tally_many(struct kunit *test)
+{
+	struct kml_record *rec = new_leak(test);
+	const struct kml_count *group;
+	unsigned int i;
+
+	for (i = 0; i < 500; i++) {
+		rec->trace = trace_of(i, 0);
+		rec->size = 1000 + i;
+		rec->start = i;
+		KUNIT_ASSERT_EQ(test, kml_counts_add(&counts, rec), 0);
+	}
+	kml_counts_finish(&counts);
+	KUNIT_EXPECT_EQ(test, nr_groups(), 500);
+	list_for_each_entry(group, &counts.groups, group) {
+		i--;
+		KUNIT_EXPECT_EQ(test, group->all.bytes, 1000 + i);
+		KUNIT_EXPECT_EQ(test, group->all.first, i);
+		KUNIT_EXPECT_EQ(test, group->all.leaks, 1);
+	}
+}
+
+static void tally_empty(struct kunit *test)
+{
+	kml_counts_finish(&counts);
+	KUNIT_EXPECT_EQ(test, nr_groups(), 0);
+	kml_counts_clear(&counts);
+	kml_counts_clear(&counts);
+	KUNIT_EXPECT_EQ(test, nr_groups(), 0);
+	KUNIT_EXPECT_NULL(test, counts.pages);
+}
+
+/* ---- What is printed ---- */
+
+static const char *show(struct kunit *test, const struct kml_count *group,
+			unsigned long when)
+{
+	char *text = kunit_kzalloc(test, TEXT, GFP_KERNEL);
+	struct seq_file seq = { .buf = text, .size = TEXT - 1 };
+
+	KUNIT_ASSERT_NOT_NULL(test, text);
+	kml_show_group(&seq, group, when);
+	KUNIT_EXPECT_FALSE(test, seq_has_overflowed(&seq));
+	return text;
+}
+
+/* The frames of trace @number, one a line. */
+static char *append_frames(char *text, unsigned int number)
+{
+	unsigned long entries[5];
+	unsigned int i, nr = frames(number, entries);
+
+	for (i = 0; i < nr; i++) {
+		text += sprintf(text, "    ");
+		text += sprint_symbol(text, entries[i]);
+		text += sprintf(text, "\n");
+	}
+	return text;
+}
+
+static void count(struct kunit *test, unsigned int number, const char *comm,
+		  unsigned int age, unsigned long held_by)
+{
+	struct kml_record *rec = new_leak(test);
+
+	rec->trace = trace_of(number, 0);
+	rec->comm = comm_of(comm);
+	rec->jiffies = -1UL - age * HZ;
+	rec->held_by = held_by;
+	KUNIT_ASSERT_EQ(test, kml_counts_add(&counts, rec), 0);
+}
+
+static void tally_text(struct kunit *test)
+{
+	char *want = kunit_kzalloc(test, TEXT, GFP_KERNEL);
+	const struct kml_count *group;
+	char *end;
+
+	KUNIT_ASSERT_NOT_NULL(test, want);
+	count(test, 3, "one", 10, 0);
+	count(test, 3, "one", 3, 0x1234);
+	count(test, 3, "two", 5, 0x1234);
+	count(test, 4, "one", 77, 0);
+	kml_counts_finish(&counts);
+	KUNIT_ASSERT_EQ(test, nr_groups(), 2);
+
+	group = list_first_entry(&counts.groups, struct kml_count, group);
+	end = want + sprintf(want, "3 leaks, 24 bytes, 1 direct, 2 indirect, age 3..10 s\n"
+			     "  comm \"one\", \"two\"\n");
+	append_frames(end, 3);
+	/* As jiffies do soon after boot, the number wraps around. */
+	KUNIT_EXPECT_STREQ(test, show(test, group, -1UL), want);
+
+	group = list_next_entry(group, group);
+	end = want + sprintf(want, "1 leaks, 8 bytes, 1 direct, 0 indirect, age 78..78 s\n"
+			     "  comm \"one\"\n");
+	append_frames(end, 4);
+	KUNIT_EXPECT_STREQ(test, show(test, group, HZ - 1), want);
+}
+
+static void tally_comms(struct kunit *test)
+{
+	static const char * const comms[] = { "a\nb", "c\"d", "\\e", "\xff", "z" };
+	const char *text, *line;
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(comms); i++) {
+		for (j = i; j < ARRAY_SIZE(comms); j++)
+			count(test, 0, comms[i], 0, 0);
+	}
+	kml_counts_finish(&counts);
+	KUNIT_ASSERT_EQ(test, nr_groups(), 1);
+	text = show(test, list_first_entry(&counts.groups, struct kml_count,
+					   group), -1UL);
+	line = strchr(text, '\n');
+	KUNIT_ASSERT_NOT_NULL(test, line);
+	line++;
+	*strchrnul(line, '\n') = '\0';
+	KUNIT_EXPECT_STREQ(test, line,
+			   "  comm \"a\\nb\", \"c\\\"d\", \"\\\\e\", \"\\377\" and 1 more");
+}
+
+/* Early at boot nothing is known of the trace, nor of the task. */
+static void tally_no_trace(struct kunit *test)
+{
+	struct kml_record *rec = new_leak(test);
+	const struct kml_count *group;
+	char want[128];
+
+	KUNIT_ASSERT_EQ(test, kml_counts_add(&counts, rec), 0);
+	KUNIT_ASSERT_EQ(test, kml_counts_add(&counts, rec), 0);
+	kml_counts_finish(&counts);
+	KUNIT_ASSERT_EQ(test, nr_groups(), 1);
+	group = list_first_entry(&counts.groups, struct kml_count, group);
+	snprintf(want, sizeof(want),
+		 "2 leaks, 16 bytes, 2 direct, 0 indirect, age 0..0 s\n"
+		 "  comm \"%s\"\n", init_task.comm);
+	KUNIT_EXPECT_STREQ(test, show(test, group, rec->jiffies), want);
+}
+
+/* ---- Names ---- */
+
+/* Whether they were kept or not, they are those that kallsyms has. */
+static void tally_names(struct kunit *test)
+{
+	char got[KSYM_SYMBOL_LEN], want[KSYM_SYMBOL_LEN];
+	struct rnd_state rnd;
+	unsigned long addr;
+	unsigned int i, wrong = 0;
+
+	prandom_seed_state(&rnd, 4712);
+	for (i = 0; i < 20000; i++) {
+		/* Some again and again, others once. */
+		addr = prandom_u32_state(&rnd) % (i % 2 ? 100 : 100000);
+		addr = (unsigned long)kml_scan + 4 * addr;
+		kml_symbol(addr, i % 3, got);
+		kml_code_name(addr, i % 3, want);
+		wrong += !!strcmp(got, want);
+	}
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+}
+
+static void tally_test_exit(struct kunit *test)
+{
+	kml_counts_clear(&counts);
+}
+
+static struct kunit_case tally_cases[] = {
+	KUNIT_CASE(tally_random),
+	KUNIT_CASE(tally_many),
+	KUNIT_CASE(tally_empty),
+	KUNIT_CASE(tally_text),
+	KUNIT_CASE(tally_comms),
+	KUNIT_CASE(tally_no_trace),
+	KUNIT_CASE(tally_names),
+	{}
+};
+
+static struct kunit_suite tally_suite = {
+	.name = "kmemleak_tally",
+	.exit = tally_test_exit,
+	.test_cases = tally_cases,
+};
+
+kunit_test_suite(tally_suite);

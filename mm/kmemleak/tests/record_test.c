@@ -1,0 +1,693 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel memory leak detector: tests of objects in slots, and as they leave them.
+ *
+ * An object shall be the same whether it is annotated in its slot and promoted
+ * then, or promoted first.
+ */
+#include <kunit/test.h>
+#include <linux/irq_work.h>
+#include <linux/kmemleak.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "../store/slot.h"
+#include "../track/origin.h"
+#include "slot.h"
+#include "tree.h"
+
+/* A size that kmalloc() has. */
+#define SIZE		1024
+
+/* What a test has, given back by promote_exit() however the test ends. */
+static struct {
+	u8 *ptr;
+	u8 *other;
+	void *area;
+	struct kml_record *rec;
+	struct kml_slab *slab;
+} had;
+
+static noinline __noclone u8 *promote_alloc(struct kunit *test)
+{
+	u8 *ptr = kmalloc(SIZE, GFP_KERNEL | __GFP_ZERO);
+
+	KUNIT_ASSERT_NOT_NULL(test, ptr);
+	return ptr;
+}
+
+/* An object in a slot. Returns its address. */
+static unsigned long new_slot(struct kunit *test)
+{
+	had.ptr = promote_alloc(test);
+	expect_tracked(test, KML_VIRT, addr_of(had.ptr), SIZE, promote_alloc);
+	return addr_of(had.ptr);
+}
+
+/* The slot at @addr, whose slab is pinned until the end of the test. */
+static struct kml_slot *pin_slot(struct kunit *test, enum kml_space space,
+				 unsigned long addr, struct kml_slot_ref *ref)
+{
+	bool found;
+
+	rcu_read_lock();
+	found = kml_slot_find(space, addr, ref) &&
+		refcount_inc_not_zero(&ref->slab->ref);
+	rcu_read_unlock();
+	KUNIT_ASSERT_TRUE(test, found);
+	if (had.slab)
+		kml_slab_put(had.slab);
+	had.slab = ref->slab;
+	return &ref->slab->slots[ref->index];
+}
+
+/* Promote the object, and pin it until the end of the test. */
+static struct kml_record *promote(struct kunit *test, enum kml_space space,
+				  unsigned long addr)
+{
+	struct kml_record *rec = kml_find_own(space, addr);
+
+	KUNIT_ASSERT_NOT_NULL(test, rec);
+	if (had.rec)
+		kml_put(had.rec);
+	had.rec = rec;
+	return rec;
+}
+
+/* ---- Annotations ---- */
+
+enum op {
+	DONE,
+	NOT_LEAK,
+	IGNORE,
+	NO_SCAN,
+	TRANSIENT,
+	RETRACE,
+	AREA,
+};
+
+struct step {
+	enum op op;
+	size_t from;
+	size_t size;
+};
+
+struct annotations {
+	const char *name;
+	struct step steps[5];
+	bool in_slot;
+};
+
+/* @in_slot: all of it fits into a slot. */
+static const struct annotations annotations[] = {
+	{ "nothing", { { DONE } }, true },
+	{ "not_leak", { { NOT_LEAK } }, true },
+	{ "ignore", { { IGNORE } }, true },
+	{ "no_scan", { { NO_SCAN } } },
+	{ "transient", { { TRANSIENT } } },
+	{ "update_trace", { { RETRACE } }, true },
+	{ "not_leak, ignore", { { NOT_LEAK }, { IGNORE } }, true },
+	{ "ignore, not_leak", { { IGNORE }, { NOT_LEAK } }, true },
+	{ "ignore, no_scan", { { IGNORE }, { NO_SCAN } } },
+	{ "not_leak, no_scan", { { NOT_LEAK }, { NO_SCAN } } },
+	{ "no_scan, not_leak", { { NO_SCAN }, { NOT_LEAK } } },
+	{ "transient, ignore", { { TRANSIENT }, { IGNORE } } },
+	{ "not_leak, transient", { { NOT_LEAK }, { TRANSIENT } } },
+	{ "area: all", { { AREA, 0, SIZE } } },
+	{ "area: head", { { AREA, 0, 16 } } },
+	{ "area: tail", { { AREA, 8, SIZE - 8 } }, true },
+	{ "area: tail of 3", { { AREA, 24, SIZE_MAX } }, true },
+	{ "area: tail of 4", { { AREA, 32, SIZE_MAX } } },
+	{ "area: tail of 1", { { AREA, 8, SIZE_MAX } }, true },
+	{ "area: odd tail", { { AREA, 12, SIZE_MAX } } },
+	{ "area: nearly tail", { { AREA, 8, SIZE - 16 } } },
+	{ "area: last bytes", { { AREA, SIZE - 8, 8 } } },
+	{ "area: middle", { { AREA, 128, 64 } } },
+	{ "area: does not fit", { { AREA, 128, SIZE } } },
+	{ "area: nothing", { { AREA, 8, 0 } }, true },
+	{ "areas: tail twice", { { AREA, 8, SIZE_MAX }, { AREA, 8, SIZE_MAX } } },
+	{ "areas: tail and head", { { AREA, 16, SIZE_MAX }, { AREA, 0, 8 } } },
+	{ "areas: two tails", { { AREA, 16, SIZE_MAX }, { AREA, 32, SIZE_MAX } } },
+	{ "areas: three", {
+		{ AREA, 0, 8 }, { AREA, 64, 8 }, { AREA, 512, 100 } } },
+	{ "areas: one too many", { { AREA, 24, SIZE_MAX }, { AREA, 8, SIZE } } },
+	{ "not_leak, area", { { NOT_LEAK }, { AREA, 8, SIZE_MAX } }, true },
+	{ "area, not_leak", { { AREA, 8, SIZE_MAX }, { NOT_LEAK } }, true },
+	{ "area, ignore", { { AREA, 8, SIZE_MAX }, { IGNORE } }, true },
+	{ "area, no_scan", { { AREA, 8, SIZE_MAX }, { NO_SCAN } } },
+	{ "all of it", {
+		{ NOT_LEAK }, { AREA, 8, SIZE_MAX }, { RETRACE }, { TRANSIENT } } },
+};
+
+static void annotations_desc(const struct annotations *a, char *desc)
+{
+	strscpy(desc, a->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(annotations, annotations, annotations_desc);
+
+/* A frame of its own, which a new trace begins with. */
+static noinline __noclone void promote_retrace(const void *ptr)
+{
+	kmemleak_update_trace(ptr);
+	barrier();
+}
+
+static void annotate(u8 *ptr, const struct step *step)
+{
+	for (; step->op != DONE; step++) {
+		switch (step->op) {
+		case NOT_LEAK:
+			kmemleak_not_leak(ptr);
+			break;
+		case IGNORE:
+			kmemleak_ignore(ptr);
+			break;
+		case NO_SCAN:
+			kmemleak_no_scan(ptr);
+			break;
+		case TRANSIENT:
+			kmemleak_transient_leak(ptr);
+			break;
+		case RETRACE:
+			promote_retrace(ptr + 1);
+			break;
+		case AREA:
+			kmemleak_scan_area(ptr + step->from, step->size,
+					   GFP_KERNEL);
+			break;
+		case DONE:
+			break;
+		}
+	}
+}
+
+static bool has_area(const struct kml_record *rec, size_t from, size_t size)
+{
+	const struct kml_area *area;
+
+	/* Areas are never taken away. */
+	hlist_for_each_entry_rcu(area, &rec->areas, node, true) {
+		if (area->start - rec->start == from && area->size == size)
+			return true;
+	}
+	return false;
+}
+
+static bool areas_of_one_in_other(const struct kml_record *one,
+				  const struct kml_record *other)
+{
+	const struct kml_area *area;
+
+	/* As above. */
+	hlist_for_each_entry_rcu(area, &one->areas, node, true) {
+		if (!has_area(other, area->start - one->start, area->size))
+			return false;
+	}
+	return true;
+}
+
+static void promote_annotated(struct kunit *test)
+{
+	const struct annotations *a = test->param_value;
+	struct kml_record *before, *after;
+	unsigned long addr = new_slot(test);
+	struct kml_sight sight;
+	bool retraced = false;
+	unsigned int i;
+
+	had.other = promote_alloc(test);
+	before = promote(test, KML_VIRT, addr_of(had.other));
+	had.rec = NULL;
+
+	/* No scan is between, for the sake of kmemleak_transient_leak(). */
+	mutex_lock(&kml_scan_mutex);
+	annotate(had.ptr, a->steps);
+	annotate(had.other, a->steps);
+	mutex_unlock(&kml_scan_mutex);
+
+	kml_look(KML_VIRT, addr, &sight);
+	KUNIT_EXPECT_EQ(test, sight.where,
+			a->in_slot ? KML_IN_SLOT : KML_ON_ITS_OWN);
+	after = kml_find_own(KML_VIRT, addr);
+	KUNIT_EXPECT_NOT_NULL(test, after);
+	if (after) {
+		KUNIT_EXPECT_EQ(test, after->min_count, before->min_count);
+		KUNIT_EXPECT_EQ(test, after->flags, before->flags);
+		KUNIT_EXPECT_EQ(test, after->size, before->size);
+		KUNIT_EXPECT_EQ(test, after->grace, before->grace);
+		KUNIT_EXPECT_EQ(test, after->surplus, before->surplus);
+		KUNIT_EXPECT_EQ(test, after->pid, before->pid);
+		KUNIT_EXPECT_EQ(test, after->comm, before->comm);
+		KUNIT_EXPECT_TRUE(test, areas_of_one_in_other(before, after));
+		KUNIT_EXPECT_TRUE(test, areas_of_one_in_other(after, before));
+		for (i = 0; i < ARRAY_SIZE(a->steps); i++)
+			retraced |= a->steps[i].op == RETRACE;
+		KUNIT_EXPECT_EQ(test, retraced,
+				kml_trace_has(after->trace, promote_retrace));
+		KUNIT_EXPECT_EQ(test, retraced,
+				kml_trace_has(before->trace, promote_retrace));
+		kml_put(after);
+	}
+	kml_put(before);
+
+	kfree(had.ptr);
+	had.ptr = NULL;
+	expect_where(test, KML_VIRT, addr, KML_NOWHERE);
+}
+
+/* A pointer into an object is none to the object, but for the trace. */
+static void promote_interior(struct kunit *test)
+{
+	static const struct step steps[] = {
+		{ NOT_LEAK }, { IGNORE }, { NO_SCAN }, { TRANSIENT }, {}
+	};
+	unsigned long addr = new_slot(test);
+	struct kml_record *rec;
+
+	annotate(had.ptr + 8, steps);
+	kmemleak_free(had.ptr + 8);
+	kmemleak_free(had.ptr + SIZE - 1);
+	expect_at(test, KML_VIRT, addr, addr, SIZE, KML_ON_ITS_OWN);
+	rec = promote(test, KML_VIRT, addr);
+	KUNIT_EXPECT_EQ(test, rec->min_count, 1);
+	KUNIT_EXPECT_EQ(test, rec->flags, 0);
+	KUNIT_EXPECT_EQ(test, rec->grace, 0);
+}
+
+static void promote_free_interior(struct kunit *test)
+{
+	unsigned long addr = new_slot(test);
+	unsigned int i;
+
+	for (i = 1; i < SIZE; i += 3)
+		kmemleak_free(had.ptr + i);
+	expect_tracked(test, KML_VIRT, addr, SIZE, promote_alloc);
+}
+
+/* ---- Promotion ---- */
+
+static void promote_keeps(struct kunit *test)
+{
+	unsigned long before = jiffies;
+	unsigned long addr = new_slot(test);
+	struct kml_record *rec;
+	struct kml_sight sight;
+
+	kml_look(KML_VIRT, addr, &sight);
+	rec = promote(test, KML_VIRT, addr + 100);
+	expect_at(test, KML_VIRT, addr, addr, SIZE, KML_ON_ITS_OWN);
+	expect_at(test, KML_VIRT, addr + SIZE - 1, addr, SIZE, KML_ON_ITS_OWN);
+	KUNIT_EXPECT_EQ(test, rec->start, addr);
+	KUNIT_EXPECT_EQ(test, rec->size, SIZE);
+	KUNIT_EXPECT_EQ(test, rec->trace, sight.trace);
+	KUNIT_EXPECT_EQ(test, rec->comm, sight.comm);
+	KUNIT_EXPECT_EQ(test, rec->pid, sight.pid);
+	KUNIT_EXPECT_TRUE(test, time_in_range(rec->jiffies, before -
+					      BIT(KML_STAMP_SHIFT), jiffies));
+	KUNIT_EXPECT_EQ(test, rec->space, KML_VIRT);
+	KUNIT_EXPECT_EQ(test, rec->min_count, 1);
+	KUNIT_EXPECT_EQ(test, rec->flags, 0);
+	KUNIT_EXPECT_TRUE(test, rec->alive);
+	/* Ours, and the tree's. */
+	KUNIT_EXPECT_EQ(test, refcount_read(&rec->ref), 2);
+
+	/* Once more changes nothing. */
+	KUNIT_EXPECT_PTR_EQ(test, promote(test, KML_VIRT, addr), rec);
+
+	kfree(had.ptr);
+	had.ptr = NULL;
+	KUNIT_EXPECT_FALSE(test, rec->alive);
+	KUNIT_EXPECT_TRUE(test, RB_EMPTY_NODE(&rec->node));
+	expect_where(test, KML_VIRT, addr, KML_NOWHERE);
+}
+
+static void promote_by_others(struct kunit *test)
+{
+	unsigned long addr = new_slot(test);
+
+	had.rec = kml_find_any(KML_VIRT, addr + 1);
+	KUNIT_ASSERT_NOT_NULL(test, had.rec);
+	KUNIT_EXPECT_EQ(test, had.rec->start, addr);
+	KUNIT_EXPECT_EQ(test, had.rec->pid, current->pid);
+	expect_at(test, KML_VIRT, addr, addr, SIZE, KML_ON_ITS_OWN);
+	KUNIT_EXPECT_NULL(test, kml_find_any(KML_VIRT, 0));
+	KUNIT_EXPECT_NULL(test, kml_find_any(KML_PERCPU, 1));
+}
+
+static void promote_young(struct kunit *test)
+{
+	unsigned long addr = new_slot(test);
+	struct kml_slot_ref ref;
+	struct kml_slot *slot = pin_slot(test, KML_VIRT, addr, &ref);
+
+	/* No scan makes it old meanwhile; no assertion may fail here. */
+	mutex_lock(&kml_scan_mutex);
+	kml_slot_change(slot, KML_SLOT_GEN,
+			kml_slot_new_meta & KML_SLOT_GEN);
+	KUNIT_EXPECT_TRUE(test, kml_slot_to_record(ref.slab, ref.index, false,
+						 GFP_KERNEL));
+	expect_where(test, KML_VIRT, addr, KML_IN_SLOT);
+	kml_slot_change(slot, KML_SLOT_GEN, 0);
+	KUNIT_EXPECT_TRUE(test, kml_slot_to_record(ref.slab, ref.index, false,
+						 GFP_KERNEL));
+	expect_where(test, KML_VIRT, addr, KML_ON_ITS_OWN);
+	mutex_unlock(&kml_scan_mutex);
+
+	/* What was there before the scan began is a suspect of it. */
+	KUNIT_EXPECT_EQ(test, promote(test, KML_VIRT, addr)->born, 0);
+}
+
+static void promote_freed(struct kunit *test)
+{
+	unsigned long addr = new_slot(test);
+	struct kml_slot_ref ref;
+	struct kml_slot *slot = pin_slot(test, KML_VIRT, addr, &ref);
+
+	KUNIT_EXPECT_TRUE(test, kml_slot_change(slot, 0, KML_SLOT_SHARED));
+	kfree(had.ptr);
+	had.ptr = NULL;
+	KUNIT_EXPECT_EQ(test, READ_ONCE(slot->meta), 0);
+	KUNIT_EXPECT_FALSE(test, kml_slot_change(slot, 0, KML_SLOT_GRAY));
+	KUNIT_EXPECT_EQ(test, READ_ONCE(slot->meta), 0);
+	/* There is nothing left to do. */
+	KUNIT_EXPECT_TRUE(test, kml_slot_to_record(ref.slab, ref.index, true,
+						 GFP_KERNEL));
+	expect_where(test, KML_VIRT, addr, KML_NOWHERE);
+}
+
+/* Each reason for which an object stays in its slot. */
+static void promote_refused(struct kunit *test)
+{
+	unsigned long addr = new_slot(test);
+	struct kml_tree *tree = &kml_trees[KML_VIRT];
+	struct kml_record *rec;
+	struct kml_slot_ref ref;
+	struct kml_slot *slot;
+	u32 meta;
+
+	slot = pin_slot(test, KML_VIRT, addr, &ref);
+	rec = kml_record_alloc(GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, rec);
+	kml_record_init(rec, KML_VIRT, addr, SIZE);
+	rec->min_count = 1;
+
+	/* No assertion may fail meanwhile. */
+	mutex_lock(&kml_scan_mutex);
+	meta = READ_ONCE(slot->meta);
+	KUNIT_EXPECT_EQ(test, kml_insert_from_slot(tree, rec, slot,
+						  meta ^ KML_SLOT_GRAY, true),
+			-EAGAIN);
+	kml_slot_change(slot, 0, KML_SLOT_PINNED);
+	KUNIT_EXPECT_EQ(test, kml_insert_from_slot(tree, rec, slot,
+						  meta | KML_SLOT_PINNED, true),
+			-EAGAIN);
+	kml_slot_change(slot, KML_SLOT_PINNED, 0);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(slot->meta), meta);
+	expect_where(test, KML_VIRT, addr, KML_IN_SLOT);
+	KUNIT_EXPECT_EQ(test, kml_insert_from_slot(tree, rec, slot, meta, true),
+			0);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(slot->meta), 0);
+	expect_where(test, KML_VIRT, addr, KML_ON_ITS_OWN);
+
+	/* Where one is already there is no room for another. */
+	rec = kml_record_alloc(GFP_KERNEL);
+	if (rec) {
+		kml_record_init(rec, KML_VIRT, addr, SIZE);
+		KUNIT_EXPECT_EQ(test, kml_insert_from_slot(tree, rec, slot, 0,
+							  true), -EEXIST);
+		kml_record_free(rec);
+	}
+	mutex_unlock(&kml_scan_mutex);
+}
+
+static void promote_free_part(struct kunit *test)
+{
+	unsigned long addr = new_slot(test);
+
+	kmemleak_free_part(had.ptr + 256, 512);
+	expect_at(test, KML_VIRT, addr, addr, 256, KML_ON_ITS_OWN);
+	expect_where(test, KML_VIRT, addr + 256, KML_NOWHERE);
+	expect_where(test, KML_VIRT, addr + 767, KML_NOWHERE);
+	expect_at(test, KML_VIRT, addr + SIZE - 1, addr + 768, 256,
+		  KML_ON_ITS_OWN);
+	/* The allocator only knows of the whole. */
+	kmemleak_free_part(had.ptr + 768, 256);
+	expect_where(test, KML_VIRT, addr + 768, KML_NOWHERE);
+}
+
+static void promote_read(struct kunit *test)
+{
+	unsigned long addr = new_slot(test), value = 0;
+	struct kml_slot_ref ref;
+	struct kml_slot *slot = pin_slot(test, KML_VIRT, addr, &ref);
+	int ret, gone;
+
+	*(unsigned long *)(had.ptr + 16) = 4711;
+	mutex_lock(&kml_scan_mutex);
+	ret = kml_slot_read(ref.slab, ref.index, 0, 16, &value, sizeof(value));
+	kfree(had.ptr);
+	had.ptr = NULL;
+	gone = kml_slot_read(ref.slab, ref.index, 0, 16, &value,
+			     sizeof(value));
+	mutex_unlock(&kml_scan_mutex);
+	KUNIT_EXPECT_EQ(test, ret, 0);
+	/* Somebody else may have it by now. */
+	if (!READ_ONCE(slot->meta))
+		KUNIT_EXPECT_EQ(test, gone, -ENOENT);
+}
+
+/* ---- Traces that are set at the same time ---- */
+
+#define RETRACED	4000
+
+/**
+ * struct retrace - objects that are promoted while they get another trace
+ * @trace: what they get
+ * @turn: so many may get it by now
+ * @objects: their addresses
+ */
+struct retrace {
+	depot_stack_handle_t trace;
+	unsigned int turn;
+	u8 *objects[RETRACED];
+};
+
+/* Promotion takes some time, in which the trace is set sooner or later. */
+static int set_traces(void *data)
+{
+	struct retrace *retrace = data;
+	unsigned int i, wait;
+
+	for (i = 0; i < RETRACED; i++) {
+		while (READ_ONCE(retrace->turn) <= i)
+			cond_resched();
+		for (wait = i % 1000; wait; wait--)
+			cpu_relax();
+		kml_set_trace(addr_of(retrace->objects[i]), retrace->trace);
+	}
+	while (!kthread_should_stop())
+		schedule_timeout_interruptible(1);
+	return 0;
+}
+
+/* Where the object says it was allocated, once it is promoted. */
+static depot_stack_handle_t trace_at(unsigned long addr)
+{
+	struct kml_record *rec = kml_find_own(KML_VIRT, addr);
+	depot_stack_handle_t trace = rec ? READ_ONCE(rec->trace) : 0;
+
+	if (rec)
+		kml_put(rec);
+	return trace;
+}
+
+static void promote_retraced(struct kunit *test)
+{
+	unsigned int cpu = cpumask_any_but(cpu_online_mask, raw_smp_processor_id());
+	unsigned int i, lost = 0;
+	struct retrace *retrace;
+	struct task_struct *task;
+
+	if (cpu >= nr_cpu_ids)
+		kunit_skip(test, "needs another CPU");
+	retrace = kunit_kzalloc(test, sizeof(*retrace), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, retrace);
+	retrace->trace = trace_at(new_slot(test));
+	KUNIT_ASSERT_NE(test, retrace->trace, 0);
+	for (i = 0; i < RETRACED; i++) {
+		retrace->objects[i] = kunit_kzalloc(test, 64, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, retrace->objects[i]);
+	}
+	task = kthread_run_on_cpu(set_traces, retrace, cpu, "kml_retrace/%u");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	for (i = 0; i < RETRACED; i++) {
+		WRITE_ONCE(retrace->turn, i + 1);
+		trace_at(addr_of(retrace->objects[i]));
+		cond_resched();
+	}
+	kthread_stop(task);
+	for (i = 0; i < RETRACED; i++)
+		lost += trace_at(addr_of(retrace->objects[i])) != retrace->trace;
+	KUNIT_EXPECT_EQ(test, lost, 0);
+}
+
+/* ---- Allocators ---- */
+
+static void alloc_in_interrupt(struct irq_work *work)
+{
+	had.ptr = kmalloc(SIZE, GFP_ATOMIC);
+}
+
+static void promote_interrupt(struct kunit *test)
+{
+	struct irq_work work = IRQ_WORK_INIT_HARD(alloc_in_interrupt);
+	struct kml_sight sight;
+	char comm[TASK_COMM_LEN];
+
+	irq_work_queue(&work);
+	irq_work_sync(&work);
+	KUNIT_ASSERT_NOT_NULL(test, had.ptr);
+	kml_look(KML_VIRT, addr_of(had.ptr), &sight);
+	KUNIT_EXPECT_EQ(test, sight.where, KML_IN_SLOT);
+	KUNIT_EXPECT_EQ(test, sight.pid, 0);
+	kml_comm_fetch(sight.comm, comm);
+	KUNIT_EXPECT_STREQ(test, comm, "hardirq");
+	KUNIT_EXPECT_TRUE(test, kml_trace_has(sight.trace, alloc_in_interrupt));
+}
+
+static void promote_krealloc(struct kunit *test)
+{
+	unsigned long addr = new_slot(test);
+	struct kml_sight sight;
+	u8 *ptr;
+
+	/* In place. */
+	ptr = krealloc(had.ptr, SIZE / 2 + 1, GFP_KERNEL);
+	KUNIT_ASSERT_PTR_EQ(test, ptr, had.ptr);
+	expect_tracked(test, KML_VIRT, addr, SIZE, promote_alloc);
+
+	ptr = krealloc(had.ptr, 2 * SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, ptr);
+	had.ptr = ptr;
+	expect_tracked(test, KML_VIRT, addr_of(ptr), 2 * SIZE,
+		       promote_krealloc);
+	kml_look(KML_VIRT, addr, &sight);
+	KUNIT_EXPECT_TRUE(test, sight.where == KML_NOWHERE ||
+			  !kml_trace_has(sight.trace, promote_alloc));
+}
+
+static void promote_pages(struct kunit *test)
+{
+	unsigned long addr;
+
+	had.ptr = kmalloc(2 * KMALLOC_MAX_CACHE_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, had.ptr);
+	addr = addr_of(had.ptr);
+	expect_at(test, KML_VIRT, addr + PAGE_SIZE + 1, addr,
+		  2 * KMALLOC_MAX_CACHE_SIZE, KML_ON_ITS_OWN);
+	kfree(had.ptr);
+	had.ptr = NULL;
+	expect_where(test, KML_VIRT, addr, KML_NOWHERE);
+
+	had.area = vmalloc(2 * PAGE_SIZE);
+	KUNIT_ASSERT_NOT_NULL(test, had.area);
+	addr = addr_of(had.area);
+	expect_at(test, KML_VIRT, addr + PAGE_SIZE + 1, addr, 2 * PAGE_SIZE,
+		  KML_ON_ITS_OWN);
+}
+
+static void promote_vm_struct(struct kunit *test)
+{
+	const struct vm_struct *vm;
+	struct kml_sight sight;
+	struct kml_record *rec;
+
+	had.area = vmalloc(PAGE_SIZE);
+	KUNIT_ASSERT_NOT_NULL(test, had.area);
+	vm = find_vm_area(had.area);
+	KUNIT_ASSERT_NOT_NULL(test, vm);
+	kml_look(KML_VIRT, addr_of(vm), &sight);
+	KUNIT_EXPECT_EQ(test, sight.where, KML_IN_SLOT);
+	KUNIT_EXPECT_TRUE(test, sight.meta & KML_SLOT_SURPLUS);
+	rec = promote(test, KML_VIRT, addr_of(vm));
+	KUNIT_EXPECT_EQ(test, rec->surplus, addr_of(had.area));
+}
+
+/* Nothing is in a slot where there can be none. */
+static void promote_no_memory(struct kunit *test)
+{
+	const unsigned long addrs[] = {
+		0, 8, PAGE_SIZE, LONG_MAX, (unsigned long)LONG_MIN, VMALLOC_START,
+		-PAGE_SIZE, ULONG_MAX,
+	};
+	struct kml_slot_ref ref;
+	enum kml_space space;
+	unsigned int i;
+
+	rcu_read_lock();
+	for (i = 0; i < ARRAY_SIZE(addrs); i++) {
+		KUNIT_EXPECT_NULL(test, kml_slab_at(addrs[i]));
+		for (space = 0; space < KML_NR_SPACES; space++) {
+			if (space == KML_PERCPU && addrs[i] < VMALLOC_START)
+				continue;
+			KUNIT_EXPECT_FALSE(test, kml_slot_find(space, addrs[i],
+							       &ref));
+		}
+	}
+	KUNIT_EXPECT_FALSE(test, kml_is_linear(kml_linear.base - 1));
+	KUNIT_EXPECT_FALSE(test, kml_is_linear(kml_linear.base +
+						kml_linear.size));
+	KUNIT_EXPECT_NULL(test, kml_slab_at(kml_linear.base - 1));
+	KUNIT_EXPECT_NULL(test, kml_slab_at(kml_linear.base + kml_linear.size));
+	rcu_read_unlock();
+}
+
+static int promote_init(struct kunit *test)
+{
+	skip_if_off(test);
+	return 0;
+}
+
+static void promote_exit(struct kunit *test)
+{
+	if (had.rec)
+		kml_put(had.rec);
+	if (had.slab)
+		kml_slab_put(had.slab);
+	kfree(had.ptr);
+	kfree(had.other);
+	vfree(had.area);
+	memset(&had, 0, sizeof(had));
+}
+
+static struct kunit_case promote_cases[] = {
+	KUNIT_CASE_PARAM(promote_annotated, annotations_gen_params),
+	KUNIT_CASE(promote_interior),
+	KUNIT_CASE(promote_free_interior),
+	KUNIT_CASE(promote_keeps),
+	KUNIT_CASE(promote_by_others),
+	KUNIT_CASE(promote_young),
+	KUNIT_CASE(promote_freed),
+	KUNIT_CASE(promote_refused),
+	KUNIT_CASE(promote_free_part),
+	KUNIT_CASE(promote_read),
+	KUNIT_CASE(promote_retraced),
+	KUNIT_CASE(promote_interrupt),
+	KUNIT_CASE(promote_krealloc),
+	KUNIT_CASE(promote_pages),
+	KUNIT_CASE(promote_vm_struct),
+	KUNIT_CASE(promote_no_memory),
+	{}
+};
+
+static struct kunit_suite promote_suite = {
+	.name = "kmemleak_promote",
+	.init = promote_init,
+	.exit = promote_exit,
+	.test_cases = promote_cases,
+};
+
+kunit_test_suite(promote_suite);

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel memory leak detector: an object is freed while it is promoted.
+ *
+ * It is watched, and a thread of its own frees it. That has begun, or is about
+ * to, when the object is promoted: by a different time before or after in each
+ * turn. Whoever wins, it must not be tracked in the end.
+ */
+#include <kunit/test.h>
+#include <linux/err.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/slab.h>
+
+#include "audit.h"
+#include "cache.h"
+#include "tree.h"
+
+#define WATCH_TURNS	20000
+
+enum watch_turn {
+	WATCH_MINE,
+	WATCH_FREE,
+};
+
+static struct {
+	struct kmem_cache *cache;
+	struct task_struct *task;
+	enum watch_turn turn;
+	unsigned int delay;
+	void *ptr;
+} watch;
+
+static void watch_relax(unsigned int turns)
+{
+	while (turns--)
+		cpu_relax();
+}
+
+static int watch_free(void *data)
+{
+	while (!kthread_should_stop()) {
+		/* Pairs with smp_store_release() in watch_once(). */
+		if (smp_load_acquire(&watch.turn) != WATCH_FREE) {
+			cond_resched();
+			continue;
+		}
+		watch_relax(watch.delay / 64);
+		kmem_cache_free(watch.cache, watch.ptr);
+		/* Pairs with smp_load_acquire() in watch_once(). */
+		smp_store_release(&watch.turn, WATCH_MINE);
+	}
+	return 0;
+}
+
+/* Returns false if the object is still tracked. */
+static bool watch_once(unsigned int delay)
+{
+	struct kml_slot_ref ref;
+	struct kml_sight sight;
+	unsigned long addr;
+	bool found;
+
+	watch.ptr = kmem_cache_alloc(watch.cache, GFP_KERNEL);
+	if (!watch.ptr)
+		return true;
+	addr = (unsigned long)kasan_reset_tag(watch.ptr);
+	rcu_read_lock();
+	found = kml_slot_find(KML_VIRT, addr, &ref) &&
+		refcount_inc_not_zero(&ref.slab->ref);
+	rcu_read_unlock();
+	if (found)
+		kml_slot_change(&ref.slab->slots[ref.index], 0,
+				KML_SLOT_SHARED);
+
+	watch.delay = delay;
+	/* Pairs with smp_load_acquire() in watch_free(). */
+	smp_store_release(&watch.turn, WATCH_FREE);
+	watch_relax(delay % 64);
+	if (found) {
+		kml_slot_to_record(ref.slab, ref.index, true, GFP_KERNEL);
+		kml_slab_put(ref.slab);
+	}
+	/* Pairs with smp_store_release() in watch_free(). */
+	while (smp_load_acquire(&watch.turn) != WATCH_MINE)
+		cond_resched();
+	kml_look(KML_VIRT, addr, &sight);
+	return found && sight.where == KML_NOWHERE;
+}
+
+static void watch_free_promoted(struct kunit *test)
+{
+	unsigned long end = jiffies + HZ;
+	unsigned int i, left = 0;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "it takes two CPUs");
+	/* Nobody else gets the memory of an object that is free. */
+	watch.cache = create_own_cache("kmemleak_watch", 64, 0, 0, NULL);
+	KUNIT_ASSERT_NOT_NULL(test, watch.cache);
+	watch.turn = WATCH_MINE;
+	watch.task = kthread_run(watch_free, NULL, "kmemleak_watch");
+	if (IS_ERR(watch.task))
+		watch.task = NULL;
+	KUNIT_ASSERT_NOT_NULL(test, watch.task);
+	for (i = 0; i < WATCH_TURNS && time_before(jiffies, end); i++)
+		left += !watch_once(i * 37 % 4096);
+	KUNIT_EXPECT_EQ(test, left, 0);
+	kunit_info(test, "%u turns\n", i);
+}
+
+static int watch_init(struct kunit *test)
+{
+	skip_if_off(test);
+	return 0;
+}
+
+static void watch_exit(struct kunit *test)
+{
+	if (watch.task)
+		kthread_stop(watch.task);
+	kmem_cache_destroy(watch.cache);
+	memset(&watch, 0, sizeof(watch));
+}
+
+static struct kunit_case watch_cases[] = {
+	KUNIT_CASE(watch_free_promoted),
+	{}
+};
+
+static struct kunit_suite watch_suite = {
+	.name = "kmemleak_watch",
+	.init = watch_init,
+	.exit = watch_exit,
+	.test_cases = watch_cases,
+};
+
+kunit_test_suite(watch_suite);

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel memory leak detector: where an allocation came from, as handles.
+ *
+ * Unwinding a stack and looking it up in the depot costs more than anything else
+ * that the detector does for an allocation, and it gives the same answer again
+ * and again. Where the compiler leaves frame records on the stack, a hash of
+ * the return addresses in them, and of the task's name, is had for a few
+ * instructions a frame. A cache on each CPU leads from there to what the depot
+ * said, and the unwinder only sees what the cache has not.
+ *
+ * A trace is cached only if the unwinder and the frame records agree on it. So
+ * the cache stays right where the unwinder knows better, as with return
+ * addresses that a tracer has replaced.
+ */
+#include <linux/gfp.h>
+#include <linux/init.h>
+#include <linux/kernel.h>
+#include <linux/kstrtox.h>
+#include <linux/moduleparam.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/sched/task.h>
+#include <linux/sched/task_stack.h>
+#include <linux/stackdepot.h>
+#include <linux/stacktrace.h>
+#include <linux/string.h>
+
+#include "origin.h"
+
+/* Frames of the detector itself that may stand above the allocator's. */
+#define TRACE_INTERNAL	6
+
+/*
+ * No return address is below this: it stands before the frames of traces that
+ * lead through code that may go, and tells which code stood there. Behind them
+ * it would be lost, as the depot cuts off what was interrupted.
+ */
+#define TRACE_EPOCH_END		0x100000UL
+
+/* For CPUs that have none of their own. */
+static struct kml_trace_entry common_cache[1 << KML_TRACE_CACHE_BITS];
+
+/*
+ * Not within the per-CPU memory: addresses of what is allocated behind it there
+ * look like those of the kernel's data, and the fewer do the better.
+ */
+DEFINE_PER_CPU(struct kml_trace_entry *, kml_trace_cache) = common_cache;
+
+/* Frames that are kept. */
+static unsigned int trace_depth = KML_TRACE_DEPTH;
+
+u64 kml_trace_seed __read_mostly = KML_TRACE_DEPTH;
+static DEFINE_MUTEX(seed_mutex);
+
+static u32 epoch_of(u64 seed)
+{
+	return upper_32_bits(seed);
+}
+
+static void set_seed(u32 epoch, unsigned int depth)
+{
+	WRITE_ONCE(kml_trace_seed, (u64)epoch << 32 | depth);
+}
+
+/**
+ * kml_trace_memory() - tell how much memory is taken, besides the stack depot
+ *
+ * Context: Any.
+ * Return: the size of all caches in bytes.
+ */
+size_t kml_trace_memory(void)
+{
+	size_t size = sizeof(common_cache);
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		if (per_cpu(kml_trace_cache, cpu) != common_cache)
+			size += KML_TRACE_CACHE_SIZE;
+	}
+	return size;
+}
+
+/**
+ * kml_trace_set_depth() - keep that many frames of the traces to come
+ * @depth: the number
+ *
+ * Context: Process context; may sleep.
+ * Return: 0, or -EINVAL if it is none from 1 to KML_TRACE_DEPTH.
+ */
+int kml_trace_set_depth(unsigned int depth)
+{
+	if (!depth || depth > KML_TRACE_DEPTH)
+		return -EINVAL;
+	mutex_lock(&seed_mutex);
+	trace_depth = depth;
+	set_seed(epoch_of(kml_trace_seed), depth);
+	mutex_unlock(&seed_mutex);
+	return 0;
+}
+
+static int set_trace_depth(const char *val, const struct kernel_param *kp)
+{
+	unsigned int depth;
+	int ret = kstrtouint(val, 0, &depth);
+
+	return ret ? -EINVAL : kml_trace_set_depth(depth);
+}
+
+static const struct kernel_param_ops trace_depth_ops = {
+	.set = set_trace_depth,
+	.get = param_get_uint,
+};
+module_param_cb(trace_depth, &trace_depth_ops, &trace_depth, 0600);
+
+/**
+ * kml_trace_epoch() - tell the epoch that traces are taken in
+ *
+ * Context: Any.
+ * Return: a number below 2^20.
+ */
+u32 kml_trace_epoch(void)
+{
+	return epoch_of(READ_ONCE(kml_trace_seed));
+}
+
+/**
+ * kml_trace_new_epoch() - from now on, take code that may go for other code
+ *
+ * Traces that lead through it are no longer the same ones as before. After a
+ * million times they are again what they were at first.
+ *
+ * Context: Process context; may sleep.
+ */
+void kml_trace_new_epoch(void)
+{
+	mutex_lock(&seed_mutex);
+	set_seed((epoch_of(kml_trace_seed) + 1) % TRACE_EPOCH_END,
+		 kml_trace_depth_of(kml_trace_seed));
+	mutex_unlock(&seed_mutex);
+}
+
+/**
+ * kml_trace_init() - give each CPU a cache of its own
+ *
+ * Context: Boot, one CPU, page allocator usable.
+ */
+void __init kml_trace_init(void)
+{
+	struct kml_trace_entry *cache;
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		cache = alloc_pages_exact(KML_TRACE_CACHE_SIZE,
+					  GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
+		if (cache)
+			per_cpu(kml_trace_cache, cpu) = cache;
+	}
+}
+
+/* ---- Frame records ---- */
+
+#ifdef KML_FRAME_RECORDS
+
+/*
+ * Add what is kept of the stack to a hash. Of what an interrupt that has a stack
+ * of its own found on the task's, nothing is kept.
+ */
+static bool hash_stack(u64 *hash, unsigned long frame, unsigned int depth)
+{
+	return kml_hash_frames(hash, &frame, &depth) ||
+	       frame - (unsigned long)task_stack_page(current) >= THREAD_SIZE;
+}
+
+/*
+ * Do the frame records say the same as the unwinder, as far as they were hashed?
+ * @cut: there is more on the stack, which is not kept.
+ */
+static bool frames_agree(unsigned long frame, unsigned int depth,
+			 const unsigned long *entries, unsigned int nr, bool cut)
+{
+	unsigned long last = kml_last_record(frame);
+	struct kml_frame_record record;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		if (!frame || frame > last)
+			return false;
+		record = *(struct kml_frame_record *)frame;
+		if (kml_return_address(record.lr) != entries[i])
+			return false;
+		/* Upwards only, or this is the end. */
+		frame = record.fp > frame ? record.fp : 0;
+	}
+	if (cut || nr == depth || !frame)
+		return nr;
+	/* One record may be left, which ends the stack and is no frame. */
+	if (frame > last)
+		return false;
+	record = *(struct kml_frame_record *)frame;
+	return !record.fp && !record.lr;
+}
+
+#else /* !KML_FRAME_RECORDS */
+
+static bool hash_stack(u64 *hash, unsigned long frame, unsigned int depth)
+{
+	return false;
+}
+
+static bool frames_agree(unsigned long frame, unsigned int depth,
+			 const unsigned long *entries, unsigned int nr, bool cut)
+{
+	return false;
+}
+
+#endif /* KML_FRAME_RECORDS */
+
+/* ---- The depot ---- */
+
+/*
+ * Memory for new traces is taken without reclaim. Waking the reclaim thread is
+ * left to callers whose own flags allow it, as it takes scheduler locks.
+ */
+static depot_stack_handle_t depot_save(unsigned long *entries, unsigned int nr,
+				       gfp_t gfp)
+{
+	return stack_depot_save(entries, nr,
+				kml_gfp(gfp & __GFP_KSWAPD_RECLAIM));
+}
+
+/*
+ * The return address of the hook, @caller, is the topmost frame that is kept,
+ * so that the detector's own are left out however the compiler inlined them.
+ */
+static depot_stack_handle_t save_trace(unsigned long caller,
+				       unsigned long frame, u64 seed, gfp_t gfp,
+				       bool *exact)
+{
+	unsigned long room[1 + KML_TRACE_DEPTH + TRACE_INTERNAL];
+	unsigned int depth = kml_trace_depth_of(seed);
+	unsigned long *entries = room + 1;
+	unsigned int i, nr, kept, skip;
+
+	nr = stack_trace_save(entries, depth + TRACE_INTERNAL, 0);
+	for (skip = 0; skip < nr; skip++) {
+		if (entries[skip] == caller)
+			break;
+	}
+	/* An unwinder that cannot see the hook's caller: keep what there is. */
+	if (skip == nr)
+		skip = 0;
+
+	entries += skip;
+	nr = min(nr - skip, depth);
+	/* The depot cuts off what was interrupted. */
+	kept = filter_irq_stacks(entries, nr);
+	*exact = frames_agree(frame, depth, entries, kept, kept < nr);
+	for (i = 0; i < kept; i++) {
+		if (core_kernel_text(entries[i]))
+			continue;
+		*--entries = epoch_of(seed);
+		kept++;
+		break;
+	}
+	return depot_save(entries, kept, gfp);
+}
+
+/**
+ * kml_trace_fetch() - get the frames of a trace
+ * @trace: from kml_origin()
+ * @entries: set to the return addresses, innermost first
+ * @epoch: set to what kml_trace_epoch() was when it was taken, if it
+ *	leads through code that may go; may be NULL
+ *
+ * Context: Any.
+ * Return: number of @entries, 0 if there is no trace.
+ */
+unsigned int kml_trace_fetch(depot_stack_handle_t trace,
+			     unsigned long **entries, u32 *epoch)
+{
+	unsigned int nr = trace ? stack_depot_fetch(trace, entries) : 0;
+	bool marked = nr && **entries < TRACE_EPOCH_END;
+
+	if (epoch)
+		*epoch = marked ? **entries : 0;
+	*entries += marked;
+	return nr - marked;
+}
+
+/**
+ * kml_comm_fetch() - get the name of the task that allocated an object
+ * @comm: from kml_origin()
+ * @buf: room for TASK_COMM_LEN bytes; set to the name
+ *
+ * Context: Any.
+ */
+void kml_comm_fetch(depot_stack_handle_t comm, char *buf)
+{
+	unsigned long *words;
+
+	/* Before there was a depot, there was the first task only. */
+	if (!comm || !stack_depot_fetch(comm, &words))
+		strscpy(buf, init_task.comm, TASK_COMM_LEN);
+	else
+		strscpy(buf, (char *)words, TASK_COMM_LEN);
+}
+
+/* ---- Both together ---- */
+
+static u64 find_out(unsigned long caller, unsigned long frame, const char *name,
+		    gfp_t gfp, u64 seed, bool *exact)
+{
+	unsigned long words[TASK_COMM_LEN / sizeof(long)];
+	depot_stack_handle_t trace, comm;
+
+	/*
+	 * The lock against a concurrent change of the name may be held by the
+	 * caller of the hook; a torn name is the lesser evil.
+	 */
+	data_race(memcpy(words, name, TASK_COMM_LEN));
+	comm = depot_save(words, ARRAY_SIZE(words), gfp);
+	trace = save_trace(caller, frame, seed, gfp, exact);
+	/* What could not be had for want of memory may be had next time. */
+	*exact &= comm && trace;
+	return (u64)comm << 32 | trace;
+}
+
+/**
+ * kml_origin() - tell who is allocating, and where
+ * @caller: return address of the hook
+ * @frame: the hook's frame, as of __builtin_frame_address(0)
+ * @gfp: flags of the allocation that is being tracked
+ *
+ * Context: Any but NMI, once the detector has left the early state.
+ * Return: handles and number; a handle is 0 for want of memory.
+ */
+struct kml_origin kml_origin(unsigned long caller, const void *frame, gfp_t gfp)
+{
+	static const char hardirq[TASK_COMM_LEN] = "hardirq";
+	static const char softirq[TASK_COMM_LEN] = "softirq";
+	struct kml_origin origin = { 0, 0 };
+	unsigned long record = (unsigned long)frame;
+	u64 seed = READ_ONCE(kml_trace_seed);
+	struct kml_trace_entry *entry;
+	bool hashed, exact;
+	const char *name;
+	u64 hash;
+
+	if (in_hardirq()) {
+		name = hardirq;
+	} else if (in_serving_softirq()) {
+		name = softirq;
+	} else {
+		name = current->comm;
+		origin.pid = current->pid;
+	}
+
+	hash = kml_hash_name(seed, name);
+	hashed = hash_stack(&hash, record, kml_trace_depth_of(seed));
+	entry = kml_cache_entry(hash);
+	if (hashed)
+		origin.handles = kml_cached(entry, hash);
+	if (origin.handles)
+		return origin;
+
+	origin.handles = find_out(caller, record, name, gfp, seed, &exact);
+	if (hashed && exact) {
+		WRITE_ONCE(entry->key, hash ^ origin.handles);
+		WRITE_ONCE(entry->data, origin.handles);
+	}
+	return origin;
+}
