@@ -356,10 +356,10 @@ test_patch_of_a_file_without_one_is_refused()
 	no_patch 'mm/kmemleak/more.c belongs to no patch'
 	fresh
 	printf 'docs\tmm/kmemleak\tmark.c\n' >> "$work/repo/scripts/series.tbl"
-	no_patch 'mm/kmemleak/mark.c belongs to more than one patch'
+	no_patch 'mm/kmemleak/scan/mark.c belongs to more than one patch'
 	fresh
-	rm "$work/repo/mm/kmemleak/mark.c"
-	no_patch 'mm/kmemleak/mark.c is not there'
+	rm "$work/repo/mm/kmemleak/scan/mark.c"
+	no_patch 'mm/kmemleak/scan/mark.c is not there'
 	fresh
 	sed -i 's/^\(6[^\t]*\)\tdocs\t/\1\tdocuments\t/' "$work/repo/scripts/overlay.tbl"
 	no_patch 'belongs to a patch that is not there: documents'

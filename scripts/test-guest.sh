@@ -56,7 +56,7 @@ fi
 # without its tests.
 own_functions()
 {
-	find "$objects/mm/kmemleak" -maxdepth 1 -name '*.o' -exec "${cross}nm" {} + |
+	find "$objects/mm/kmemleak" ! -path "*/tests/*" -name '*.o' -exec "${cross}nm" {} + |
 		awk '$2 ~ /^[tT]$/ { print $3 }' | sort -u
 }
 

@@ -173,7 +173,7 @@ void kml_show_stats(struct seq_file *seq)
 	seq_printf(seq, "bytes: %lu\n", totals.bytes);
 	seq_printf(seq, "metadata bytes: %lu\n", totals.metadata);
 	seq_printf(seq, "slabs: %lu\n", totals.slabs);
-	seq_printf(seq, "unknown slabs: %lu\n", kml_unknown_objects());
+	seq_printf(seq, "unknown objects: %lu\n", kml_unknown_objects());
 	seq_printf(seq, "pool left: %u\n", kml_pool_left());
 	seq_printf(seq, "scans: %lu\n", READ_ONCE(scans->scans));
 	seq_printf(seq, "last scan ms: %lu\n", READ_ONCE(scans->ms));

@@ -43,7 +43,7 @@ struct kml_area {
 };
 
 /**
- * struct kml_record - one tracked block of an address space
+ * struct kml_record - one tracked object of an address space
  * @node: place in the tree; kml_tree.lock
  * @rcu: to free it once no scanner can see it
  * @gray_next: next object to scan; kml_scan_mutex
@@ -53,7 +53,7 @@ struct kml_area {
  * @surplus: address of the object that references beyond @min_count are
  *	handed to, or 0
  * @areas: scan areas; added under @lock, read under RCU, gone with the object
- * @lock: held while a chunk of the block is read, so that a free waits for it;
+ * @lock: held while a chunk of the object is read, so that a free waits for it;
  *	protects @alive, @flags and additions to @areas
  * @ref: pins; the tree holds one
  * @trace: where it was allocated
@@ -168,13 +168,13 @@ static inline gfp_t kml_gfp(gfp_t gfp)
 /* ---- tree.c: objects with a record ---- */
 
 /**
- * struct kml_tree - the tracked blocks of one address space by address
+ * struct kml_tree - the tracked objects of one address space by address
  * @lock: protects @root, @lo and @hi against writers
  * @seq: tells lockless readers that the shape changed; written under @lock
  * @root: the tree; nodes are freed by RCU, so that it can be read without @lock
- * @lo: no block starts below
- * @hi: no block ends above
- * @nr: blocks in the tree
+ * @lo: no object starts below
+ * @hi: no object ends above
+ * @nr: objects in the tree
  */
 struct kml_tree {
 	raw_spinlock_t lock;
@@ -263,12 +263,12 @@ static inline bool kml_is_counted(const struct kml_record *rec)
 	return READ_ONCE(rec->min_count) > KML_GRAY;
 }
 
-/* ---- unknown.c: blocks whose metadata could not be had ---- */
+/* ---- unknown.c: objects whose metadata could not be had ---- */
 
 /**
  * enum kml_root_kind - what root memory is
  * @KML_ROOT_PERCPU: static per-CPU variables of one CPU
- * @KML_ROOT_UNKNOWN: a page near a block whose metadata could not be had
+ * @KML_ROOT_UNKNOWN: a page near an object whose metadata could not be had
  * @KML_ROOT_RUNNING: taken down of what runs on a CPU: registers, end of a stack
  * @KML_ROOT_STACK: a task's stack
  */
