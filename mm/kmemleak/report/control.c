@@ -95,55 +95,22 @@ int kml_parse_command(const char *text, size_t len, struct kml_command *cmd)
  * struct totals - what is tracked
  * @objects: how many objects
  * @bytes: how long they are together
- * @metadata: bytes that their metadata takes
- * @objects: how many slabs with slots
  * @leaks: how many of the objects are reported
  */
 struct totals {
 	unsigned long objects;
 	unsigned long bytes;
-	unsigned long metadata;
-	unsigned long slabs;
 	unsigned long leaks;
 };
 
-static void add_slab(struct kml_slab *slab, void *arg)
-{
-	struct totals *totals = arg;
-	unsigned int i;
-
-	for (i = 0; i < slab->nr; i++) {
-		if (!(READ_ONCE(slab->slots[i].meta) & KML_SLOT_LIVE))
-			continue;
-		totals->objects++;
-		totals->bytes += kml_slot_size(slab, i);
-	}
-	totals->slabs++;
-	totals->metadata += kml_slab_memory(slab);
-}
-
-static bool match_any(const struct kml_record *rec, void *arg)
-{
-	return true;
-}
-
-static unsigned long add_object(struct kml_record *rec, void *arg)
+static int add_object(const struct kml_ref *ref, void *arg)
 {
 	struct totals *totals = arg;
 
 	totals->objects++;
-	totals->bytes += rec->size;
-	totals->metadata += kml_record_memory(rec);
-	totals->leaks += kml_is_leak(rec, NULL);
+	totals->bytes += kml_ref_size(ref);
+	totals->leaks += kml_ref_is_leak(ref);
 	return 0;
-}
-
-static void add_up(struct totals *totals)
-{
-	kml_walk_slabs(add_slab, totals);
-	kml_for_records(match_any, add_object, totals);
-	totals->metadata += kml_pool_memory() + kml_slab_tables_memory() +
-			    kml_trace_memory();
 }
 
 static const char *state_name(void)
@@ -167,12 +134,13 @@ void kml_show_stats(struct seq_file *seq)
 	const struct kml_scan_stats *scans = kml_scan_stats();
 	struct totals totals = {};
 
-	add_up(&totals);
+	kml_for_each(KML_ALL, kml_ref_any, add_object, &totals);
 	seq_printf(seq, "state: %s\n", state_name());
 	seq_printf(seq, "objects: %lu\n", totals.objects);
 	seq_printf(seq, "bytes: %lu\n", totals.bytes);
-	seq_printf(seq, "metadata bytes: %lu\n", totals.metadata);
-	seq_printf(seq, "slabs: %lu\n", totals.slabs);
+	seq_printf(seq, "metadata bytes: %lu\n", 
+		   kml_store_memory() + kml_trace_memory());
+	seq_printf(seq, "slabs: %lu\n", kml_nr_slabs());
 	seq_printf(seq, "unknown objects: %lu\n", kml_unknown_objects());
 	seq_printf(seq, "pool left: %u\n", kml_pool_left());
 	seq_printf(seq, "scans: %lu\n", READ_ONCE(scans->scans));
@@ -209,40 +177,45 @@ static int control_open(struct inode *inode, struct file *file)
 	return kml_leaks_open(file, &report_ops);
 }
 
-static unsigned int interest_in(const struct kml_record *rec)
+static unsigned int interest_in(const struct kml_ref *ref)
 {
-	return kml_is_leak(rec, NULL) ? 2 : kml_is_counted(rec);
+	return kml_ref_is_leak(ref) ? 2 : kml_ref_needed(ref) > KML_GRAY;
 }
 
 /*
- * The object at an address, or around it, pinned, or NULL. The values of __percpu
- * pointers may be addresses of something else as well, of variables as a rule.
+ * The object at an address, or around it, pinned. The values of __percpu pointers
+ * may be addresses of something else as well, of variables as a rule.
  */
-static struct kml_record *find_object(unsigned long addr)
+static bool find_object(unsigned long addr, struct kml_ref *best)
 {
-	struct kml_record *best = NULL;
 	enum kml_space space;
+	bool found = false;
 
 	for (space = 0; space < KML_NR_SPACES; space++) {
-		struct kml_record *rec = kml_find_judged(space, addr);
+		struct kml_ref ref;
 
-		if (rec && (!best || interest_in(rec) > interest_in(best)))
-			swap(rec, best);
-		if (rec)
-			kml_put(rec);
+		if (!kml_ref_find(space, addr, &ref))
+			continue;
+		if (found && interest_in(&ref) > interest_in(best))
+			swap(ref, *best);
+		if (found)
+			kml_ref_put(&ref);
+		else
+			*best = ref;
+		found = true;
 	}
-	return best;
+	return found;
 }
 
 static int explain(enum kml_command_id id, unsigned long addr)
 {
-	struct kml_record *rec = find_object(addr);
+	struct kml_ref ref;
 	int ret;
 
-	if (!rec)
+	if (!find_object(addr, &ref))
 		return -EINVAL;
-	ret = id == KML_CMD_REFS ? kml_refs_to_log(rec) : kml_describe(rec);
-	kml_put(rec);
+	ret = id == KML_CMD_REFS ? kml_refs_to_log(&ref) : kml_describe(&ref);
+	kml_ref_put(&ref);
 	return ret;
 }
 

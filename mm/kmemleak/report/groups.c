@@ -259,45 +259,41 @@ void kml_counts_clear(struct kml_counts *counts)
  * @when: value of jiffies then
  * @at: the group where the last read ended, or the list's head
  * @pos: its number
- * @err: why leaks could not be counted
  */
 struct groups_reader {
 	struct kml_counts counts;
 	unsigned long when;
 	struct list_head *at;
 	loff_t pos;
-	int err;
 };
 
 /* ---- The file ---- */
 
-static unsigned long count_leak(struct kml_record *rec, void *arg)
+static int count_leak(const struct kml_ref *ref, void *arg)
 {
 	struct groups_reader *reader = arg;
 
-	if (!reader->err && signal_pending(current))
-		reader->err = -EINTR;
-	if (!reader->err)
-		reader->err = kml_counts_add(&reader->counts, rec);
-	return 0;
+	return signal_pending(current) ? -EINTR :
+	       kml_counts_add(&reader->counts, ref->rec);
 }
 
 static int count_leaks(struct groups_reader *reader)
 {
+	int err;
+
 	kml_counts_clear(&reader->counts);
 	reader->at = &reader->counts.groups;
-	reader->err = 0;
 	if (mutex_lock_interruptible(&kml_scan_mutex))
 		return -EINTR;
 	reader->when = jiffies;
-	kml_for_records(kml_is_leak, count_leak, reader);
+	err = kml_for_each(KML_JUDGED, kml_ref_leak, count_leak, reader);
 	mutex_unlock(&kml_scan_mutex);
 
-	if (reader->err)
+	if (err)
 		kml_counts_clear(&reader->counts);
 	else
 		kml_counts_finish(&reader->counts);
-	return reader->err;
+	return err;
 }
 
 static void print_comms(struct seq_file *seq, const struct kml_count *group)

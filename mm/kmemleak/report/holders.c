@@ -25,26 +25,22 @@
 
 /**
  * struct search - a search for references to an object
- * @rec: the object, pinned
+ * @start: where the object starts
+ * @size: its length in bytes
  * @vm_struct: address of what describes it, if it is a vmalloc area, or 0
  * @vm_size: length of that in bytes, or 0
  * @found: how many references there are
  * @found_vm: how many of them are references to @vm_struct
- * @slab: of the object in a slot that is being looked at
- * @index: its index there
- * @holder: the object of its own that is being looked at
- * @ret: 0, or what has stopped the search
+ * @holder: the object that is being looked at
  */
 struct search {
-	const struct kml_record *rec;
+	unsigned long start;
+	size_t size;
 	unsigned long vm_struct;
 	size_t vm_size;
 	unsigned long found;
 	unsigned long found_vm;
-	const struct kml_slab *slab;
-	unsigned int index;
-	struct kml_record *holder;
-	int ret;
+	const struct kml_ref *holder;
 };
 
 /* The one that is made; kml_scan_mutex. Visitors of roots have no argument. */
@@ -57,7 +53,7 @@ static bool found_reference(struct search *search, unsigned long word)
 
 	word = (unsigned long)kasan_reset_tag((void *)word);
 	to_vm = word - search->vm_struct < search->vm_size;
-	if (!to_vm && word - search->rec->start >= search->rec->size)
+	if (!to_vm && word - search->start >= search->size)
 		return false;
 	search->found_vm += to_vm;
 	return search->found++ < HOLDERS_MAX;
@@ -182,28 +178,35 @@ static const struct kml_root_visitor root_visitor = {
 
 /* ---- Objects ---- */
 
-static void print_object(enum kml_space space, unsigned long start, size_t size,
-			 size_t offset, unsigned int cpu, bool leak,
-			 const char *how)
+static void print_object(const struct kml_ref *holder, size_t offset,
+			 unsigned int cpu, const char *how)
 {
-	const char *kind = leak ? "leaked " : "";
+	const char *kind = kml_ref_is_leak(holder) ? "leaked " : "";
+	unsigned long start = kml_ref_start(holder);
+	size_t size = kml_ref_size(holder);
 
-	if (space == KML_PERCPU)
+	switch (kml_ref_space(holder)) {
+	case KML_PERCPU:
 		pr_warn("    %sper-CPU object 0x%08lx (size %zu) at offset 0x%zx of cpu %u%s\n",
 			kind, start, size, offset, cpu, how);
-	else if (space == KML_PHYS)
+		break;
+	case KML_PHYS:
 		pr_warn("    memory of boot 0x%08lx (size %zu) at offset 0x%zx%s\n",
 			start, size, offset, how);
-	else
+		break;
+	default:
 		pr_warn("    %sobject 0x%08lx (size %zu) at offset 0x%zx%s\n",
 			kind, start, size, offset, how);
+	}
 }
 
 /* Variables are better known by name. */
-static bool is_data(const struct kml_record *rec)
+static bool is_data(const struct kml_ref *ref)
 {
-	return rec->space == KML_VIRT &&
-	       (kml_is_in_image(rec->start) || is_module_address(rec->start));
+	unsigned long start = kml_ref_start(ref);
+
+	return kml_ref_space(ref) == KML_VIRT &&
+	       (kml_is_in_image(start) || is_module_address(start));
 }
 
 static void print_data(unsigned long addr, const char *how)
@@ -214,106 +217,67 @@ static void print_data(unsigned long addr, const char *how)
 		pr_warn("    data at 0x%08lx%s\n", addr, how);
 }
 
-static int search_object_words(const struct kml_words *words, void *arg)
+static int search_words(const struct kml_words *words, void *arg)
 {
 	struct search *search = arg;
-	const struct kml_record *holder = search->holder;
 	size_t i;
 
 	for (i = 0; i < words->nr; i++) {
 		size_t offset = words->offset + i * sizeof(long);
+		const char *by = how(search, words->words[i]);
 
 		if (!found_reference(search, words->words[i]))
 			continue;
-		if (is_data(holder))
-			print_data(holder->start + offset,
-				   how(search, words->words[i]));
+		if (is_data(search->holder))
+			print_data(kml_ref_start(search->holder) + offset, by);
 		else
-			print_object(holder->space, holder->start, holder->size,
-				     offset, words->cpu,
-				     kml_is_leak(holder, NULL),
-				     how(search, words->words[i]));
+			print_object(search->holder, offset, words->cpu, by);
 	}
 	return kml_scan_must_stop();
 }
 
-static bool match_scanned(const struct kml_record *rec, void *arg)
-{
-	return !kml_is_black(rec);
-}
-
-static unsigned long search_object(struct kml_record *rec, void *arg)
+static int search_object(const struct kml_ref *ref, void *arg)
 {
 	struct search *search = arg;
 
-	search->holder = rec;
-	if (rec != search->rec && !search->ret)
-		search->ret = kml_visit_words(rec, search_object_words, search);
-	return 1;
-}
-
-static int search_slot_words(const struct kml_words *words, void *arg)
-{
-	struct search *search = arg;
-	const struct kml_slab *slab = search->slab;
-	size_t i;
-
-	for (i = 0; i < words->nr; i++) {
-		if (found_reference(search, words->words[i]))
-			print_object(slab->space,
-				     kml_slot_start(slab, search->index),
-				     kml_slot_size(slab, search->index),
-				     words->offset + i * sizeof(long),
-				     words->cpu, false,
-				     how(search, words->words[i]));
-	}
-	return 0;
-}
-
-static void search_slab(struct kml_slab *slab, void *arg)
-{
-	struct search *search = arg;
-
-	if (search->ret)
-		return;
-	search->slab = slab;
-	for (search->index = 0; search->index < slab->nr; search->index++)
-		kml_visit_slot_words(slab, search->index, search_slot_words,
-				     search);
-	search->ret = kml_scan_must_stop();
+	if (kml_ref_start(ref) == search->start)
+		return 0;
+	search->holder = ref;
+	return kml_visit_words(ref, search_words, search);
 }
 
 /* ---- Search ---- */
 
 static int search_all(struct search *search)
 {
+	int ret;
+
 	current_search = search;
-	search->ret = kml_visit_roots(&root_visitor,
-				      READ_ONCE(kml_scan_stacks));
+	ret = kml_visit_roots(&root_visitor, READ_ONCE(kml_scan_stacks));
 	current_search = NULL;
-	if (!search->ret)
-		kml_walk_slabs(search_slab, search);
-	if (!search->ret)
-		kml_for_records(match_scanned, search_object, search);
-	return search->ret;
+	return ret ?: kml_for_each(KML_ALL, kml_ref_any, search_object, search);
 }
 
 /**
  * kml_print_holders() - print to the log who points at an object
- * @rec: a pinned object of its own
+ * @ref: the object, pinned
  *
  * Context: Holder of kml_scan_mutex; may sleep.
  * Return: 0 or an error as of kml_scan_must_stop(), and not all is printed.
  */
-int kml_print_holders(const struct kml_record *rec)
+int kml_print_holders(const struct kml_ref *ref)
 {
-	struct search search = { .rec = rec };
+	struct search search = {
+		.start = kml_ref_start(ref),
+		.size = kml_ref_size(ref),
+	};
+	int needed = kml_ref_needed(ref);
 	unsigned long found;
 	int ret;
 
 	lockdep_assert_held(&kml_scan_mutex);
-	if (rec->space == KML_VIRT && READ_ONCE(rec->min_count) > 1)
-		search.vm_struct = kml_vm_struct_of(rec->start);
+	if (kml_ref_space(ref) == KML_VIRT && needed > 1)
+		search.vm_struct = kml_vm_struct_of(search.start);
 	if (search.vm_struct)
 		search.vm_size = sizeof(struct vm_struct);
 
@@ -325,20 +289,20 @@ int kml_print_holders(const struct kml_record *rec)
 		pr_warn("    and %lu more\n", search.found - HOLDERS_MAX);
 	/* The first reference to a vm_struct is its own. */
 	found = search.found - !!search.found_vm;
-	pr_warn("  references: %lu found, %d needed\n", found,
-		READ_ONCE(rec->min_count));
+	pr_warn("  references: %lu found, %d needed\n", found, needed);
 	return 0;
 }
 
 /**
  * kml_refs_to_log() - print to the log who points at an object, and at which
- * @rec: a pinned object of its own
+ * @ref: the object, pinned
  *
  * Context: Holder of kml_scan_mutex; may sleep.
  * Return: as kml_print_holders().
  */
-int kml_refs_to_log(const struct kml_record *rec)
+int kml_refs_to_log(const struct kml_ref *ref)
 {
-	pr_warn("object 0x%08lx (size %zu):\n", rec->start, rec->size);
-	return kml_print_holders(rec);
+	pr_warn("object 0x%08lx (size %zu):\n", kml_ref_start(ref),
+		kml_ref_size(ref));
+	return kml_print_holders(ref);
 }

@@ -259,7 +259,8 @@ int kml_json_leak(struct seq_file *seq, struct kml_record *rec)
 	unsigned long age = jiffies - rec->jiffies;
 	char comm[TASK_COMM_LEN];
 	struct kml_kind kind;
-	int err = kml_kind_of(rec, &kind);
+	struct kml_ref ref = { .rec = rec };
+	int err = kml_kind_of(&ref, &kind);
 
 	if (err)
 		return err;

@@ -22,12 +22,13 @@ static void look_at_page(void *addr, struct kml_kind *kind)
 {
 	struct folio *folio = virt_to_folio(addr);
 	const struct kmem_cache *cache;
+	const char *name;
 
 	if (folio_test_slab(folio)) {
 		kind->name = "slab";
 		cache = READ_ONCE(folio_slab(folio)->slab_cache);
-		if (cache)
-			strncpy_from_kernel_nofault(kind->cache, cache->name,
+		if (cache && !kml_read_memory(&name, &cache->name, sizeof(name)))
+			strncpy_from_kernel_nofault(kind->cache, name,
 						    sizeof(kind->cache));
 	} else if (PageReserved(virt_to_page(addr))) {
 		kind->name = "boot";
@@ -38,36 +39,33 @@ static void look_at_page(void *addr, struct kml_kind *kind)
 
 /**
  * kml_kind_of() - find out what kind of memory an object is
- * @rec: a pinned object
+ * @ref: the object, pinned
  * @kind: set to the kind, with the name of the cache if it is a slab object
  *
- * Context: Any but NMI. Interrupts are off for a moment, and a free of the object
- * waits for that.
+ * As long as the object is there, its slab and its cache are. So what was read is
+ * right if the object is there still.
+ *
+ * Context: Any.
  * Return: 0, or -ENOENT if the object was freed.
  */
-int kml_kind_of(struct kml_record *rec, struct kml_kind *kind)
+int kml_kind_of(const struct kml_ref *ref, struct kml_kind *kind)
 {
-	void *addr = (void *)rec->start;
-	unsigned long flags;
-	int ret = 0;
+	unsigned long start = kml_ref_start(ref);
 
 	kind->cache[0] = '\0';
-	/* As long as the object is there, its slab and its cache are. */
-	raw_spin_lock_irqsave(&rec->lock, flags);
-	if (!rec->alive)
-		ret = -ENOENT;
-	else if (rec->space == KML_PERCPU)
+	if (kml_ref_space(ref) == KML_PERCPU)
 		kind->name = "percpu";
-	else if (kml_is_in_image(rec->start))
+	else if (kml_is_in_image(start))
 		kind->name = "other";
-	else if (is_vmalloc_or_module_addr(addr))
+	else if (is_vmalloc_or_module_addr((void *)start))
 		kind->name = "vmalloc";
-	else if (virt_addr_valid(addr))
-		look_at_page(addr, kind);
+	else if (virt_addr_valid((void *)start))
+		look_at_page((void *)start, kind);
 	else
 		kind->name = "other";
-	raw_spin_unlock_irqrestore(&rec->lock, flags);
-	return ret;
+	/* The owner clears this before it frees the memory. */
+	smp_rmb();
+	return kml_ref_is_live(ref) ? 0 : -ENOENT;
 }
 
 /* ---- Records ---- */
@@ -95,14 +93,15 @@ static void seq_or_log(struct seq_file *seq, const char *fmt, ...)
 }
 
 /* A task may put anything into its name; a line of the report stays a line. */
-static void print_origin(struct seq_file *seq, const struct kml_record *rec)
+static void print_origin(struct seq_file *seq, const struct kml_ref *ref)
 {
+	struct kml_origin origin = kml_ref_origin(ref);
 	char comm[TASK_COMM_LEN];
 
-	kml_comm_fetch(rec->comm, comm);
+	kml_comm_fetch(kml_comm_of(origin.handles), comm);
 	seq_or_log(seq, "  comm \"%*pE\", pid %d, jiffies %lu\n",
 		   (int)strnlen(comm, sizeof(comm)), comm,
-		   rec->pid, rec->jiffies);
+		   (pid_t)origin.pid, kml_ref_jiffies(ref));
 }
 
 static void print_bytes(struct seq_file *seq, const void *bytes, size_t len)
@@ -142,6 +141,7 @@ void kml_print_frames(struct seq_file *seq, depot_stack_handle_t trace)
 int kml_report(struct seq_file *seq, struct kml_record *rec)
 {
 	size_t len = min_t(size_t, rec->size, REPORT_BYTES);
+	struct kml_ref ref = { .rec = rec };
 	/* Always the same one: a record does not change by being read. */
 	unsigned int cpu = cpumask_first(cpu_possible_mask);
 	u8 bytes[REPORT_BYTES];
@@ -152,7 +152,7 @@ int kml_report(struct seq_file *seq, struct kml_record *rec)
 
 	seq_or_log(seq, "unreferenced object 0x%08lx (size %zu):\n",
 		   rec->start, rec->size);
-	print_origin(seq, rec);
+	print_origin(seq, &ref);
 	/* Memory that is not mapped has no bytes to show. */
 	if (err)
 		len = 0;
@@ -167,37 +167,38 @@ int kml_report(struct seq_file *seq, struct kml_record *rec)
 	return 0;
 }
 
-static const char *colour_of(const struct kml_record *rec)
+static const char *colour_of(const struct kml_ref *ref)
 {
-	if (kml_is_black(rec))
+	switch (kml_ref_needed(ref)) {
+	case KML_BLACK:
 		return "black (ignored)";
-	if (kml_is_gray(rec))
+	case KML_GRAY:
 		return "gray (never a leak)";
-	if (kml_is_leak(rec, NULL))
-		return "white (unreferenced)";
-	return "counted";
+	default:
+		return kml_ref_is_leak(ref) ? "white (unreferenced)" :
+					      "counted";
+	}
 }
 
-static void print_kind(struct kml_record *rec)
+static void print_kind(const struct kml_ref *ref)
 {
 	struct kml_kind kind;
 
 	/* Of physical memory there is nothing else to say. */
-	if (rec->space == KML_PHYS || kml_kind_of(rec, &kind))
+	if (kml_ref_space(ref) == KML_PHYS || kml_kind_of(ref, &kind))
 		return;
 	pr_warn("  kind: %s%s%s\n", kind.name, *kind.cache ? ", cache " : "",
 		kind.cache);
 }
 
 /* What scans have found out; they leave out what is ignored. */
-static void print_history(const struct kml_record *rec)
+static void print_history(const struct kml_ref *ref)
 {
-	/* One that was born during a scan was in use for that scan. */
-	u32 last = max(rec->seen, rec->born);
+	u32 last = kml_ref_last_scan(ref);
 
-	if (kml_is_black(rec))
+	if (kml_ref_needed(ref) == KML_BLACK)
 		return;
-	if (rec->born == kml_scan_seq)
+	if (kml_ref_is_new(ref))
 		pr_warn("  not judged yet: allocated after scan %u began\n",
 			kml_scan_seq);
 	else if (last)
@@ -205,50 +206,54 @@ static void print_history(const struct kml_record *rec)
 			kml_scan_seq);
 	else
 		pr_warn("  reachable in none of %u scans\n", kml_scan_seq);
-	pr_warn("  unreferenced in %u scans\n", rec->unref_scans);
+	pr_warn("  unreferenced in %u scans\n",
+		kml_ref_verdict(ref)->unref_scans);
 }
 
-static void print_indirect(const struct kml_record *rec)
+static void print_indirect(const struct kml_ref *ref)
 {
-	if (!kml_is_leak(rec, NULL))
+	unsigned long holder = kml_ref_verdict(ref)->held_by;
+
+	if (!kml_ref_is_leak(ref))
 		return;
-	if (rec->held_by)
-		pr_warn("  indirect leak: 0x%08lx leads to it\n", rec->held_by);
+	if (holder)
+		pr_warn("  indirect leak: 0x%08lx leads to it\n", holder);
 	else
 		pr_warn("  direct leak\n");
 }
 
 /**
  * kml_describe() - print all that is known of an object to the log
- * @rec: a pinned object
+ * @ref: the object, pinned
  *
  * Context: Holder of kml_scan_mutex; may sleep.
  * Return: 0 or an error as of kml_scan_must_stop(), and not all is printed.
  */
-int kml_describe(struct kml_record *rec)
+int kml_describe(const struct kml_ref *ref)
 {
 	static const char * const spaces[KML_NR_SPACES] = {
 		[KML_VIRT]	= "virtual",
 		[KML_PERCPU]	= "per-CPU",
 		[KML_PHYS]	= "physical",
 	};
-	u8 flags = READ_ONCE(rec->flags);
+	u8 flags = kml_ref_verdict(ref)->flags;
 
 	lockdep_assert_held(&kml_scan_mutex);
-	pr_warn("object 0x%08lx (size %zu), %s address:\n", rec->start,
-		rec->size, spaces[rec->space]);
-	print_origin(NULL, rec);
-	print_kind(rec);
-	pr_warn("  colour: %s\n", colour_of(rec));
-	print_history(rec);
-	print_indirect(rec);
+	pr_warn("object 0x%08lx (size %zu), %s address:\n", kml_ref_start(ref),
+		kml_ref_size(ref), spaces[kml_ref_space(ref)]);
+	print_origin(NULL, ref);
+	print_kind(ref);
+	pr_warn("  colour: %s\n", colour_of(ref));
+	print_history(ref);
+	print_indirect(ref);
 	pr_warn("  flags:%s%s%s%s%s\n",
-		flags & KML_NO_SCAN ? " no-scan" : "",
+		flags & KML_NO_SCAN || kml_ref_needed(ref) == KML_BLACK ?
+			" no-scan" : "",
 		flags & KML_FULL_SCAN ? " full-scan" : "",
 		flags & KML_STACK ? " stack" : "",
 		flags & KML_REPORTED ? " reported" : "",
-		hlist_empty(&rec->areas) ? "" : " scan-areas");
-	pr_warn("  backtrace (crc %x):\n", rec->crc);
-	kml_print_frames(NULL, READ_ONCE(rec->trace));
-	return kml_print_holders(rec);
+		kml_ref_has_areas(ref) ? " scan-areas" : "");
+	pr_warn("  backtrace (crc %x):\n", kml_ref_verdict(ref)->crc);
+	kml_print_frames(NULL, kml_trace_of(kml_ref_origin(ref).handles));
+	return kml_print_holders(ref);
 }

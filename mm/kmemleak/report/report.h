@@ -26,18 +26,18 @@ struct kml_kind {
 	char cache[KML_CACHE_NAME_LEN];
 };
 
-int kml_kind_of(struct kml_record *rec, struct kml_kind *kind);
+int kml_kind_of(const struct kml_ref *ref, struct kml_kind *kind);
 
 /* ---- holders.c: who points at an object ---- */
 
-int kml_print_holders(const struct kml_record *rec);
-int kml_refs_to_log(const struct kml_record *rec);
+int kml_print_holders(const struct kml_ref *ref);
+int kml_refs_to_log(const struct kml_ref *ref);
 
 /* ---- report.c: one printer for files and log ---- */
 
 int kml_report(struct seq_file *seq, struct kml_record *rec);
 void kml_print_frames(struct seq_file *seq, depot_stack_handle_t trace);
-int kml_describe(struct kml_record *rec);
+int kml_describe(const struct kml_ref *ref);
 
 /* ---- leaks.c: files with one record for each leak ---- */
 
@@ -137,7 +137,6 @@ int kml_thread_start(unsigned int delay_secs);
 void kml_thread_stop(void);
 void kml_thread_set_period(unsigned int secs);
 void kml_switch_off(void);
-void kml_forget_all(void);
 
 /* ---- command.c: what users may ask for ---- */
 

@@ -10,7 +10,6 @@
 #include <linux/printk.h>
 #include <linux/sched.h>
 
-#include "../store/slab.h"
 #include "report.h"
 
 /* Seconds between two scans of the thread. */
@@ -112,47 +111,6 @@ void kml_thread_set_period(unsigned int secs)
 {
 	lockdep_assert_held(&kml_control_mutex);
 	WRITE_ONCE(scan_period, secs);
-}
-
-static bool match_all(const struct kml_record *rec, void *arg)
-{
-	return true;
-}
-
-static void forget_slab(struct kml_slab *slab, void *arg)
-{
-	kml_slab_forget(slab);
-}
-
-/**
- * kml_forget_all() - give back all metadata of a detector that is off
- *
- * Context: Holder of kml_scan_mutex; may sleep.
- */
-void kml_forget_all(void)
-{
-	struct kml_record *rec;
-	enum kml_space space;
-
-	lockdep_assert_held(&kml_scan_mutex);
-	kml_walk_slabs(forget_slab, NULL);
-	for (space = 0; space < KML_NR_SPACES; space++) {
-		struct kml_tree *tree = &kml_trees[space];
-		/* From the start again for what is cut behind the cursor. */
-		while (READ_ONCE(tree->nr)) {
-			struct kml_cursor cur = KML_CURSOR(tree);
-
-			while (kml_collect(&cur, match_all, NULL, &rec, 1)) {
-				if (kml_remove_record(tree, rec, NULL, NULL))
-					kml_kill(rec);
-				kml_put(rec);
-			}
-		}
-	}
-	kml_state_advance(KML_STATE_CLEARED);
-	/* Hooks that have not seen that yet may still look for objects. */
-	synchronize_rcu();
-	kml_slab_free_tables();
 }
 
 /**

@@ -53,74 +53,11 @@ struct wanted {
 	unsigned long new;
 };
 
-/* ---- Suspects in slots ---- */
+/* ---- Suspects ---- */
 
-static bool is_suspect_slot(const struct kml_slab *slab, unsigned int index)
+static bool select_suspect(const struct kml_ref *ref, void *arg)
 {
-	return kml_is_suspect_slot(slab, index,
-				   kml_slot_meta(&slab->slots[index]));
-}
-
-static void target_slots(struct kml_slab *slab, void *arg)
-{
-	struct wanted *wanted = arg;
-	unsigned int i;
-
-	for_each_clear_bit(i, slab->seen, slab->nr) {
-		if (!is_suspect_slot(slab, i))
-			continue;
-		kml_target(slab->space, kml_slot_start(slab, i),
-			   kml_slot_size(slab, i));
-		wanted->suspects++;
-		wanted->new++;
-	}
-}
-
-static void share_suspects(struct kml_slab *slab, void *arg)
-{
-	bool *watched = arg;
-	unsigned int i;
-
-	for_each_clear_bit(i, slab->seen, slab->nr) {
-		if (is_suspect_slot(slab, i) &&
-		    kml_slot_change(&slab->slots[i], 0, KML_SLOT_SHARED))
-			*watched = true;
-	}
-}
-
-static void record_suspects(struct kml_slab *slab, void *arg)
-{
-	unsigned int i;
-
-	for_each_clear_bit(i, slab->seen, slab->nr) {
-		/* Without memory it cannot be decided: it is in use. */
-		if (is_suspect_slot(slab, i) &&
-		    !kml_slot_to_record(slab, i, false, GFP_KERNEL))
-			kml_shade_slot(slab, i);
-	}
-	/* Each takes memory and a lock, and there may be hundreds in a slab. */
-	cond_resched_tasks_rcu_qs();
-}
-
-/* Suspects leave their slots, which have no room for what is to come. */
-static int record_all_suspects(void)
-{
-	bool watched = false;
-
-	kml_walk_slabs(share_suspects, &watched);
-	if (!watched)
-		return 0;
-	/* Who frees one from here on knows that it is watched. */
-	synchronize_rcu();
-	kml_walk_slabs(record_suspects, NULL);
-	return kml_scan_gray();
-}
-
-/* ---- Suspects of their own ---- */
-
-static bool match_suspect(const struct kml_record *rec, void *arg)
-{
-	return kml_is_suspect(rec);
+	return kml_ref_is_suspect(ref);
 }
 
 /* References to a vm_struct may count for its area. */
@@ -132,17 +69,53 @@ static void target_vm_struct(unsigned long start)
 		kml_target(KML_VIRT, vm, sizeof(struct vm_struct));
 }
 
-static unsigned long target_record(struct kml_record *rec, void *arg)
+static int target_suspect(const struct kml_ref *ref, void *arg)
 {
+	enum kml_space space = kml_ref_space(ref);
+	unsigned long start = kml_ref_start(ref);
 	struct wanted *wanted = arg;
 
 	wanted->suspects++;
-	wanted->new += !kml_is_leak(rec, NULL);
-	kml_target(rec->space, rec->start, rec->size);
-	if (rec->space == KML_VIRT && READ_ONCE(rec->min_count) > 1)
-		target_vm_struct(rec->start);
-	return 1;
+	wanted->new += !kml_ref_is_leak(ref);
+	kml_target(space, start, kml_ref_size(ref));
+	if (space == KML_VIRT && kml_ref_needed(ref) > 1)
+		target_vm_struct(start);
+	return 0;
 }
+
+static int share_suspect(const struct kml_ref *ref, void *arg)
+{
+	bool *shared = arg;
+
+	*shared |= kml_ref_share(ref);
+	return 0;
+}
+
+/* Without memory it cannot be decided: it is in use. */
+static int record_suspect(const struct kml_ref *ref, void *arg)
+{
+	if (!kml_ref_give_record(ref, GFP_KERNEL))
+		kml_shade(ref);
+	/* Each takes memory and a lock, and there may be hundreds in a slab. */
+	cond_resched_tasks_rcu_qs();
+	return 0;
+}
+
+/* Suspects get records, as slots have no room for what is to come. */
+static int record_all_suspects(void)
+{
+	bool shared = false;
+
+	kml_for_each(KML_UNSEEN, select_suspect, share_suspect, &shared);
+	if (!shared)
+		return 0;
+	/* Later frees see that they are shared. */
+	synchronize_rcu();
+	kml_for_each(KML_UNSEEN, select_suspect, record_suspect, NULL);
+	return kml_scan_gray();
+}
+
+/* ---- Their content ---- */
 
 static u32 crc_piece(struct kml_record *rec, unsigned int cpu, u32 crc)
 {
@@ -174,25 +147,24 @@ static u32 crc_of(struct kml_record *rec)
 }
 
 /* Note the content of a suspect, if that was not done by an earlier scan. */
-static unsigned long note_content(struct kml_record *rec, void *arg)
+static int note_content(const struct kml_ref *ref, void *arg)
 {
-	if (rec->unref_scans)
-		return 0;
-	rec->crc = crc_of(rec);
-	return 1;
+	if (!ref->rec->unref_scans)
+		ref->rec->crc = crc_of(ref->rec);
+	return 0;
 }
 
 /* Somebody writes to it, so somebody has a pointer to it. */
-static unsigned long clear_if_changed(struct kml_record *rec, void *arg)
+static int clear_if_changed(const struct kml_ref *ref, void *arg)
 {
-	u32 crc = crc_of(rec);
+	u32 crc = crc_of(ref->rec);
 
-	if (crc == rec->crc)
+	if (crc == ref->rec->crc)
 		return 0;
-	rec->crc = crc;
-	rec->unref_scans = 0;
-	kml_shade(rec);
-	return 1;
+	ref->rec->crc = crc;
+	ref->rec->unref_scans = 0;
+	kml_shade(ref);
+	return 0;
 }
 
 /* ---- Confirm ---- */
@@ -202,8 +174,7 @@ static struct wanted target_suspects(void)
 	struct wanted wanted = {};
 
 	kml_target_none();
-	kml_walk_slabs(target_slots, &wanted);
-	kml_for_records(match_suspect, target_record, &wanted);
+	kml_for_each(KML_UNSEEN, select_suspect, target_suspect, &wanted);
 	return wanted;
 }
 
@@ -211,7 +182,7 @@ static int pass(struct kml_confirmation *conf)
 {
 	if (conf->passes++ < CONFIRM_GRACE)
 		synchronize_rcu();
-	return kml_mark_again();
+	return kml_further_pass();
 }
 
 /* Pass after pass, until it is quiet. */
@@ -249,7 +220,7 @@ static int filter(struct kml_confirmation *conf)
 		ret = record_all_suspects();
 	if (ret)
 		return ret;
-	kml_for_records(match_suspect, note_content, NULL);
+	kml_for_each(KML_JUDGED, select_suspect, note_content, NULL);
 	return 0;
 }
 
@@ -259,7 +230,7 @@ static int filter(struct kml_confirmation *conf)
  *
  * What was a leak before, and still is a suspect, has been looked for already.
  *
- * Context: Holder of kml_scan_mutex, after kml_mark_all(); may sleep.
+ * Context: Holder of kml_scan_mutex, after kml_first_pass(); may sleep.
  * Return: 0 or an error as of kml_scan_must_stop().
  */
 int kml_confirm(struct kml_confirmation *conf)
@@ -276,6 +247,6 @@ int kml_confirm(struct kml_confirmation *conf)
 		ret = settle(conf);
 	if (ret)
 		return ret;
-	kml_for_records(match_suspect, clear_if_changed, NULL);
+	kml_for_each(KML_JUDGED, select_suspect, clear_if_changed, NULL);
 	return kml_scan_gray();
 }

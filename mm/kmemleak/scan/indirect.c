@@ -23,8 +23,7 @@
 #include <linux/sched.h>
 #include <linux/vmalloc.h>
 
-#include "../store/slab.h"
-#include "scan.h"
+#include "refs.h"
 
 /*
  * What kml_record.lead says of a leak in the first sweep: not reached, reached,
@@ -85,29 +84,17 @@ static void reach_area(struct sweep *sweep, unsigned long start)
 		reach(sweep, rec);
 }
 
-static void follow_virt(struct sweep *sweep, unsigned long addr)
+static void follow_to(struct sweep *sweep, enum kml_space space,
+		      unsigned long addr)
 {
-	struct kml_slot_ref ref;
-	struct kml_record *rec;
 	unsigned long area;
+	struct kml_ref ref;
 
-	if (!kml_is_linear(addr) && kml_is_in_image(addr))
+	if (!kml_ref_lookup(space, addr, &ref))
 		return;
-	/* Leaks have no slots. But who keeps a vm_struct keeps its area. */
-	if (kml_slot_find(KML_VIRT, addr, &ref)) {
-		if (ref.meta & KML_SLOT_SURPLUS &&
-		    !kml_read_memory(&area,
-				     (void *)kml_slot_start(ref.slab, ref.index) +
-				     offsetof(struct vm_struct, addr),
-				     sizeof(area)))
-			reach_area(sweep, area);
-		return;
-	}
-	if (!kml_may_be_in_tree(addr))
-		return;
-	rec = kml_lookup(&kml_trees[KML_VIRT], addr);
-	reach(sweep, rec);
-	area = rec ? READ_ONCE(rec->surplus) : 0;
+	reach(sweep, ref.rec);
+	/* Who keeps a vm_struct keeps its area. */
+	area = kml_ref_surplus(&ref);
 	if (area)
 		reach_area(sweep, area);
 }
@@ -116,9 +103,10 @@ static void follow(struct sweep *sweep, unsigned long addr)
 {
 	if (!kml_is_linear(addr) && !kml_may_be_outside(addr))
 		return;
-	follow_virt(sweep, addr);
+	if (kml_is_linear(addr) || !kml_is_in_image(addr))
+		follow_to(sweep, KML_VIRT, addr);
 	if (kml_may_be_percpu(addr))
-		reach(sweep, kml_lookup(&kml_trees[KML_PERCPU], addr));
+		follow_to(sweep, KML_PERCPU, addr);
 }
 
 static int follow_words(const struct kml_words *words, void *arg)
@@ -137,8 +125,10 @@ static int follow_words(const struct kml_words *words, void *arg)
 
 static int look_into(struct sweep *sweep, struct kml_record *rec)
 {
+	struct kml_ref ref = { .rec = rec };
+
 	sweep->from = rec;
-	return kml_visit_words(rec, follow_words, sweep);
+	return kml_visit_words(&ref, follow_words, sweep);
 }
 
 /* Go to all that @rec leads to. After an error it only gives back pins. */
@@ -233,17 +223,19 @@ static int go_from_heads(struct sweep *sweep, int ret)
 	return ret;
 }
 
-static unsigned long forget(struct kml_record *rec, void *arg)
+static int forget(const struct kml_ref *ref, void *arg)
 {
-	rec->reach = REACH_UNSEEN;
-	return 1;
+	ref->rec->reach = REACH_UNSEEN;
+	return 0;
 }
 
-static unsigned long settle(struct kml_record *rec, void *arg)
+static int note_holder(const struct kml_ref *ref, void *arg)
 {
+	struct kml_record *rec = ref->rec;
+
 	/* Who led to it in the first sweep may be gone. */
 	rec->held_by = rec->reach > REACH_HEAD ? rec->reach : REACH_DIRECT;
-	return 1;
+	return 0;
 }
 
 /**
@@ -260,10 +252,10 @@ int kml_find_indirect(void)
 	int ret;
 
 	lockdep_assert_held(&kml_scan_mutex);
-	kml_for_records(kml_is_leak, forget, NULL);
+	kml_for_each(KML_JUDGED, kml_ref_leak, forget, NULL);
 	ret = find_heads(&sweep);
 	ret = go_from_heads(&sweep, ret);
 	if (!ret)
-		kml_for_records(kml_is_leak, settle, NULL);
+		kml_for_each(KML_JUDGED, kml_ref_leak, note_holder, NULL);
 	return ret;
 }

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Kernel memory leak detector: mark passes.
+ * Kernel memory leak detector: the fast path of a scan.
  *
- * The first pass of a scan goes from the roots to the objects that they refer
- * to, and on from these. It leaves suspects: objects that it did not come to.
- * Each further pass, of those that confirm, looks for words that refer to
- * suspects: in the roots, and in all objects but the suspects, in the order in
- * which they stand in memory. Suspects that are found in use are scanned as well.
+ * A pass looks at each word of memory that is in use. One that points into an
+ * object, anywhere, is a reference to it, and with enough of them the object is in
+ * use too: it is shaded, which means that the pass has to scan it.
+ *
+ * Most words point at nothing that is tracked, so that what matters is how soon
+ * that is known of a word: first by its value alone, then by the table of the
+ * pages of the linear map, and by a look into a tree only if that is not enough.
+ * For the same reason this file, and no other one of a scan, looks at slots and
+ * records as such: slots have bits in their slab, records have counts.
  *
  * Memory of the linear map and of the kernel image is read where it is, without
  * a lock: what happens to it meanwhile costs no more than a fault, which is
@@ -19,62 +23,394 @@
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
-#include <linux/sched/task_stack.h>
 #include <linux/uaccess.h>
+#include <linux/vmalloc.h>
 
+#include "load.h"
 #include "refs.h"
 
-/* Objects handled between two walks of a tree. */
-#define MARK_BATCH	16
-
 /* Struct pages looked at between two offers to reschedule. */
-#define MARK_PAGE_BATCH	64
+#define MARK_PAGE_BATCH		64
 
 /* Objects that others lead to which are read between two offers to reschedule. */
 #define MARK_STACK_BATCH	1024
 
-/* Are task stacks roots? */
-bool kml_scan_stacks = true;
+struct kml_refs kml_refs = { .stack_top = kml_refs.stack };
 
-/* The state of a scan; kml_scan_mutex. */
-static struct {
-	/* Deepest frame of the scanning task that is not the scan's own. */
-	const void *frame;
-	/* Words read by all passes so far; read without the mutex. */
-	unsigned long words;
-} marking;
+/* Words read by all passes so far; read without kml_scan_mutex. */
+static unsigned long words_read;
 
-/* ---- Walks ---- */
+/* ---- Colours ---- */
+
+static void shade_record(struct kml_record *rec)
+{
+	struct kml_ref ref = { .rec = rec };
+
+	if (kml_ref_is_suspect(&ref))
+		kml_refs.found++;
+	rec->seen = kml_scan_seq;
+	if (rec->queued == kml_refs.pass || !kml_get(rec))
+		return;
+	rec->queued = kml_refs.pass;
+	rec->gray_next = kml_refs.gray;
+	kml_refs.gray = rec;
+}
+
+static void queue_slot(struct kml_slab *slab, unsigned int index)
+{
+	if (!slab->queued) {
+		/* It has been given up: what is in it is freed. */
+		if (!refcount_inc_not_zero(&slab->ref))
+			return;
+		slab->queued = true;
+		slab->gray_next = kml_refs.gray_slabs;
+		kml_refs.gray_slabs = slab;
+	}
+	__set_bit(index, kml_slab_gray(slab));
+}
+
+static void shade_slot(struct kml_slab *slab, unsigned int index)
+{
+	if (!__test_and_set_bit(index, slab->seen))
+		queue_slot(slab, index);
+}
 
 /**
- * kml_for_records() - do something with each object of its own that matches
- * @match: tells whether it matches; called with the tree locked and interrupts
- *	off
- * @action: what to do with it
- * @arg: passed on to @action
+ * kml_shade() - make sure that this pass scans an object: it is in use
+ * @ref: the object, pinned or seen under RCU
  *
- * Context: Process context; may sleep.
- * Return: the sum of what @action returned.
+ * Context: Holder of kml_scan_mutex.
  */
-unsigned long kml_for_records(kml_match_t match, kml_action_t action,
-			      void *arg)
+void kml_shade(const struct kml_ref *ref)
 {
-	struct kml_record *recs[MARK_BATCH];
-	unsigned long sum = 0;
-	enum kml_space space;
-	unsigned int i, nr;
+	lockdep_assert_held(&kml_scan_mutex);
+	if (ref->rec)
+		shade_record(ref->rec);
+	else
+		shade_slot(ref->slab, ref->index);
+}
 
-	for (space = 0; space < KML_NR_SPACES; space++) {
-		struct kml_cursor cur = KML_CURSOR(&kml_trees[space]);
+/* To be given back after its mark &kml_slab.queued was taken off. */
+static struct kml_slab *next_gray_slab(void)
+{
+	struct kml_slab *slab = kml_refs.gray_slabs;
 
-		while ((nr = kml_collect(&cur, match, NULL, recs, MARK_BATCH))) {
-			for (i = 0; i < nr; i++) {
-				sum += action(recs[i], arg);
-				kml_put(recs[i]);
-			}
+	if (slab)
+		kml_refs.gray_slabs = slab->gray_next;
+	return slab;
+}
+
+/* To be given back with kml_put(). */
+static struct kml_record *next_gray(void)
+{
+	struct kml_record *rec = kml_refs.gray;
+
+	if (rec)
+		kml_refs.gray = rec->gray_next;
+	return rec;
+}
+
+/* What is at hand has to wait for its turn after all. */
+static void spill_mark_stack(void)
+{
+	struct kml_ref ref;
+
+	while (kml_refs.stack_top != kml_refs.stack) {
+		const struct kml_mark_entry *stack = --kml_refs.stack_top;
+
+		if (kml_slot_find(KML_VIRT, (unsigned long)stack->start, &ref))
+			queue_slot(ref.slab, ref.index);
+	}
+}
+
+/* ---- References ---- */
+
+/* Returns true unless the object has enough of them. */
+static bool count_reference(struct kml_record *rec)
+{
+	int needed = READ_ONCE(rec->min_count);
+
+	/* Counts of earlier passes are void; none of them need be reset. */
+	if (rec->pass != kml_refs.pass) {
+		rec->pass = kml_refs.pass;
+		rec->count = 0;
+	}
+	if (needed <= 0 || rec->count >= needed)
+		return false;
+	/* A pass that confirms scans what was in use before by itself. */
+	if (++rec->count == needed &&
+	    (!kml_refs.targets.filter || rec->seen != kml_scan_seq))
+		shade_record(rec);
+	return true;
+}
+
+static bool is_holder(const struct kml_holder *holder, enum kml_space space,
+		      unsigned long start, size_t size)
+{
+	return holder->addr - start < size && holder->space == space;
+}
+
+static void hand_surplus(unsigned long target, const struct kml_holder *holder)
+{
+	struct kml_record *rec = kml_lookup(&kml_trees[KML_VIRT], target);
+
+	if (rec && rec->start == target &&
+	    !is_holder(holder, KML_VIRT, rec->start, rec->size))
+		count_reference(rec);
+}
+
+static void mark_record(enum kml_space space, unsigned long addr,
+			const struct kml_holder *holder)
+{
+	struct kml_record *rec = kml_lookup(&kml_trees[space], addr);
+	unsigned long surplus;
+
+	if (!rec || is_holder(holder, space, rec->start, rec->size) ||
+	    count_reference(rec))
+		return;
+	surplus = READ_ONCE(rec->surplus);
+	if (surplus)
+		hand_surplus(surplus, holder);
+}
+
+/* The first reference to a vm_struct is its own, all others are its area's. */
+static bool is_first_reference(struct kml_slab *slab, unsigned int index,
+			       const struct kml_holder *holder)
+{
+	unsigned long start = kml_slot_start(slab, index);
+	unsigned long area;
+
+	if (!__test_and_set_bit(index, kml_slab_counted(slab)))
+		return true;
+	if (!kml_read_memory(&area, (void *)start +
+			     offsetof(struct vm_struct, addr), sizeof(area)))
+		hand_surplus(area, holder);
+	return false;
+}
+
+static void mark_slot(struct kml_slab *slab, unsigned int index, u32 meta,
+		      const struct kml_holder *holder)
+{
+	if (meta & KML_SLOT_BLACK ||
+	    (meta & KML_SLOT_SURPLUS &&
+	     !is_first_reference(slab, index, holder)))
+		return;
+	shade_slot(slab, index);
+}
+
+static void mark_percpu(unsigned long addr, const struct kml_holder *holder)
+{
+	struct kml_ref ref;
+
+	/* Some values of __percpu pointers look like those of others. */
+	if (!kml_may_be_percpu(addr))
+		return;
+	/* In this order: what is promoted goes from the slot to the tree. */
+	if (kml_slot_find(KML_PERCPU, addr, &ref))
+		mark_slot(ref.slab, ref.index, ref.meta, holder);
+	else
+		mark_record(KML_PERCPU, addr, holder);
+}
+
+static void mark_virt(unsigned long addr, const struct kml_holder *holder)
+{
+	struct kml_ref ref;
+
+	/* Many words point into the image, and no counted object lies there. */
+	if (!kml_is_linear(addr) && kml_is_in_image(addr))
+		return;
+	if (kml_slot_find(KML_VIRT, addr, &ref))
+		mark_slot(ref.slab, ref.index, ref.meta, holder);
+	else if (kml_may_be_in_tree(addr))
+		mark_record(KML_VIRT, addr, holder);
+}
+
+static bool is_within(unsigned long addr, const struct kml_range *range)
+{
+	return addr - range->start < range->size;
+}
+
+/* What a word refers to, in each case that there is. */
+static noinline void mark(unsigned long addr, const struct kml_holder *holder)
+{
+	const struct kml_targets *targets = &kml_refs.targets;
+
+	if (targets->filter && !test_bit(kml_filter_bit(addr), targets->filter))
+		return;
+	/* Most of what is left is code and data of the kernel itself. */
+	if (!kml_is_linear(addr) && !kml_may_be_outside(addr))
+		return;
+	if (is_within(addr, &targets->virt))
+		mark_virt(addr, holder);
+	if (is_within(addr, &targets->percpu))
+		mark_percpu(addr, holder);
+}
+
+/*
+ * The same for the linear map in the first pass, where most references lead to.
+ * @offset is that of @addr there. What is found is kept at hand. Returns false if
+ * it is none of the common cases.
+ */
+static noinline bool mark_linear(unsigned long addr, unsigned long offset)
+{
+	struct kml_slab *slab = rcu_dereference_raw(*kml_table_at(offset));
+	struct kml_mark_entry *stack = kml_refs.stack_top;
+	unsigned long *seen, bit, within;
+	u32 index, size;
+
+	if (unlikely(!slab))
+		return !kml_is_tree_page(offset);
+	within = kml_slab_divide(slab, addr, &index);
+	size = READ_ONCE(slab->size);
+	if (unlikely(index >= READ_ONCE(slab->common) || within >= size))
+		return false;
+	seen = &slab->seen[BIT_WORD(index)];
+	bit = BIT_MASK(index);
+	/* That includes each reference of an object to itself. */
+	if (*seen & bit)
+		return true;
+	if (unlikely((kml_slot_meta(&slab->slots[index]) &
+		      (KML_SLOT_LIVE | KML_SLOT_GEN | KML_SLOT_BLACK)) !=
+		     KML_SLOT_LIVE))
+		return false;
+	if (unlikely(stack == kml_refs.stack + KML_MARK_STACK)) {
+		if (!slab->queued)
+			return false;
+		kml_slab_gray(slab)[BIT_WORD(index)] |= bit;
+		*seen |= bit;
+		return true;
+	}
+	*seen |= bit;
+	stack->start = (const unsigned long *)(addr - within);
+	stack->nr = size / sizeof(long);
+	kml_refs.stack_top = stack + 1;
+	return true;
+}
+
+static __always_inline unsigned long untagged(unsigned long addr)
+{
+	return (unsigned long)kasan_reset_tag((void *)addr);
+}
+
+/* What the tests of a word need, in registers. */
+struct tests {
+	struct kml_range range;
+	struct kml_range linear;
+};
+
+#define TESTS_INIT							\
+	{ .range = kml_refs.targets.range, .linear = kml_refs.targets.linear }
+
+static __always_inline void mark_word(unsigned long addr,
+				      const struct tests *tests,
+				      const struct kml_holder *holder)
+{
+	unsigned long offset;
+
+	addr = untagged(addr);
+	if (addr < tests->range.start)
+		return;
+	offset = addr - tests->linear.start;
+	if (offset < tests->linear.size) {
+		if (unlikely(!mark_linear(addr, offset)))
+			mark(addr, holder);
+	} else if (addr - tests->range.start < tests->range.size) {
+		mark(addr, holder);
+	}
+}
+
+/* Most words are small numbers: for two of them one test is enough. */
+static __always_inline void mark_pair(unsigned long a, unsigned long b,
+				      const struct tests *tests,
+				      const struct kml_holder *holder)
+{
+	if (likely(untagged(a | b) < tests->range.start))
+		return;
+	mark_word(a, tests, holder);
+	mark_word(b, tests, holder);
+}
+
+/* Words in memory of the caller's. */
+static void mark_words(const unsigned long *words, size_t nr,
+		       const struct kml_holder *holder)
+{
+	const struct tests tests = TESTS_INIT;
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		mark_word(words[i], &tests, holder);
+}
+
+static __always_inline void mark_in_place(const unsigned long *start,
+					  size_t nr, const struct tests *tests,
+					  const struct kml_holder *holder)
+{
+	unsigned long words[KML_LOAD_WORDS];
+	size_t left = nr / KML_LOAD_WORDS;
+	const unsigned long *word = start;
+
+	for (; left; left--, word += KML_LOAD_WORDS) {
+		if (!kml_load_words(word, words))
+			return;
+		mark_pair(words[0], words[1], tests, holder);
+		mark_pair(words[2], words[3], tests, holder);
+	}
+	for (left = nr % KML_LOAD_WORDS; unlikely(left); left--, word++) {
+		if (!kml_load_word(word, words))
+			return;
+		mark_word(words[0], tests, holder);
+	}
+}
+
+/*
+ * Count what objects refer to that were just found, before the end of the RCU
+ * read-side critical section in which they were. Returns how many words that were.
+ */
+static size_t drain_mark_stack(unsigned int max)
+{
+	const struct tests tests = TESTS_INIT;
+	struct kml_holder self = { .space = KML_VIRT };
+	size_t words = 0;
+
+	while (kml_refs.stack_top != kml_refs.stack) {
+		const struct kml_mark_entry *stack = --kml_refs.stack_top;
+
+		self.addr = (unsigned long)stack->start;
+		words += stack->nr;
+		mark_in_place(stack->start, stack->nr, &tests, &self);
+		if (unlikely(!--max)) {
+			spill_mark_stack();
+			break;
 		}
 	}
-	return sum;
+	return words;
+}
+
+/*
+ * Count what objects in slots of a slab refer to: of those from @first on that have
+ * a bit. Returns how many words that were.
+ */
+static size_t mark_slots(struct kml_slab *slab, unsigned int first,
+			 unsigned long bits)
+{
+	size_t nr = READ_ONCE(slab->size) / sizeof(long), words = 0;
+	const struct tests tests = TESTS_INIT;
+	struct kml_holder self = { .space = KML_VIRT };
+
+	for (; bits; bits &= bits - 1) {
+		unsigned int index = first + __ffs(bits);
+		u32 meta = READ_ONCE(slab->slots[index].meta);
+		size_t skip = FIELD_GET(KML_SLOT_SKIP, meta);
+
+		if (unlikely(!(meta & KML_SLOT_LIVE)))
+			continue;
+		kml_slot_age(&slab->slots[index], meta);
+		self.addr = kml_slot_start(slab, index);
+		mark_in_place((const unsigned long *)self.addr + skip,
+			      nr - skip, &tests, &self);
+		words += nr;
+	}
+	return words;
 }
 
 /**
@@ -114,9 +450,9 @@ static void begin_reading(void)
 static void end_reading(void)
 	__releases(RCU)
 {
-	size_t words = kml_drain_mark_stack(MARK_STACK_BATCH);
+	size_t words = drain_mark_stack(MARK_STACK_BATCH);
 
-	WRITE_ONCE(marking.words, marking.words + words);
+	WRITE_ONCE(words_read, words_read + words);
 	kasan_enable_current();
 	pagefault_enable();
 	rcu_read_unlock();
@@ -125,18 +461,19 @@ static void end_reading(void)
 static void mark_range(unsigned long start, unsigned long end,
 		       const struct kml_holder *holder)
 {
+	const struct tests tests = TESTS_INIT;
 	size_t nr = (end - start) / sizeof(long);
 
-	WRITE_ONCE(marking.words, marking.words + nr);
-	kml_mark_in_place((const unsigned long *)start, nr, holder);
+	WRITE_ONCE(words_read, words_read + nr);
+	mark_in_place((const unsigned long *)start, nr, &tests, holder);
 }
 
 /* A copy of words of the holder @arg. */
 static int scan_copy(const struct kml_words *words, void *arg)
 {
-	WRITE_ONCE(marking.words, marking.words + words->nr);
+	WRITE_ONCE(words_read, words_read + words->nr);
 	begin_reading();
-	kml_mark_words(words->words, words->nr, arg);
+	mark_words(words->words, words->nr, arg);
 	end_reading();
 	return scan_breathe();
 }
@@ -161,8 +498,15 @@ static int scan_in_place(unsigned long start, unsigned long end,
 	return ret;
 }
 
-static int scan_memory(const void *start, const void *end,
-		       const struct kml_root *root)
+/**
+ * kml_scan_range() - scan memory that stays what it is, if it is there
+ * @start: its first address
+ * @end: its end
+ *
+ * Context: Holder of kml_scan_mutex; may sleep.
+ * Return: 0 or an error as of kml_scan_must_stop().
+ */
+int kml_scan_range(const void *start, const void *end)
 {
 	static const struct kml_holder nobody;
 
@@ -184,7 +528,15 @@ static void mark_page(const struct page *page)
 		   &nobody);
 }
 
-static int scan_pages(struct page *first, struct page *end)
+/**
+ * kml_scan_pages() - scan struct pages
+ * @first: the first one
+ * @end: behind the last one
+ *
+ * Context: Holder of kml_scan_mutex; may sleep.
+ * Return: 0 or an error as of kml_scan_must_stop().
+ */
+int kml_scan_pages(struct page *first, struct page *end)
 {
 	struct page *page, *stop;
 	int ret = 0;
@@ -200,46 +552,49 @@ static int scan_pages(struct page *first, struct page *end)
 	return ret;
 }
 
-static int scan_task_stack(const void *stack, const void *live,
-			   const void *end, const struct kml_root *root)
+/**
+ * kml_words_read() - tell how far a scan is
+ *
+ * Context: Any.
+ * Return: the number of words read since kml_forget_words(); 0 if none runs.
+ */
+unsigned long kml_words_read(void)
 {
-	struct kml_record *rec;
-
-	rec = kml_find(&kml_trees[KML_VIRT], (unsigned long)stack);
-	if (rec) {
-		/* The first task's stack is but a part of the data section. */
-		if (rec->start == (unsigned long)stack && kml_is_counted(rec))
-			kml_set_flags(rec, KML_STACK, 0);
-		kml_put(rec);
-	}
-
-	/* The scan's own frames hold addresses of whatever it looks at. */
-	if (marking.frame >= stack && marking.frame < end)
-		live = marking.frame;
-	return scan_memory(live, end, root);
+	return READ_ONCE(words_read);
 }
 
-/* ---- Objects of their own ---- */
-
-static int scan_piece(struct kml_record *rec, unsigned int cpu, size_t offset,
-		      size_t size, void *arg)
+/**
+ * kml_forget_words() - count words that are read from 0 on
+ *
+ * Context: Holder of kml_scan_mutex.
+ */
+void kml_forget_words(void)
 {
-	struct kml_holder self = { .space = rec->space, .addr = rec->start };
-	unsigned long content = (unsigned long)kml_content(rec, cpu);
+	WRITE_ONCE(words_read, 0);
+}
+
+/* ---- Objects ---- */
+
+/* A piece of an object that has a record. */
+static int scan_piece(const struct kml_ref *ref, unsigned int cpu,
+		      size_t offset, size_t size, void *arg)
+{
+	unsigned long content = (unsigned long)kml_ref_content(ref, cpu);
 
 	if (!content)
 		return 0;
 	if (!kml_stays(content))
-		return kml_copy_piece(rec, cpu, offset, size, scan_copy, &self);
-	return scan_in_place(content + offset, content + offset + size, &self);
+		return kml_copy_piece(ref, cpu, offset, size, scan_copy, arg);
+	return scan_in_place(content + offset, content + offset + size, arg);
 }
 
-static void scan_object(struct kml_record *rec)
+static void scan_record(struct kml_record *rec)
 {
-	kml_visit_pieces(rec, scan_piece, NULL);
-}
+	struct kml_holder self = { .space = rec->space, .addr = rec->start };
+	struct kml_ref ref = { .rec = rec };
 
-/* ---- Objects in slots ---- */
+	kml_ref_visit_pieces(&ref, scan_piece, &self);
+}
 
 static void scan_special_slot(struct kml_slab *slab, unsigned int index)
 {
@@ -247,13 +602,18 @@ static void scan_special_slot(struct kml_slab *slab, unsigned int index)
 		.space = slab->space,
 		.addr = kml_slot_start(slab, index),
 	};
-	struct kml_slot *slot = &slab->slots[index];
+	struct kml_ref ref = {
+		.slab = slab,
+		.index = index,
+		.meta = kml_slot_meta(&slab->slots[index]),
+	};
 
-	kml_slot_age(slot, READ_ONCE(slot->meta));
-	kml_visit_slot_words(slab, index, scan_copy, &self);
+	kml_slot_age(&slab->slots[index], ref.meta);
+	if (ref.meta & KML_SLOT_LIVE)
+		kml_visit_words(&ref, scan_copy, &self);
 }
 
-/* Objects of a slab that is not a slab like others. */
+/* Objects of a slab that is not like others. */
 static void scan_special_slots(struct kml_slab *slab, unsigned int first,
 			       unsigned long bits)
 {
@@ -272,9 +632,9 @@ static void scan_slots(struct kml_slab *slab, unsigned int first,
 		return;
 	}
 	begin_reading();
-	words = kml_mark_slots(slab, first, bits);
+	words = mark_slots(slab, first, bits);
 	end_reading();
-	WRITE_ONCE(marking.words, marking.words + words);
+	WRITE_ONCE(words_read, words_read + words);
 }
 
 static void scan_gray_slots(struct kml_slab *slab)
@@ -312,7 +672,7 @@ int kml_scan_gray(void)
 	int ret = 0;
 
 	do {
-		while ((slab = kml_next_gray_slab())) {
+		while ((slab = next_gray_slab())) {
 			if (ret)
 				drop_gray_slots(slab);
 			else
@@ -321,10 +681,10 @@ int kml_scan_gray(void)
 			kml_slab_put(slab);
 			ret = ret ?: scan_breathe();
 		}
-		rec = kml_next_gray();
+		rec = next_gray();
 		if (rec) {
 			if (!ret)
-				scan_object(rec);
+				scan_record(rec);
 			kml_put(rec);
 			ret = ret ?: kml_scan_must_stop();
 		}
@@ -332,52 +692,14 @@ int kml_scan_gray(void)
 	return ret ?: kml_scan_must_stop();
 }
 
-/* ---- Passes ---- */
+/* ---- Walks ---- */
 
-static const struct kml_root_visitor root_visitor = {
-	.memory = scan_memory,
-	.pages = scan_pages,
-	.task_stack = scan_task_stack,
-};
-
-static int scan_roots(void)
+/* Of the counts of the pass before none is left. */
+static void begin_pass(void)
 {
-	return kml_visit_roots(&root_visitor, READ_ONCE(kml_scan_stacks));
-}
-
-/**
- * kml_mark_start() - begin with the first of some mark passes
- * @frame: the frame of the scanning task from which on its stack is a root
- *
- * Context: Holder of kml_scan_mutex.
- */
-void kml_mark_start(const void *frame)
-{
-	lockdep_assert_held(&kml_scan_mutex);
-	marking.frame = frame;
-	WRITE_ONCE(marking.words, 0);
-}
-
-/**
- * kml_mark_end() - no more passes
- *
- * Context: Holder of kml_scan_mutex.
- */
-void kml_mark_end(void)
-{
-	marking.frame = NULL;
-	WRITE_ONCE(marking.words, 0);
-}
-
-/**
- * kml_words_read() - tell how far a scan is
- *
- * Context: Any.
- * Return: the number of words read since kml_mark_start(); 0 if none runs.
- */
-unsigned long kml_words_read(void)
-{
-	return READ_ONCE(marking.words);
+	if (!++kml_refs.pass)
+		kml_refs.pass = 1;
+	kml_refs.found = 0;
 }
 
 static void shade_gray_slots(struct kml_slab *slab)
@@ -386,7 +708,7 @@ static void shade_gray_slots(struct kml_slab *slab)
 
 	for (i = 0; i < slab->nr; i++) {
 		if (kml_slot_meta(&slab->slots[i]) & KML_SLOT_GRAY)
-			kml_shade_slot(slab, i);
+			shade_slot(slab, i);
 	}
 }
 
@@ -398,15 +720,30 @@ static void start_slab(struct kml_slab *slab, void *arg)
 		shade_gray_slots(slab);
 }
 
-static bool match_unscanned_root(const struct kml_record *rec, void *arg)
+static bool select_root(const struct kml_ref *ref, void *arg)
 {
-	return kml_is_root(rec) && !kml_is_queued(rec);
+	return kml_is_root(ref->rec) && ref->rec->queued != kml_refs.pass;
 }
 
-static unsigned long shade_one(struct kml_record *rec, void *arg)
+static int shade_root(const struct kml_ref *ref, void *arg)
 {
-	kml_shade(rec);
-	return 1;
+	shade_record(ref->rec);
+	return 0;
+}
+
+/**
+ * kml_mark_start() - begin with the first pass of a scan, which looks for all
+ *
+ * What is in use whoever refers to it, or nobody, is shaded.
+ *
+ * Context: Holder of kml_scan_mutex; may sleep.
+ */
+void kml_mark_start(void)
+{
+	lockdep_assert_held(&kml_scan_mutex);
+	begin_pass();
+	kml_walk_slabs(start_slab, NULL);
+	kml_for_each(KML_JUDGED, select_root, shade_root, NULL);
 }
 
 /* What else is a root: what is young, and what was made one meanwhile. */
@@ -419,7 +756,7 @@ static void shade_unseen(struct kml_slab *slab, unsigned int index)
 		return;
 	kml_slot_age(slot, meta);
 	if (meta & KML_SLOT_GRAY || kml_slot_is_young(meta))
-		kml_shade_slot(slab, index);
+		shade_slot(slab, index);
 }
 
 static void finish_slab(struct kml_slab *slab, void *arg)
@@ -431,28 +768,15 @@ static void finish_slab(struct kml_slab *slab, void *arg)
 }
 
 /**
- * kml_mark_all() - go from the roots to all objects in use
+ * kml_mark_new() - shade what has come to be in use since kml_mark_start()
  *
  * Context: Holder of kml_scan_mutex; may sleep.
- * Return: 0 or an error as of kml_scan_must_stop().
  */
-int kml_mark_all(void)
+void kml_mark_new(void)
 {
-	int ret;
-
-	kml_target_all();
-	kml_walk_slabs(start_slab, NULL);
-	kml_for_records(match_unscanned_root, shade_one, NULL);
-	ret = scan_roots();
-	if (!ret)
-		ret = kml_scan_gray();
-	if (!ret) {
-		/* Objects that were born in the meantime. */
-		kml_walk_slabs(finish_slab, NULL);
-		kml_for_records(match_unscanned_root, shade_one, NULL);
-	}
-	/* On an error too: it gives back the pins. */
-	return kml_scan_gray() ?: ret;
+	lockdep_assert_held(&kml_scan_mutex);
+	kml_walk_slabs(finish_slab, NULL);
+	kml_for_each(KML_JUDGED, select_root, shade_root, NULL);
 }
 
 static bool is_in_use(const struct kml_slab *slab, unsigned int index)
@@ -460,7 +784,8 @@ static bool is_in_use(const struct kml_slab *slab, unsigned int index)
 	u32 meta = READ_ONCE(slab->slots[index].meta);
 
 	return meta & KML_SLOT_LIVE && !(meta & KML_SLOT_BLACK) &&
-	       !kml_is_suspect_slot(slab, index, meta);
+	       (test_bit(index, slab->seen) || meta & KML_SLOT_GRAY ||
+		kml_slot_is_young(meta));
 }
 
 static void scan_slots_in_use(struct kml_slab *slab, void *arg)
@@ -481,41 +806,58 @@ static void scan_slots_in_use(struct kml_slab *slab, void *arg)
 	}
 }
 
+/* Records of what is in use, and not going to be scanned anyway. */
+static bool select_in_use(const struct kml_ref *ref, void *arg)
+{
+	return !kml_is_black(ref->rec) && !kml_ref_is_suspect(ref) &&
+	       ref->rec->queued != kml_refs.pass;
+}
+
+static int scan_in_use(const struct kml_ref *ref, void *arg)
+{
+	int ret = kml_scan_must_stop();
+
+	if (!ret)
+		scan_record(ref->rec);
+	return ret;
+}
+
+/**
+ * kml_mark_in_use() - scan all objects that are in use, in the order of addresses
+ *
+ * Context: Holder of kml_scan_mutex; may sleep.
+ */
+void kml_mark_in_use(void)
+{
+	lockdep_assert_held(&kml_scan_mutex);
+	kml_walk_slabs(scan_slots_in_use, NULL);
+	kml_for_each(KML_JUDGED, select_in_use, scan_in_use, NULL);
+}
+
 static void forget_counts(struct kml_slab *slab, void *arg)
 {
 	bitmap_zero(kml_slab_counted(slab), slab->nr);
 }
 
-/* Objects of their own that are in use, and not going to be scanned anyway. */
-static bool match_in_use(const struct kml_record *rec, void *arg)
+/**
+ * kml_mark_restart() - begin with a further pass
+ *
+ * Context: Holder of kml_scan_mutex; may sleep.
+ */
+void kml_mark_restart(void)
 {
-	return !kml_is_black(rec) && !kml_is_suspect(rec) &&
-	       !kml_is_queued(rec);
-}
-
-static unsigned long scan_in_use(struct kml_record *rec, void *arg)
-{
-	if (!kml_scan_must_stop())
-		scan_object(rec);
-	return 1;
+	lockdep_assert_held(&kml_scan_mutex);
+	begin_pass();
+	kml_walk_slabs(forget_counts, NULL);
 }
 
 /**
- * kml_mark_again() - look for what was aimed at in all that is in use
+ * kml_found_in_use() - tell what this pass has achieved
  *
- * Context: Holder of kml_scan_mutex; may sleep.
- * Return: 0 or an error as of kml_scan_must_stop().
+ * Context: Holder of kml_scan_mutex.
+ * Return: how many suspects that have a record it found in use.
  */
-int kml_mark_again(void)
+unsigned long kml_found_in_use(void)
 {
-	int ret;
-
-	kml_new_pass();
-	kml_walk_slabs(forget_counts, NULL);
-	ret = scan_roots();
-	if (!ret) {
-		kml_walk_slabs(scan_slots_in_use, NULL);
-		kml_for_records(match_in_use, scan_in_use, NULL);
-	}
-	return kml_scan_gray() ?: ret;
+	return kml_refs.found;
 }

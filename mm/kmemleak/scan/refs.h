@@ -82,36 +82,68 @@ struct kml_refs {
 
 extern struct kml_refs kml_refs;
 
-/* The same as kml_is_suspect() of an object in a slot, which says @meta. */
-static inline bool kml_is_suspect_slot(const struct kml_slab *slab,
-				       unsigned int index, u32 meta)
+/* ---- stacks.c, roots.c: what a scan starts from ---- */
+
+void __init kml_stacks_init(void);
+int kml_visit_stacks(const struct kml_root_visitor *visitor);
+void __init kml_hide_memmap(void);
+void __init kml_hide_depot(void);
+
+/* ---- content.c: words of objects that may be references ---- */
+
+struct vmap_area;
+
+int kml_read_vmap_area(unsigned long addr, struct vmap_area *area);
+int kml_copy_piece(const struct kml_ref *ref, unsigned int cpu, size_t offset,
+		   size_t size, kml_visit_words_t visit, void *arg);
+
+/* ---- mark.c: the fast path ---- */
+
+/* Bit of the page of @addr in kml_targets.filter. */
+static inline unsigned int kml_filter_bit(unsigned long addr)
 {
-	return meta & KML_SLOT_LIVE && !test_bit(index, slab->seen) &&
-	       !(meta & (KML_SLOT_GRAY | KML_SLOT_BLACK)) &&
-	       !kml_slot_is_young(meta);
+	return (addr >> PAGE_SHIFT) % KML_FILTER_BITS;
 }
 
-bool kml_is_root(const struct kml_record *rec);
-bool kml_is_suspect(const struct kml_record *rec);
-void kml_shade(struct kml_record *rec);
-void kml_shade_slot(struct kml_slab *slab, unsigned int index);
-bool kml_is_queued(const struct kml_record *rec);
-struct kml_slab *kml_next_gray_slab(void);
-struct kml_record *kml_next_gray(void);
+void kml_shade(const struct kml_ref *ref);
+int kml_scan_range(const void *start, const void *end);
+int kml_scan_pages(struct page *first, struct page *end);
+int kml_scan_gray(void);
+void kml_forget_words(void);
+void kml_mark_start(void);
+void kml_mark_new(void);
+void kml_mark_restart(void);
+void kml_mark_in_use(void);
+unsigned long kml_found_in_use(void);
 
-void kml_mark_words(const unsigned long *words, size_t nr,
-		    const struct kml_holder *holder);
-void kml_mark_in_place(const unsigned long *start, size_t nr,
-		       const struct kml_holder *holder);
-
-size_t kml_drain_mark_stack(unsigned int max);
-size_t kml_mark_slots(struct kml_slab *slab, unsigned int first,
-		      unsigned long bits);
+/* ---- pass.c: mark passes, and what they look for ---- */
 
 void kml_target_all(void);
 void kml_target_none(void);
 void kml_target(enum kml_space space, unsigned long start, size_t size);
-void kml_new_pass(void);
-unsigned long kml_found_in_use(void);
+void kml_passes_start(const void *frame);
+void kml_passes_end(void);
+int kml_first_pass(void);
+int kml_further_pass(void);
+
+/* ---- confirm.c: is a suspect really unreferenced? ---- */
+
+/**
+ * struct kml_confirmation - how it went to confirm suspects
+ * @suspects: how many there were at first
+ * @passes: how often they were looked for
+ * @undecided: how many were left for the next scan
+ */
+struct kml_confirmation {
+	unsigned long suspects;
+	unsigned int passes;
+	unsigned long undecided;
+};
+
+int kml_confirm(struct kml_confirmation *conf);
+
+/* ---- indirect.c: which leaks lead to which ---- */
+
+int kml_find_indirect(void);
 
 #endif /* __MM_KMEMLEAK_REFS_H */

@@ -45,19 +45,11 @@ static struct {
 	/* Leaks of the last scan that came to an end. */
 	unsigned long leaks;
 	/* So many leaks were there when it was last asked who leads to whom. */
-	unsigned long led;
+	unsigned long asked;
 	struct kml_scan_stats stats;
 } scan;
 
 /* ---- Slabs ---- */
-
-static void age_slab(struct kml_slab *slab, void *arg)
-{
-	unsigned int i;
-
-	for (i = 0; i < slab->nr; i++)
-		kml_slot_change(&slab->slots[i], KML_SLOT_GEN, 0);
-}
 
 /* Close a slab that is empty for the second time. */
 static void close_idle_slab(struct kml_slab *slab, void *arg)
@@ -94,9 +86,10 @@ static void release_idle_slabs(void)
 /* ---- Decide ---- */
 
 /* Is there something to decide or to take back? */
-static bool match_verdict(const struct kml_record *rec, void *arg)
+static bool select_verdict(const struct kml_ref *ref, void *arg)
 {
-	return kml_is_suspect(rec) || rec->unref_scans || kml_is_leak(rec, NULL);
+	return kml_ref_is_suspect(ref) || ref->rec->unref_scans ||
+	       kml_ref_is_leak(ref);
 }
 
 /**
@@ -126,11 +119,12 @@ static void set_leak(struct kml_record *rec, bool leak, struct verdict *verdict)
 		kml_set_flags(rec, 0, KML_LEAK);
 }
 
-static unsigned long decide_one(struct kml_record *rec, void *arg)
+static int decide_one(const struct kml_ref *ref, void *arg)
 {
+	struct kml_record *rec = ref->rec;
 	struct verdict *verdict = arg;
 
-	if (!kml_is_suspect(rec)) {
+	if (!kml_ref_is_suspect(ref)) {
 		rec->unref_scans = 0;
 		set_leak(rec, false, verdict);
 		return 0;
@@ -147,25 +141,25 @@ static unsigned long decide_one(struct kml_record *rec, void *arg)
 	set_leak(rec, true, verdict);
 	verdict->leaks++;
 	verdict->new += !(READ_ONCE(rec->flags) & KML_REPORTED);
-	return 1;
+	return 0;
 }
 
 /*
  * The content of a leak does not change as long as it is one. So who leads to
  * whom need not be asked again while all leaks are the same.
  */
-static void lead(const struct verdict *verdict)
+static void find_indirect(const struct verdict *verdict)
 {
-	if (!verdict->changed && verdict->leaks == scan.led)
+	if (!verdict->changed && verdict->leaks == scan.asked)
 		return;
 	/* If it is stopped, what is not known is taken for direct. */
-	scan.led = verdict->leaks && kml_find_indirect() ? ULONG_MAX : verdict->leaks;
+	scan.asked = verdict->leaks && kml_find_indirect() ? ULONG_MAX : verdict->leaks;
 }
 
-static bool match_new(const struct kml_record *rec, void *arg)
+static bool select_new(const struct kml_ref *ref, void *arg)
 {
-	return kml_is_leak(rec, NULL) &&
-	       !(READ_ONCE(rec->flags) & KML_REPORTED);
+	return kml_ref_is_leak(ref) &&
+	       !(READ_ONCE(ref->rec->flags) & KML_REPORTED);
 }
 
 static void trace_new(const struct kml_record *rec)
@@ -184,8 +178,9 @@ static void trace_new(const struct kml_record *rec)
 		   frames);
 }
 
-static unsigned long report_new(struct kml_record *rec, void *arg)
+static int report_new(const struct kml_ref *ref, void *arg)
 {
+	struct kml_record *rec = ref->rec;
 	kml_print_t *print = arg;
 
 	kml_set_flags(rec, KML_REPORTED, 0);
@@ -193,7 +188,7 @@ static unsigned long report_new(struct kml_record *rec, void *arg)
 		trace_new(rec);
 	if (*print)
 		(*print)(rec);
-	return 1;
+	return 0;
 }
 
 static void decide(kml_print_t print)
@@ -203,12 +198,12 @@ static void decide(kml_print_t print)
 		.min_scans = min_scans > 1 ? min_scans + 1 : 1,
 	};
 
-	kml_for_records(match_verdict, decide_one, &verdict);
+	kml_for_each(KML_JUDGED, select_verdict, decide_one, &verdict);
 	scan.leaks = verdict.leaks;
-	lead(&verdict);
+	find_indirect(&verdict);
 	if (!verdict.new)
 		return;
-	kml_for_records(match_new, report_new, &print);
+	kml_for_each(KML_JUDGED, select_new, report_new, &print);
 	if (print)
 		print(NULL);
 	WRITE_ONCE(scan.stats.leaks_ever, scan.stats.leaks_ever + verdict.new);
@@ -221,12 +216,12 @@ static int scan_all(kml_print_t print, struct kml_confirmation *conf)
 	int ret;
 
 	if (scan.broken)
-		kml_walk_slabs(age_slab, NULL);
+		kml_slot_age_all();
 	kml_slot_new_generation();
 	WRITE_ONCE(kml_scan_seq, kml_scan_seq + 1);
 	trace_scan_begin(kml_scan_seq);
 
-	ret = kml_mark_all();
+	ret = kml_first_pass();
 	if (!ret)
 		ret = kml_confirm(conf);
 	scan.broken = ret;
@@ -274,7 +269,7 @@ int kml_scan(kml_print_t print)
 		goto out;
 	begin = ktime_get();
 	ever = scan.stats.leaks_ever;
-	kml_mark_start(__builtin_frame_address(0));
+	kml_passes_start(__builtin_frame_address(0));
 	ret = scan_all(print, &conf);
 	ms = ktime_ms_delta(ktime_get(), begin);
 	if (!ret)
@@ -282,7 +277,7 @@ int kml_scan(kml_print_t print)
 	trace_scan_end(kml_scan_seq, ms, kml_words_read(), conf.suspects,
 		       1 + conf.passes, scan.stats.leaks_ever - ever,
 		       scan.leaks, ret);
-	kml_mark_end();
+	kml_passes_end();
 out:
 	mutex_unlock(&kml_scan_mutex);
 	return ret;
@@ -299,11 +294,11 @@ const struct kml_scan_stats *kml_scan_stats(void)
 	return &scan.stats;
 }
 
-static unsigned long clear_one(struct kml_record *rec, void *arg)
+static int clear_one(const struct kml_ref *ref, void *arg)
 {
-	WRITE_ONCE(rec->min_count, KML_GRAY);
-	kml_set_flags(rec, 0, KML_LEAK);
-	return 1;
+	WRITE_ONCE(ref->rec->min_count, KML_GRAY);
+	kml_set_flags(ref->rec, 0, KML_LEAK);
+	return 0;
 }
 
 /**
@@ -316,7 +311,7 @@ static unsigned long clear_one(struct kml_record *rec, void *arg)
 void kml_clear_leaks(void)
 {
 	lockdep_assert_held(&kml_scan_mutex);
-	kml_for_records(kml_is_leak, clear_one, NULL);
+	kml_for_each(KML_JUDGED, kml_ref_leak, clear_one, NULL);
 	scan.leaks = 0;
 }
 
@@ -331,22 +326,21 @@ void kml_clear_leaks(void)
  */
 int kml_clear_leak(unsigned long addr)
 {
-	struct kml_record *rec;
 	enum kml_space space;
+	struct kml_ref ref;
 	int ret = -EINVAL;
 
 	lockdep_assert_held(&kml_scan_mutex);
 	/* The same number can be an address in one space and in the other one. */
 	for (space = 0; space < KML_NR_SPACES && ret; space++) {
-		rec = kml_find(&kml_trees[space], addr);
-		if (!rec)
+		if (!kml_ref_find(space, addr, &ref))
 			continue;
-		if (kml_is_leak(rec, NULL)) {
-			clear_one(rec, NULL);
+		if (kml_ref_is_leak(&ref)) {
+			clear_one(&ref, NULL);
 			scan.leaks--;
 			ret = 0;
 		}
-		kml_put(rec);
+		kml_ref_put(&ref);
 	}
 	return ret;
 }

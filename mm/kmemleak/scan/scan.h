@@ -31,18 +31,10 @@ struct kml_root_visitor {
 	kml_visit_stack_t task_stack;
 };
 
-void __init kml_stacks_init(void);
-int kml_visit_stacks(const struct kml_root_visitor *visitor);
-void __init kml_hide_memmap(void);
-void __init kml_hide_depot(void);
 int kml_visit_roots(const struct kml_root_visitor *visitor, bool stacks);
 
-/* ---- vmap.c: what the vmalloc allocator keeps for itself ---- */
+/* ---- content.c: what the vmalloc allocator keeps for itself ---- */
 
-struct vmap_area;
-
-bool kml_is_vmap_slab(const struct kml_slab *slab);
-int kml_read_vmap_area(unsigned long addr, struct vmap_area *area);
 unsigned long kml_vm_struct_of(unsigned long start);
 
 /* ---- content.c: words of objects that may be references ---- */
@@ -64,54 +56,15 @@ struct kml_words {
 /* What to do with words; non-zero stops. */
 typedef int (*kml_visit_words_t)(const struct kml_words *words, void *arg);
 
-/* The same with a piece of an object, wherever its content is. */
-typedef int (*kml_visit_piece_t)(struct kml_record *rec, unsigned int cpu,
-				 size_t offset, size_t size, void *arg);
+int kml_visit_words(const struct kml_ref *ref, kml_visit_words_t visit,
+		    void *arg);
 
-int kml_visit_pieces(struct kml_record *rec, kml_visit_piece_t visit,
-		     void *arg);
-int kml_copy_piece(struct kml_record *rec, unsigned int cpu, size_t offset,
-		   size_t size, kml_visit_words_t visit, void *arg);
-int kml_visit_words(struct kml_record *rec, kml_visit_words_t visit, void *arg);
-int kml_visit_slot_words(struct kml_slab *slab, unsigned int index,
-			 kml_visit_words_t visit, void *arg);
-
-/* ---- mark.c: mark passes; refs.h has what words refer to ---- */
+/* ---- mark.c, pass.c: mark passes ---- */
 
 extern bool kml_scan_stacks;
 
-/* What is done with a pinned object; returns something that can be summed up. */
-typedef unsigned long (*kml_action_t)(struct kml_record *rec, void *arg);
-
-unsigned long kml_for_records(kml_match_t match, kml_action_t action,
-			      void *arg);
 int kml_scan_must_stop(void);
-int kml_scan_gray(void);
-void kml_mark_start(const void *frame);
-void kml_mark_end(void);
-int kml_mark_all(void);
-int kml_mark_again(void);
 unsigned long kml_words_read(void);
-
-/* ---- confirm.c: is a suspect really unreferenced? ---- */
-
-/**
- * struct kml_confirmation - how it went to confirm suspects
- * @suspects: how many there were at first
- * @passes: how often they were looked for
- * @undecided: how many were left for the next scan
- */
-struct kml_confirmation {
-	unsigned long suspects;
-	unsigned int passes;
-	unsigned long undecided;
-};
-
-int kml_confirm(struct kml_confirmation *conf);
-
-/* ---- indirect.c: which leaks lead to which ---- */
-
-int kml_find_indirect(void);
 
 /* ---- scan.c: from the begin to the verdict ---- */
 

@@ -26,8 +26,7 @@
 #include <asm/stacktrace.h>
 #endif
 
-#include "../store/slab.h"
-#include "scan.h"
+#include "refs.h"
 
 /* Frames on the stack of an interrupt that are followed to find the task's. */
 #define IRQ_FRAMES_MAX	64

@@ -55,16 +55,6 @@ struct kml_slot {
 	u64 handles;
 };
 
-static inline depot_stack_handle_t kml_trace_of(u64 handles)
-{
-	return lower_32_bits(handles);
-}
-
-static inline depot_stack_handle_t kml_comm_of(u64 handles)
-{
-	return upper_32_bits(handles);
-}
-
 /**
  * struct kml_slab - memory that is divided into objects
  * @node: in the tree of slabs; kml_slab_lock
@@ -351,18 +341,6 @@ static inline u32 kml_slot_meta(const struct kml_slot *slot)
 	return smp_load_acquire(&slot->meta);
 }
 
-/**
- * struct kml_slot_ref - an object in a slot
- * @slab: its slab
- * @index: its index there
- * @meta: what the slot said when it was found
- */
-struct kml_slot_ref {
-	struct kml_slab *slab;
-	unsigned int index;
-	u32 meta;
-};
-
 static inline unsigned long kml_slot_start(const struct kml_slab *slab,
 					   unsigned int index)
 {
@@ -370,21 +348,33 @@ static inline unsigned long kml_slot_start(const struct kml_slab *slab,
 }
 
 void kml_slot_new_generation(void);
+void kml_slot_age_all(void);
 size_t kml_slot_size(const struct kml_slab *slab, unsigned int index);
 bool kml_slot_find(enum kml_space space, unsigned long addr,
-		   struct kml_slot_ref *ref);
+		   struct kml_ref *ref);
 bool kml_slot_change(struct kml_slot *slot, u32 clear, u32 set);
 
-/* A scan has met the object: it is older than those that come from here on. */
+/*
+ * A scan has met the object, for which the slot said @meta: it is older than those
+ * that come from here on. One of these may be in the slot by now, and stays young.
+ */
 static __always_inline void kml_slot_age(struct kml_slot *slot, u32 meta)
 {
-	if (unlikely(meta & KML_SLOT_GEN) && !kml_slot_is_young(meta))
-		kml_slot_change(slot, KML_SLOT_GEN, 0);
+	while (unlikely(meta & KML_SLOT_GEN) && !kml_slot_is_young(meta)) {
+		if (try_cmpxchg(&slot->meta, &meta, meta & ~KML_SLOT_GEN))
+			break;
+	}
+}
+
+/* Is it one of those slabs that have vmap_areas, and nothing else? */
+static inline bool kml_is_vmap_slab(const struct kml_slab *slab)
+{
+	return kml_special_cache && slab->cache == kml_special_cache;
 }
 
 int kml_slot_read(struct kml_slab *slab, unsigned int index, unsigned int cpu,
 		  size_t offset, void *buf, size_t len);
-bool kml_slot_to_record(struct kml_slab *slab, unsigned int index, bool young,
-		      gfp_t gfp);
+bool kml_slot_to_record(struct kml_slab *slab, unsigned int index, bool owner,
+			gfp_t gfp);
 
 #endif /* __MM_KMEMLEAK_BLOCK_H */

@@ -26,14 +26,6 @@ u32 kml_slot_new_meta __read_mostly = KML_SLOT_LIVE | KML_SLOT_GEN_FIRST;
 /* Slot of the per-CPU object that the scanner, of which there is one, reads. */
 static const struct kml_slot *slot_being_read;
 
-static unsigned long stamp_to_jiffies(u32 stamp)
-{
-	unsigned long now = jiffies;
-
-	return now - ((unsigned long)((u32)(now >> KML_STAMP_SHIFT) - stamp) <<
-		      KML_STAMP_SHIFT);
-}
-
 /**
  * kml_slot_new_generation() - let all that there is be older than what is to come
  *
@@ -45,6 +37,26 @@ void kml_slot_new_generation(void)
 {
 	lockdep_assert_held(&kml_scan_mutex);
 	WRITE_ONCE(kml_slot_new_meta, kml_slot_new_meta ^ KML_SLOT_GEN);
+}
+
+static void age_slab(struct kml_slab *slab, void *arg)
+{
+	unsigned int i;
+
+	for (i = 0; i < slab->nr; i++)
+		kml_slot_age(&slab->slots[i], kml_slot_meta(&slab->slots[i]));
+}
+
+/**
+ * kml_slot_age_all() - let no object be of the generation before the last one
+ *
+ * Context: Holder of kml_scan_mutex, when a scan that has not met all is over; may
+ * sleep.
+ */
+void kml_slot_age_all(void)
+{
+	lockdep_assert_held(&kml_scan_mutex);
+	kml_walk_slabs(age_slab, NULL);
 }
 
 /**
@@ -148,7 +160,7 @@ bool kml_slot_alloc_percpu_new(unsigned long addr, size_t size, gfp_t gfp,
 
 /* The slot of the per-CPU object that @addr points into. */
 static bool find_percpu(const struct kml_slab *slab, unsigned long addr,
-			struct kml_slot_ref *ref)
+			struct kml_ref *ref)
 {
 	unsigned int index = kml_percpu_index(addr);
 	unsigned int grains = KML_PERCPU_MAX / KML_PERCPU_GRAIN;
@@ -164,7 +176,7 @@ static bool find_percpu(const struct kml_slab *slab, unsigned long addr,
 }
 
 static bool find_in_slab(const struct kml_slab *slab, unsigned long addr,
-			 struct kml_slot_ref *ref)
+			 struct kml_ref *ref)
 {
 	unsigned long within = kml_slab_divide(slab, addr, &ref->index);
 
@@ -184,7 +196,7 @@ static bool find_in_slab(const struct kml_slab *slab, unsigned long addr,
  * Return: true if there is one.
  */
 bool kml_slot_find(enum kml_space space, unsigned long addr,
-		   struct kml_slot_ref *ref)
+		   struct kml_ref *ref)
 {
 	if (space == KML_VIRT) {
 		ref->slab = kml_slab_at(addr);
@@ -272,7 +284,7 @@ int kml_slot_read(struct kml_slab *slab, unsigned int index, unsigned int cpu,
 /* ---- Promotion ---- */
 
 /* But for the trace, which may be set until it has left the slot. */
-static void fill_object(struct kml_record *rec, const struct kml_slab *slab,
+static void fill_record(struct kml_record *rec, const struct kml_slab *slab,
 			unsigned int index, u32 meta)
 {
 	const struct kml_slot *slot = &slab->slots[index];
@@ -288,7 +300,7 @@ static void fill_object(struct kml_record *rec, const struct kml_slab *slab,
 		rec->flags = KML_NO_SCAN;
 	}
 	rec->comm = kml_comm_of(READ_ONCE(slot->handles));
-	rec->jiffies = stamp_to_jiffies(READ_ONCE(slot->stamp));
+	rec->jiffies = kml_stamp_to_jiffies(READ_ONCE(slot->stamp));
 	rec->pid = meta >> KML_SLOT_PID_SHIFT;
 	if (meta & KML_SLOT_SURPLUS &&
 	    !kml_read_memory(&surplus, (void *)rec->start +
@@ -311,42 +323,44 @@ static void add_tail_area(struct kml_record *rec, unsigned int skip, gfp_t gfp)
 }
 
 /**
- * kml_slot_to_record() - give an object in a slot metadata of its own
+ * kml_slot_to_record() - give an object in a slot a record
  * @slab: its slab, pinned or seen under RCU
  * @index: its index there
- * @young: take it for an object that was just allocated; if not, one that was
- *	is left where it is
+ * @owner: the caller owns the object; if not, it must be shared, and one that was
+ *	just allocated is left where it is
  * @gfp: flags to allocate with
  *
- * The object must not be freed by who does not know that it is promoted: either
- * the caller owns it, or it has been watched for an RCU grace period.
+ * Whoever frees the object has to know that it may have a record: the caller does,
+ * or the object has been shared for an RCU grace period. An object that came to the
+ * slot since then is not shared.
  *
  * Context: Any but NMI that may allocate with @gfp.
  * Return: true if it has, or was freed meanwhile; false for want of memory.
  */
-bool kml_slot_to_record(struct kml_slab *slab, unsigned int index, bool young,
-		      gfp_t gfp)
+bool kml_slot_to_record(struct kml_slab *slab, unsigned int index, bool owner,
+			gfp_t gfp)
 {
 	struct kml_slot *slot = &slab->slots[index];
 	struct kml_record *rec;
 	u32 meta;
 
 	meta = kml_slot_meta(slot);
-	while (meta & KML_SLOT_LIVE && (young || !kml_slot_is_young(meta))) {
+	while (meta & KML_SLOT_LIVE &&
+	       (owner || (meta & KML_SLOT_SHARED && !kml_slot_is_young(meta)))) {
 		unsigned int skip = FIELD_GET(KML_SLOT_SKIP, meta) * sizeof(long);
 		int err;
 
 		rec = kml_record_alloc(gfp);
 		if (!rec)
 			return false;
-		fill_object(rec, slab, index, meta);
+		fill_record(rec, slab, index, meta);
 		/* The scan before found it in use, or it was not there yet. */
-		if (!young)
+		if (!owner)
 			rec->seen = READ_ONCE(kml_scan_seq) - 1;
 		if (skip)
 			add_tail_area(rec, skip, gfp);
 		err = kml_insert_from_slot(&kml_trees[slab->space], rec, slot,
-					  meta, young);
+					   meta, owner);
 		if (!err)
 			return true;
 		kml_record_free(rec);

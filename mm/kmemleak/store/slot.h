@@ -25,6 +25,14 @@ static __always_inline u32 kml_stamp(void)
 	return now >> KML_STAMP_SHIFT;
 }
 
+static inline unsigned long kml_stamp_to_jiffies(u32 stamp)
+{
+	unsigned long now = jiffies;
+
+	return now - ((unsigned long)((u32)(now >> KML_STAMP_SHIFT) - stamp) <<
+		      KML_STAMP_SHIFT);
+}
+
 bool kml_slot_alloc_new(unsigned long addr, size_t size, gfp_t gfp,
 			struct kml_origin origin);
 bool kml_slot_alloc_percpu_new(unsigned long addr, size_t size, gfp_t gfp,

@@ -140,6 +140,16 @@ struct kml_origin {
 	u64 pid;
 };
 
+static inline depot_stack_handle_t kml_trace_of(u64 handles)
+{
+	return lower_32_bits(handles);
+}
+
+static inline depot_stack_handle_t kml_comm_of(u64 handles)
+{
+	return upper_32_bits(handles);
+}
+
 /* ---- pool.c: memory for metadata ---- */
 
 struct kml_record *kml_record_alloc(gfp_t gfp);
@@ -263,6 +273,20 @@ static inline bool kml_is_counted(const struct kml_record *rec)
 	return READ_ONCE(rec->min_count) > KML_GRAY;
 }
 
+static inline bool kml_has_grace(const struct kml_record *rec)
+{
+	return (s32)(READ_ONCE(rec->grace) - kml_scan_seq) >= 0;
+}
+
+/* Is it in use, whoever refers to it or not? To be asked with kml_scan_mutex held. */
+static inline bool kml_is_root(const struct kml_record *rec)
+{
+	if (kml_is_black(rec))
+		return false;
+	return kml_is_gray(rec) || rec->born == kml_scan_seq ||
+	       rec->seen == kml_scan_seq || kml_has_grace(rec);
+}
+
 /* ---- unknown.c: objects whose metadata could not be had ---- */
 
 /**
@@ -301,5 +325,92 @@ void __init kml_unknown_init(void);
 void kml_unknown_add(enum kml_space space, unsigned long start, size_t size);
 unsigned long kml_unknown_objects(void);
 int kml_visit_unknown(kml_visit_t visit);
+
+/* ---- object.c: objects, wherever the store keeps them ---- */
+
+/**
+ * struct kml_ref - an object
+ * @rec: its record; NULL if it is in a slot
+ * @slab: the slab of its slot
+ * @index: its index there
+ * @meta: what the slot said when it was found
+ *
+ * Only the store looks into it, the fast path of a scan, and who judges objects,
+ * all of which then have records.
+ */
+struct kml_ref {
+	struct kml_record *rec;
+	struct kml_slab *slab;
+	unsigned int index;
+	u32 meta;
+};
+
+/**
+ * enum kml_which - which objects a walk visits
+ * @KML_ALL: all
+ * @KML_UNSEEN: all but those that the present scan has found referenced while they
+ *	were in a slot
+ * @KML_JUDGED: those that a scan may have found unreferenced, and others
+ */
+enum kml_which {
+	KML_ALL,
+	KML_UNSEEN,
+	KML_JUDGED,
+};
+
+typedef bool (*kml_select_t)(const struct kml_ref *ref, void *arg);
+
+/* What to do with an object, which is pinned; non-zero stops. */
+typedef int (*kml_visit_ref_t)(const struct kml_ref *ref, void *arg);
+
+/* The same with a piece of its content, in bytes. */
+typedef int (*kml_visit_piece_t)(const struct kml_ref *ref, unsigned int cpu,
+				 size_t offset, size_t size, void *arg);
+
+bool kml_ref_lookup(enum kml_space space, unsigned long addr,
+		    struct kml_ref *ref);
+bool kml_ref_get(const struct kml_ref *ref);
+void kml_ref_put(const struct kml_ref *ref);
+bool kml_ref_find(enum kml_space space, unsigned long addr,
+		  struct kml_ref *ref);
+enum kml_space kml_ref_space(const struct kml_ref *ref);
+unsigned long kml_ref_start(const struct kml_ref *ref);
+size_t kml_ref_size(const struct kml_ref *ref);
+int kml_ref_needed(const struct kml_ref *ref);
+struct kml_origin kml_ref_origin(const struct kml_ref *ref);
+unsigned long kml_ref_jiffies(const struct kml_ref *ref);
+bool kml_ref_is_live(const struct kml_ref *ref);
+bool kml_ref_is_leak(const struct kml_ref *ref);
+bool kml_ref_is_root(const struct kml_ref *ref);
+bool kml_ref_is_suspect(const struct kml_ref *ref);
+u32 kml_ref_last_scan(const struct kml_ref *ref);
+bool kml_ref_is_new(const struct kml_ref *ref);
+const struct kml_record *kml_ref_verdict(const struct kml_ref *ref);
+bool kml_ref_has_areas(const struct kml_ref *ref);
+bool kml_ref_is_vmap_area(const struct kml_ref *ref);
+unsigned long kml_ref_surplus(const struct kml_ref *ref);
+const void *kml_ref_content(const struct kml_ref *ref, unsigned int cpu);
+int kml_ref_read(const struct kml_ref *ref, unsigned int cpu, size_t offset,
+		 void *buf, size_t len);
+int kml_ref_visit_pieces(const struct kml_ref *ref, kml_visit_piece_t visit,
+			 void *arg);
+size_t kml_store_memory(void);
+void kml_forget_all(void);
+int kml_for_each(enum kml_which which, kml_select_t select,
+		 kml_visit_ref_t visit, void *arg);
+bool kml_ref_any(const struct kml_ref *ref, void *arg);
+bool kml_ref_leak(const struct kml_ref *ref, void *arg);
+bool kml_ref_share(const struct kml_ref *ref);
+bool kml_ref_give_record(const struct kml_ref *ref, gfp_t gfp);
+struct kml_record *kml_record_of(enum kml_space space, unsigned long addr);
+
+/* ---- annotate.c: what the owner of an object says of it ---- */
+
+struct kml_record *kml_record_exactly(enum kml_space space,
+				      unsigned long start, const char *what);
+void kml_paint(enum kml_space space, unsigned long start, int min_count);
+void kml_hand_surplus(unsigned long start, unsigned long target);
+void kml_set_trace(unsigned long addr, depot_stack_handle_t trace);
+void kml_add_area(unsigned long start, size_t size, gfp_t gfp);
 
 #endif /* __MM_KMEMLEAK_STORE_H */

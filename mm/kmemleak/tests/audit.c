@@ -35,7 +35,7 @@
 static bool sight_slot(enum kml_space space, unsigned long addr,
 		       struct kml_sight *sight)
 {
-	struct kml_slot_ref ref;
+	struct kml_ref ref;
 	u64 handles;
 
 	if (!kml_slot_find(space, addr, &ref))
@@ -508,4 +508,32 @@ void kml_audit(struct kunit *test, struct kml_audit *audit)
 	mutex_unlock(&kml_scan_mutex);
 	if (*messages > AUDIT_MESSAGES)
 		KUNIT_FAIL(test, "%u more", *messages - AUDIT_MESSAGES);
+}
+
+/**
+ * kml_record_by_others() - give an object a record as a scan does
+ * @space: address space
+ * @addr: any address in it
+ *
+ * Context: Process context; may sleep. Takes kml_scan_mutex.
+ * Return: the record that contains @addr, to be given back with kml_put(), or NULL.
+ */
+struct kml_record *kml_record_by_others(enum kml_space space,
+					unsigned long addr)
+{
+	struct kml_ref ref;
+
+	mutex_lock(&kml_scan_mutex);
+	if (kml_ref_find(space, addr, &ref)) {
+		/* No scan has to come first. */
+		if (!ref.rec)
+			kml_slot_change(&ref.slab->slots[ref.index],
+					KML_SLOT_GEN, 0);
+		if (kml_ref_share(&ref))
+			synchronize_rcu();
+		kml_ref_give_record(&ref, GFP_KERNEL);
+		kml_ref_put(&ref);
+	}
+	mutex_unlock(&kml_scan_mutex);
+	return kml_find(&kml_trees[space], addr);
 }

@@ -90,5 +90,7 @@ void kml_look(enum kml_space space, unsigned long addr,
 bool kml_trace_has(depot_stack_handle_t trace, const void *fn);
 void kml_audit_slabs(struct kunit *test);
 void kml_audit(struct kunit *test, struct kml_audit *audit);
+struct kml_record *kml_record_by_others(enum kml_space space,
+					unsigned long addr);
 
 #endif /* __MM_KMEMLEAK_TESTS_AUDIT_H */

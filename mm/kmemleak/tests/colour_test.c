@@ -40,7 +40,7 @@ static struct kml_record *find(enum kml_space space, unsigned long addr)
 {
 	if (had.rec)
 		kml_put(had.rec);
-	had.rec = kml_find_own(space, addr);
+	had.rec = kml_record_of(space, addr);
 	return had.rec;
 }
 

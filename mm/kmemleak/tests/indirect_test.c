@@ -14,7 +14,7 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
-#include "../report/report.h"
+#include "../scan/refs.h"
 #include "slot.h"
 #include "tree.h"
 
@@ -44,7 +44,7 @@ static struct {
 static struct kml_record *new_leak(struct kunit *test, enum kml_space space,
 				   unsigned long addr)
 {
-	struct kml_record *rec = kml_find_own(space, addr);
+	struct kml_record *rec = kml_record_of(space, addr);
 
 	KUNIT_EXPECT_NOT_NULL(test, rec);
 	if (rec)

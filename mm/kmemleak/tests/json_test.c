@@ -332,10 +332,10 @@ static void json_comms(struct kunit *test)
 static void expect_kind(struct kunit *test, enum kml_space space,
 			const void *ptr, const char *name, const char *cache)
 {
-	struct kml_record *rec = new_leak(test, space, ptr);
+	struct kml_ref ref = { .rec = new_leak(test, space, ptr) };
 	struct kml_kind kind;
 
-	KUNIT_EXPECT_EQ(test, kml_kind_of(rec, &kind), 0);
+	KUNIT_EXPECT_EQ(test, kml_kind_of(&ref, &kind), 0);
 	KUNIT_EXPECT_STREQ(test, kind.name, name);
 	KUNIT_EXPECT_STREQ(test, kind.cache, cache);
 }
@@ -347,13 +347,13 @@ static void json_kinds(struct kunit *test)
 	void *large = kmalloc(KMALLOC_MAX_CACHE_SIZE + 1, GFP_KERNEL);
 	void *small = kmalloc(KMALLOC_MAX_CACHE_SIZE / 2, GFP_KERNEL);
 	void *area = vmalloc(1);
-	struct kml_record *rec;
 	struct kml_kind kind;
+	struct kml_ref ref;
 
 	KUNIT_EXPECT_TRUE(test, percpu && large && small && area);
 	if (percpu && large && small && area) {
-		rec = new_leak(test, KML_VIRT, small);
-		KUNIT_EXPECT_EQ(test, kml_kind_of(rec, &kind), 0);
+		ref = (struct kml_ref){ .rec = new_leak(test, KML_VIRT, small) };
+		KUNIT_EXPECT_EQ(test, kml_kind_of(&ref, &kind), 0);
 		KUNIT_EXPECT_STREQ(test, kind.name, "slab");
 		KUNIT_EXPECT_TRUE(test, str_has_prefix(kind.cache, "kmalloc-"));
 		expect_kind(test, KML_VIRT, large, "page", "");
@@ -361,8 +361,8 @@ static void json_kinds(struct kunit *test)
 		expect_kind(test, KML_PERCPU, (__force void *)percpu, "percpu",
 			    "");
 		expect_kind(test, KML_VIRT, &in_image, "other", "");
-		rec->alive = false;
-		KUNIT_EXPECT_EQ(test, kml_kind_of(rec, &kind), -ENOENT);
+		ref.rec->alive = false;
+		KUNIT_EXPECT_EQ(test, kml_kind_of(&ref, &kind), -ENOENT);
 	}
 	vfree(area);
 	kfree(small);

@@ -208,7 +208,7 @@ static void percpu_promote(struct kunit *test)
 	struct kml_record *rec;
 
 	kml_look(KML_PERCPU, addr, &sight);
-	rec = kml_find_any(KML_PERCPU, addr + 39);
+	rec = kml_record_by_others(KML_PERCPU, addr + 39);
 	KUNIT_ASSERT_NOT_NULL(test, rec);
 	KUNIT_EXPECT_EQ(test, rec->start, addr);
 	KUNIT_EXPECT_EQ(test, rec->size, 40);

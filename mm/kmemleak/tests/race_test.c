@@ -428,7 +428,7 @@ static void race_look_up(struct rnd_state *rnd)
 		WRITE_ONCE(race->strays, race->strays + 1);
 	/* It takes a grace period. */
 	rec = random & 0x3ff0000 ? kml_find(&kml_trees[space], addr)
-				 : kml_find_any(space, addr);
+				 : kml_record_by_others(space, addr);
 	if (rec)
 		kml_put(rec);
 }

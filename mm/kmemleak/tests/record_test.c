@@ -48,7 +48,7 @@ static unsigned long new_slot(struct kunit *test)
 
 /* The slot at @addr, whose slab is pinned until the end of the test. */
 static struct kml_slot *pin_slot(struct kunit *test, enum kml_space space,
-				 unsigned long addr, struct kml_slot_ref *ref)
+				 unsigned long addr, struct kml_ref *ref)
 {
 	bool found;
 
@@ -67,7 +67,7 @@ static struct kml_slot *pin_slot(struct kunit *test, enum kml_space space,
 static struct kml_record *promote(struct kunit *test, enum kml_space space,
 				  unsigned long addr)
 {
-	struct kml_record *rec = kml_find_own(space, addr);
+	struct kml_record *rec = kml_record_of(space, addr);
 
 	KUNIT_ASSERT_NOT_NULL(test, rec);
 	if (had.rec)
@@ -231,7 +231,7 @@ static void promote_annotated(struct kunit *test)
 	kml_look(KML_VIRT, addr, &sight);
 	KUNIT_EXPECT_EQ(test, sight.where,
 			a->in_slot ? KML_IN_SLOT : KML_ON_ITS_OWN);
-	after = kml_find_own(KML_VIRT, addr);
+	after = kml_record_of(KML_VIRT, addr);
 	KUNIT_EXPECT_NOT_NULL(test, after);
 	if (after) {
 		KUNIT_EXPECT_EQ(test, after->min_count, before->min_count);
@@ -328,25 +328,25 @@ static void promote_by_others(struct kunit *test)
 {
 	unsigned long addr = new_slot(test);
 
-	had.rec = kml_find_any(KML_VIRT, addr + 1);
+	had.rec = kml_record_by_others(KML_VIRT, addr + 1);
 	KUNIT_ASSERT_NOT_NULL(test, had.rec);
 	KUNIT_EXPECT_EQ(test, had.rec->start, addr);
 	KUNIT_EXPECT_EQ(test, had.rec->pid, current->pid);
 	expect_at(test, KML_VIRT, addr, addr, SIZE, KML_ON_ITS_OWN);
-	KUNIT_EXPECT_NULL(test, kml_find_any(KML_VIRT, 0));
-	KUNIT_EXPECT_NULL(test, kml_find_any(KML_PERCPU, 1));
+	KUNIT_EXPECT_NULL(test, kml_record_by_others(KML_VIRT, 0));
+	KUNIT_EXPECT_NULL(test, kml_record_by_others(KML_PERCPU, 1));
 }
 
 static void promote_young(struct kunit *test)
 {
 	unsigned long addr = new_slot(test);
-	struct kml_slot_ref ref;
+	struct kml_ref ref;
 	struct kml_slot *slot = pin_slot(test, KML_VIRT, addr, &ref);
 
 	/* No scan makes it old meanwhile; no assertion may fail here. */
 	mutex_lock(&kml_scan_mutex);
 	kml_slot_change(slot, KML_SLOT_GEN,
-			kml_slot_new_meta & KML_SLOT_GEN);
+			KML_SLOT_SHARED | (kml_slot_new_meta & KML_SLOT_GEN));
 	KUNIT_EXPECT_TRUE(test, kml_slot_to_record(ref.slab, ref.index, false,
 						 GFP_KERNEL));
 	expect_where(test, KML_VIRT, addr, KML_IN_SLOT);
@@ -363,7 +363,7 @@ static void promote_young(struct kunit *test)
 static void promote_freed(struct kunit *test)
 {
 	unsigned long addr = new_slot(test);
-	struct kml_slot_ref ref;
+	struct kml_ref ref;
 	struct kml_slot *slot = pin_slot(test, KML_VIRT, addr, &ref);
 
 	KUNIT_EXPECT_TRUE(test, kml_slot_change(slot, 0, KML_SLOT_SHARED));
@@ -378,13 +378,57 @@ static void promote_freed(struct kunit *test)
 	expect_where(test, KML_VIRT, addr, KML_NOWHERE);
 }
 
+/* What came to the place of an object that was shared is not its heir. */
+static void record_recycled(struct kunit *test)
+{
+	unsigned long addr = new_slot(test);
+	struct kml_ref ref;
+	struct kml_slot *slot = pin_slot(test, KML_VIRT, addr, &ref);
+
+	/* No scan shares it meanwhile; no assertion may fail here. */
+	mutex_lock(&kml_scan_mutex);
+	KUNIT_EXPECT_TRUE(test, kml_ref_share(&ref));
+	/* As if it were freed, and its memory allocated again. */
+	WRITE_ONCE(slot->meta, 0);
+	smp_store_release(&slot->meta, ref.meta & ~KML_SLOT_GEN);
+	KUNIT_EXPECT_TRUE(test, kml_ref_give_record(&ref, GFP_KERNEL));
+	expect_where(test, KML_VIRT, addr, KML_IN_SLOT);
+	/* It is as soon as it is shared itself. */
+	KUNIT_EXPECT_TRUE(test, kml_ref_share(&ref));
+	KUNIT_EXPECT_TRUE(test, kml_ref_give_record(&ref, GFP_KERNEL));
+	expect_where(test, KML_VIRT, addr, KML_ON_ITS_OWN);
+	mutex_unlock(&kml_scan_mutex);
+}
+
+/* A walker that has seen an older object does not age one that came after it. */
+static void record_newborn(struct kunit *test)
+{
+	unsigned long addr = new_slot(test);
+	struct kml_ref ref;
+	struct kml_slot *slot = pin_slot(test, KML_VIRT, addr, &ref);
+	u32 older;
+
+	mutex_lock(&kml_scan_mutex);
+	kml_slot_change(slot, KML_SLOT_GEN, kml_slot_new_meta & KML_SLOT_GEN);
+	older = (ref.meta & ~KML_SLOT_GEN) |
+		(~kml_slot_new_meta & KML_SLOT_GEN);
+	kml_slot_age(slot, older);
+	KUNIT_EXPECT_TRUE(test, kml_slot_is_young(READ_ONCE(slot->meta)));
+
+	WRITE_ONCE(slot->meta, older);
+	kml_slot_age(slot, older);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(slot->meta) & KML_SLOT_GEN, 0);
+	KUNIT_EXPECT_TRUE(test, READ_ONCE(slot->meta) & KML_SLOT_LIVE);
+	mutex_unlock(&kml_scan_mutex);
+}
+
 /* Each reason for which an object stays in its slot. */
 static void promote_refused(struct kunit *test)
 {
 	unsigned long addr = new_slot(test);
 	struct kml_tree *tree = &kml_trees[KML_VIRT];
 	struct kml_record *rec;
-	struct kml_slot_ref ref;
+	struct kml_ref ref;
 	struct kml_slot *slot;
 	u32 meta;
 
@@ -441,7 +485,7 @@ static void promote_free_part(struct kunit *test)
 static void promote_read(struct kunit *test)
 {
 	unsigned long addr = new_slot(test), value = 0;
-	struct kml_slot_ref ref;
+	struct kml_ref ref;
 	struct kml_slot *slot = pin_slot(test, KML_VIRT, addr, &ref);
 	int ret, gone;
 
@@ -496,7 +540,7 @@ static int set_traces(void *data)
 /* Where the object says it was allocated, once it is promoted. */
 static depot_stack_handle_t trace_at(unsigned long addr)
 {
-	struct kml_record *rec = kml_find_own(KML_VIRT, addr);
+	struct kml_record *rec = kml_record_of(KML_VIRT, addr);
 	depot_stack_handle_t trace = rec ? READ_ONCE(rec->trace) : 0;
 
 	if (rec)
@@ -623,7 +667,7 @@ static void promote_no_memory(struct kunit *test)
 		0, 8, PAGE_SIZE, LONG_MAX, (unsigned long)LONG_MIN, VMALLOC_START,
 		-PAGE_SIZE, ULONG_MAX,
 	};
-	struct kml_slot_ref ref;
+	struct kml_ref ref;
 	enum kml_space space;
 	unsigned int i;
 
@@ -671,6 +715,8 @@ static struct kunit_case promote_cases[] = {
 	KUNIT_CASE(promote_by_others),
 	KUNIT_CASE(promote_young),
 	KUNIT_CASE(promote_freed),
+	KUNIT_CASE(record_recycled),
+	KUNIT_CASE(record_newborn),
 	KUNIT_CASE(promote_refused),
 	KUNIT_CASE(promote_free_part),
 	KUNIT_CASE(promote_read),

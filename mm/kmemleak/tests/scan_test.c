@@ -122,7 +122,7 @@ static void scan_vmap_cache(struct kunit *test)
 
 static u32 meta_of(struct kunit *test, const void *ptr)
 {
-	struct kml_slot_ref ref;
+	struct kml_ref ref;
 	u32 meta = 0;
 
 	rcu_read_lock();

@@ -56,7 +56,7 @@ static int watch_free(void *data)
 /* Returns false if the object is still tracked. */
 static bool watch_once(unsigned int delay)
 {
-	struct kml_slot_ref ref;
+	struct kml_ref ref;
 	struct kml_sight sight;
 	unsigned long addr;
 	bool found;

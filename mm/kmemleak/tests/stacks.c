@@ -111,7 +111,7 @@ noinline void kml_take_object(struct walk *walk)
 	struct kml_record *rec;
 	unsigned long *got;
 
-	rec = kml_find_own(KML_VIRT, (unsigned long)kasan_reset_tag(ptr));
+	rec = kml_record_of(KML_VIRT, (unsigned long)kasan_reset_tag(ptr));
 	if (rec) {
 		origin.handles = (u64)rec->comm << 32 | rec->trace;
 		origin.pid = rec->pid;

@@ -257,7 +257,7 @@ void kmemleak_transient_leak(const void *ptr)
 
 	if (!kml_tracking() || IS_ERR_OR_NULL(ptr))
 		return;
-	rec = kml_find_exact(KML_VIRT, addr_of(ptr), "spare");
+	rec = kml_record_exactly(KML_VIRT, addr_of(ptr), "spare");
 	if (!rec)
 		return;
 	WRITE_ONCE(rec->grace, READ_ONCE(kml_scan_seq) + 1);
@@ -311,7 +311,7 @@ void kmemleak_no_scan(const void *ptr)
 
 	if (!kml_tracking() || IS_ERR_OR_NULL(ptr))
 		return;
-	rec = kml_find_exact(KML_VIRT, addr_of(ptr), "leave unscanned");
+	rec = kml_record_exactly(KML_VIRT, addr_of(ptr), "leave unscanned");
 	if (!rec)
 		return;
 	kml_set_flags(rec, KML_NO_SCAN, 0);

@@ -152,23 +152,10 @@ static void gather_trace(struct gone_sweep *sweep, depot_stack_handle_t trace)
 	}
 }
 
-static bool gather_object(const struct kml_record *rec, void *arg)
+static int gather_object(const struct kml_ref *ref, void *arg)
 {
-	gather_trace(arg, READ_ONCE(rec->trace));
-	return false;
-}
-
-static void gather_slab(struct kml_slab *slab, void *arg)
-{
-	unsigned int i;
-
-	for (i = 0; i < slab->nr; i++) {
-		const struct kml_slot *slot = &slab->slots[i];
-
-		if (kml_slot_meta(slot) & KML_SLOT_LIVE)
-			gather_trace(arg,
-				     kml_trace_of(READ_ONCE(slot->handles)));
-	}
+	gather_trace(arg, kml_trace_of(kml_ref_origin(ref).handles));
+	return 0;
 }
 
 static bool remember(unsigned long addr, u32 epoch)
@@ -210,18 +197,10 @@ static void drop_unused(void)
 
 static void sweep_traces(struct gone_sweep *sweep)
 {
-	struct kml_record *rec;
-	enum kml_space space;
-
 	sweep->nr = 0;
 	sweep->more = false;
 	memset(sweep->visited, 0, sizeof(sweep->visited));
-	kml_walk_slabs(gather_slab, sweep);
-	for (space = 0; space < KML_NR_SPACES; space++) {
-		struct kml_cursor cur = KML_CURSOR(&kml_trees[space]);
-
-		kml_collect(&cur, gather_object, sweep, &rec, 1);
-	}
+	kml_for_each(KML_ALL, kml_ref_any, gather_object, sweep);
 }
 
 static void code_goes(const struct module *mod, bool init_only)

@@ -51,14 +51,5 @@ void kml_track(enum kml_space space, unsigned long start, size_t size,
 	       int min_count, u8 flags, gfp_t gfp, struct kml_origin origin);
 void kml_untrack(enum kml_space space, unsigned long start);
 void kml_untrack_range(enum kml_space space, unsigned long start, size_t size);
-void kml_paint(enum kml_space space, unsigned long start, int min_count);
-void kml_hand_surplus(unsigned long start, unsigned long target);
-void kml_add_area(unsigned long start, size_t size, gfp_t gfp);
-struct kml_record *kml_find_own(enum kml_space space, unsigned long addr);
-struct kml_record *kml_find_any(enum kml_space space, unsigned long addr);
-struct kml_record *kml_find_judged(enum kml_space space, unsigned long addr);
-struct kml_record *kml_find_exact(enum kml_space space, unsigned long start,
-				  const char *what);
-void kml_set_trace(unsigned long addr, depot_stack_handle_t trace);
 
 #endif /* __MM_KMEMLEAK_TRACK_H */
