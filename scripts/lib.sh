@@ -14,6 +14,7 @@ pristine=$build/pristine-$kver
 logs=$build/logs
 busybox=$build/busybox-arm64
 jq=$build/jq-arm64
+herd=$build/herd7
 jobs=$(nproc)
 
 # Without these a user's settings would reach our kernels.

@@ -3,7 +3,7 @@
 #
 # setup.sh run|test|source: everything that is needed before a kernel can be built:
 # Debian's packages, the kernel source as it is and with the overlay, and but for the
-# last of these BusyBox and jq for the guest.
+# last of these BusyBox and jq for the guest. For tests, herd7 too.
 
 set -eu
 . "$(dirname "$0")/lib.sh"
@@ -33,24 +33,31 @@ install_packages()
 	}
 }
 
-# APT set up for arm64, with the machine's sources and keys, but with lists,
-# cache and an empty dpkg status of its own.
-apt_arm64()
+# APT set up for an architecture, with the machine's sources and keys, but with
+# lists, cache and an empty dpkg status of its own.
+apt_apart()
 {
-	apt-get -o APT::Architecture=arm64 -o APT::Architectures=arm64 \
+	apt-get -o APT::Architecture="$arch" -o APT::Architectures="$arch" \
 		-o APT::Sandbox::User=root \
 		-o Dir::State="$apt/state" -o Dir::State::status="$apt/status" \
 		-o Dir::Cache="$apt/cache" "$@"
 }
 
-unpack_arm64()	# PACKAGE...: into a directory of their own
+start_apart()	# ARCHITECTURE
 {
-	apt=$build/apt-arm64
+	arch=$1
+	apt=$build/apt-$arch
 	rm -rf "$apt"
 	mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial" "$apt/deb"
 	: > "$apt/status"
-	apt_arm64 update
-	(cd "$apt/deb" && apt_arm64 download "$@")
+	apt_apart update
+}
+
+unpack()	# APT PACKAGE...: into a directory of their own
+{
+	with=$1
+	shift
+	(cd "$apt/deb" && "$with" download "$@")
 	for deb in "$apt"/deb/*.deb; do
 		dpkg-deb -x "$deb" "$apt/root"
 	done
@@ -58,7 +65,8 @@ unpack_arm64()	# PACKAGE...: into a directory of their own
 
 fetch_busybox()
 {
-	unpack_arm64 busybox-static
+	start_apart arm64
+	unpack apt_apart busybox-static
 	cp "$apt/root/bin/busybox" "$busybox.tmp"
 	mv "$busybox.tmp" "$busybox"
 	rm -rf "$apt"
@@ -67,13 +75,49 @@ fetch_busybox()
 # With the libraries that it needs, of which those of the compiler are installed.
 fetch_jq()
 {
-	unpack_arm64 jq libjq1 libonig5
+	start_apart arm64
+	unpack apt_apart jq libjq1 libonig5
 	rm -rf "$jq" "$jq.tmp"
 	mkdir "$jq.tmp"
 	cp "$apt/root/usr/bin/jq" "$apt"/root/usr/lib/aarch64-linux-gnu/lib*.so.? "$jq.tmp"
 	(cd /usr/aarch64-linux-gnu/lib && cp ld-linux-aarch64.so.1 libc.so.6 libm.so.6 "$jq.tmp")
 	mv "$jq.tmp" "$jq"
 	rm -rf "$apt"
+}
+
+# APT with Debian's unstable suite alone, from where the machine gets its own.
+apt_unstable()
+{
+	apt_apart -o Dir::Etc::SourceList="$apt/unstable.list" \
+		-o Dir::Etc::SourceParts=/dev/null "$@"
+}
+
+# Debian 12 has no herd7, and the libraries of Debian 12 are too old for this one.
+unpack_herd()
+{
+	start_apart "$(dpkg --print-architecture)"
+	# shellcheck disable=SC2016 # these are APT's variables
+	mirror=$(apt_apart indextargets --format '$(REPO_URI)' 'Label: Debian' \
+		'Created-By: Packages' | head -n 1)
+	echo "deb $mirror sid main" > "$apt/unstable.list"
+	apt_unstable update
+	unpack apt_unstable herdtools7 libc6 libgmp10
+	rm -rf "$herd" "$herd.tmp"
+	mkdir "$herd.tmp"
+	cp "$apt/root/usr/bin/herd7" "$apt"/root/usr/lib/*/ld-linux-*.so.* \
+		"$apt"/root/usr/lib/*/libc.so.6 "$apt"/root/usr/lib/*/libm.so.6 \
+		"$apt"/root/usr/lib/*/libgmp.so.10 "$herd.tmp"
+	cp -r "$apt/root/usr/share/herdtools7/herd" "$herd.tmp/share"
+	mv "$herd.tmp" "$herd"
+	rm -rf "$apt"
+}
+
+# Unstable is what it says: a day on which it has no herd7 must not stop all tests.
+fetch_herd()
+{
+	# Where its status is tested it would not stop at what fails.
+	(set -e; unpack_herd) &
+	wait $! || echo "the litmus tests will be skipped"
 }
 
 # The unmodified source: the peer of make bench is built from it, and the tests
@@ -114,6 +158,8 @@ fi
 	step busybox "fetch BusyBox for arm64 from Debian's busybox-static" fetch_busybox
 [ "$1" != test ] || [ -d "$jq" ] ||
 	step jq "fetch jq for arm64 from Debian" fetch_jq
+[ "$1" != test ] || [ -d "$herd" ] || command -v herd7 > /dev/null ||
+	step herd "fetch herd7 from Debian's unstable suite" fetch_herd
 
 source_version=$(dpkg-query -W -f '${Version}' "linux-source-$kver")
 if [ "$(cat "$pristine.version" 2> /dev/null)" != "$source_version" ]; then

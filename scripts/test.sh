@@ -121,6 +121,7 @@ lock_build
 
 part "count tests" "$top/scripts/test-ktap.sh"
 part "tell data races apart" "$top/scripts/test-kcsan.sh"
+part "the memory model" "$top/scripts/test-litmus.sh"
 part "apply, unapply, patch" "$top/scripts/test-apply.sh"
 part "the command-line tool" "$top/scripts/test-tool.sh"
 
