@@ -31,11 +31,8 @@
 /* The same when they have taken a second so far. */
 #define CONFIRM_STABLE_LATE	12
 
-/*
- * Passes after which suspects are left undecided, as one or the other of them
- * still turned out to be in use.
- */
-#define CONFIRM_MAX		100
+/* No more passes than these, whatever is still found in use. */
+#define CONFIRM_MAX		48
 
 /*
  * The first so many wait for an RCU grace period: what somebody took out of one
@@ -185,27 +182,64 @@ static int pass(struct kml_confirmation *conf)
 	return kml_further_pass();
 }
 
-/* Pass after pass, until it is quiet. */
-static int settle(struct kml_confirmation *conf)
+/**
+ * struct unsettled - suspects of which others of their kind were found late
+ * @since: the first pass that is late
+ * @nr: how many suspects there are
+ */
+struct unsettled {
+	u32 since;
+	unsigned long nr;
+};
+
+static int withhold_suspect(const struct kml_ref *ref, void *arg)
+{
+	struct unsettled *unsettled = arg;
+
+	/* What was a leak before has been looked for by an earlier scan, too. */
+	if (!kml_ref_is_leak(ref) &&
+	    kml_found_since(ref->rec->trace, unsettled->since)) {
+		unsettled->nr++;
+		kml_shade(ref);
+	}
+	return 0;
+}
+
+/*
+ * Suspects still turn out to be in use. That is evidence against those that were
+ * allocated in the same place, and so against what only these lead to, but not
+ * against others, which none of many passes has found.
+ */
+static int withhold(struct kml_confirmation *conf, unsigned int late)
+{
+	struct unsettled unsettled = { .since = kml_refs.pass + 1 - late };
+
+	kml_for_each(KML_JUDGED, select_suspect, withhold_suspect, &unsettled);
+	conf->undecided = unsettled.nr;
+	if (unsettled.nr)
+		pr_info("%lu suspects could not be decided in %u passes; left for the next scan\n",
+			unsettled.nr, conf->passes);
+	return kml_scan_gray();
+}
+
+/* Pass after pass, until many in a row have found none. */
+static int repeat(struct kml_confirmation *conf)
 {
 	unsigned long late = jiffies + HZ;
-	unsigned int stable = 0;
+	unsigned int stable = 0, enough;
 	int ret;
 
-	while (stable < (time_after(jiffies, late) ? CONFIRM_STABLE_LATE :
-						    CONFIRM_STABLE)) {
-		if (conf->passes == CONFIRM_MAX) {
-			conf->undecided = target_suspects().suspects;
-			pr_info("%lu suspects could not be decided in %u passes; left for the next scan\n",
-				conf->undecided, conf->passes);
-			break;
-		}
+	do {
+		enough = time_after(jiffies, late) ? CONFIRM_STABLE_LATE :
+						     CONFIRM_STABLE;
+		if (stable >= enough)
+			return 0;
 		ret = pass(conf);
 		if (ret)
 			return ret;
 		stable = kml_found_in_use() ? 0 : stable + 1;
-	}
-	return 0;
+	} while (conf->passes < CONFIRM_MAX);
+	return stable >= enough ? 0 : withhold(conf, enough);
 }
 
 /*
@@ -238,13 +272,14 @@ int kml_confirm(struct kml_confirmation *conf)
 	struct wanted wanted = target_suspects();
 	int ret = 0;
 
+	kml_finds_start();
 	conf->suspects = wanted.suspects;
 	if (!wanted.suspects)
 		return 0;
 	if (wanted.new)
 		ret = filter(conf);
 	if (!ret && wanted.new && target_suspects().new)
-		ret = settle(conf);
+		ret = repeat(conf);
 	if (ret)
 		return ret;
 	kml_for_each(KML_JUDGED, select_suspect, clear_if_changed, NULL);

@@ -46,8 +46,10 @@ static void shade_record(struct kml_record *rec)
 {
 	struct kml_ref ref = { .rec = rec };
 
-	if (kml_ref_is_suspect(&ref))
+	if (kml_ref_is_suspect(&ref)) {
 		kml_refs.found++;
+		kml_note_find(READ_ONCE(rec->trace), kml_refs.pass);
+	}
 	rec->seen = kml_scan_seq;
 	if (rec->queued == kml_refs.pass || !kml_get(rec))
 		return;

@@ -97,6 +97,12 @@ int kml_read_vmap_area(unsigned long addr, struct vmap_area *area);
 int kml_copy_piece(const struct kml_ref *ref, unsigned int cpu, size_t offset,
 		   size_t size, kml_visit_words_t visit, void *arg);
 
+/* ---- finds.c: suspects that turn out to be in use ---- */
+
+void kml_finds_start(void);
+void kml_note_find(depot_stack_handle_t trace, u32 pass);
+bool kml_found_since(depot_stack_handle_t trace, u32 pass);
+
 /* ---- mark.c: the fast path ---- */
 
 /* Bit of the page of @addr in kml_targets.filter. */
@@ -132,7 +138,7 @@ int kml_further_pass(void);
  * struct kml_confirmation - how it went to confirm suspects
  * @suspects: how many there were at first
  * @passes: how often they were looked for
- * @undecided: how many were left for the next scan
+ * @undecided: how many were taken to be in use, as others of their kind were
  */
 struct kml_confirmation {
 	unsigned long suspects;

@@ -227,8 +227,7 @@ static int scan_all(kml_print_t print, struct kml_confirmation *conf)
 	scan.broken = ret;
 	if (ret)
 		return ret;
-	if (!conf->undecided)
-		decide(print);
+	decide(print);
 	release_idle_slabs();
 	return 0;
 }
