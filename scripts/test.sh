@@ -139,6 +139,7 @@ part "the kernel with the detector and everything that finds mistakes" \
 	test_kernel arm64-debug test_debug
 part "the kernel with the detector and one that finds data races" \
 	test_kernel arm64-kcsan test_kcsan
+part "who calls whom" "$top/scripts/test-order.sh"
 part "other architectures, boards and kernels" test_builds
 part "each patch" "$top/scripts/test-series.sh"
 part "lint" "$top/scripts/test-lint.sh"

@@ -12,6 +12,7 @@
 
 #include "slab.h"
 
+struct kml_linear kml_linear __read_mostly;
 unsigned long *kml_tree_pages __ro_after_init;
 unsigned long kml_outside_parts[BITS_TO_LONGS(KML_OUTSIDE_BITS)];
 unsigned long kml_percpu_pages[BITS_TO_LONGS(KML_PERCPU_PAGE_BITS)];

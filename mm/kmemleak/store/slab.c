@@ -39,7 +39,6 @@
 /* Slabs handled between two looks at the tree. */
 #define WALK_BATCH	16
 
-struct kml_linear kml_linear __read_mostly;
 const void *kml_special_cache __ro_after_init;
 struct kml_percpu_range kml_percpu_range = { .lo = ULONG_MAX };
 
