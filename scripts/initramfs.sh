@@ -77,7 +77,7 @@ pack()
 	{
 		echo "dir /dev 755 0 0"
 		echo "nod /dev/console 600 0 0 c 5 1"
-		for dir in bin lib proc root sys tmp usr usr/bin; do
+		for dir in bin lib proc root sys tmp usr usr/bin var var/log; do
 			echo "dir /$dir 755 0 0"
 		done
 		echo "file /bin/busybox $busybox 755 0 0"

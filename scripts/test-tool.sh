@@ -510,6 +510,183 @@ test_watch()
 	csv '[r["new"] for r in rows] == ["3", "0"] and rows[0]["leaked"] == "4056"'
 }
 
+# refused COMMENT ARGUMENT...: the tool says so, waits for nobody, and leaves what is
+# in the directory "victim" as it was.
+refused()
+{
+	comment=$1
+	shift
+	rm -rf "$work/victim"
+	mkdir "$work/victim"
+	echo precious > "$work/victim/file"
+	got=0
+	timeout 20 "$tool" "$@" --debugfs "$work/saved" > "$work/out" 2> "$work/err" \
+		< /dev/null || got=$?
+	[ "$got" = 3 ] || { echo "kmemleak $*: status $got, not 3"; cat "$work/err"; return 1; }
+	complains "$comment"
+	[ "$(ls "$work/victim")" = file ] && [ "$(cat "$work/victim/file")" = precious ]
+}
+
+refused_log()	# COMMENT DIRECTORY
+{
+	refused "$1" watch -c 1 --log "$2"
+}
+
+# Only root can give something away; others take what is root's.
+give_away()	# FILE or DIRECTORY
+{
+	[ "$(id -u)" != 0 ] || chown -h 12345 "$1"
+}
+
+start_log_tests()
+{
+	save < "$here/test-tool/ours.txt"
+	fake_proc 100
+	umask 022
+	mkdir "$work/log"
+}
+
+test_log_is_for_its_owner_alone()
+{
+	save < "$here/test-tool/ours.txt"
+	fake_proc 100
+	umask 0
+	kml 0 watch -c 1 --log "$work/log/" --debugfs "$work/saved"
+	kml 1 scan -o "$work/file" --debugfs "$work/saved"
+	umask 022
+	[ "$(stat -c %a "$work/log" "$work/file" | xargs)" = "700 600" ]
+	[ "$(find "$work/log" -name '*.t[sx][vt]' -type f | wc -l)" = 5 ]
+	[ -z "$(find "$work/log" -type f ! -perm 600)" ]
+}
+
+test_log_through_a_link()
+{
+	start_log_tests
+	ln -s victim "$work/link"
+	refused_log "link is a symbolic link" "$work/link"
+	refused_log "link// is a symbolic link" "$work/link//"
+	ln -s victim/new "$work/dangling"
+	refused_log "dangling is a symbolic link" "$work/dangling"
+	# In a directory of one's own.
+	for name in samples.tsv slab.tsv; do
+		rm -f "$work"/log/*
+		ln -s ../victim/file "$work/log/$name"
+		refused_log "$name is a symbolic link" "$work/log"
+		ln -sf ../victim/new "$work/log/$name"
+		refused_log "$name is a symbolic link" "$work/log"
+	done
+	rm "$work"/log/*
+	mkdir "$work/real"
+	echo old > "$work/real/file"
+	ln "$work/real/file" "$work/log/slab.tsv"
+	refused_log "slab.tsv has other names" "$work/log"
+	[ "$(cat "$work/real/file")" = old ]
+}
+
+# On the way to the directory. The last step is what a link of root's may do.
+test_log_behind_a_link()
+{
+	start_log_tests
+	ln -s victim "$work/way"
+	give_away "$work/way"
+	[ "$(id -u)" != 0 ] || refused_log 'others may have made the symbolic link "way"' "$work/way/new"
+	rm "$work/way"
+	mkdir "$work/open"
+	ln -s ../victim "$work/open/way"
+	chmod 777 "$work/open"
+	refused_log 'others may have made the symbolic link "way"' "$work/open/way/new"
+	chmod 1777 "$work/open"
+	kml 0 watch -c 1 --log "$work/open/way/new" --debugfs "$work/saved"
+	[ -s "$work/victim/new/samples.tsv" ]
+}
+
+test_log_in_a_directory_of_others()
+{
+	start_log_tests
+	if [ "$(id -u)" = 0 ]; then
+		chown 12345 "$work/log"
+		refused_log 'log belongs to another user (12345)' "$work/log"
+		[ -z "$(ls "$work/log")" ]
+		chown 0 "$work/log"
+		: > "$work/log/samples.tsv"
+		chown 12345 "$work/log/samples.tsv"
+		refused_log 'samples.tsv belongs to another user (12345)' "$work/log"
+		[ ! -s "$work/log/samples.tsv" ]
+		rm "$work/log/samples.tsv"
+	else
+		refused_log 'usr belongs to another user (0)' /usr
+	fi
+	for mode in 777 1777 775 722; do
+		chmod $mode "$work/log"
+		refused_log "log is for others to write to (mode $mode)" "$work/log"
+		[ -z "$(ls "$work/log")" ]
+	done
+	chmod 755 "$work/log"
+	kml 0 watch -c 1 --log "$work/log" --debugfs "$work/saved"
+	chmod 666 "$work/log/samples.tsv"
+	refused_log "samples.tsv is for others to write to (mode 666)" "$work/log"
+	chmod 600 "$work/log/samples.tsv"
+	[ "$(wc -l < "$work/log/samples.tsv")" = 2 ]
+}
+
+refused_file()	# COMMENT FILE
+{
+	for format in --json --csv -n1; do
+		refused "$1" scan $format -o "$2" || return
+	done
+}
+
+test_output_through_a_link()
+{
+	save < "$here/test-tool/ours.txt"
+	ln -s victim/file "$work/link"
+	refused_file "link is a symbolic link" "$work/link"
+	ln -sf victim/new "$work/link"
+	refused_file "link is a symbolic link" "$work/link"
+	ln -s victim "$work/way"
+	give_away "$work/way"
+	[ "$(id -u)" != 0 ] ||
+		refused_file 'others may have made the symbolic link "way"' "$work/way/file"
+	mkdir "$work/real"
+	echo old > "$work/real/file"
+	ln "$work/real/file" "$work/hard"
+	refused_file "hard has other names" "$work/hard"
+	[ "$(cat "$work/real/file")" = old ]
+	# These lead to what is open already.
+	kml 1 scan -o /dev/stdout --debugfs "$work/saved"
+	says '^5 leaks'
+	"$tool" scan -o /dev/fd/7 --debugfs "$work/saved" 7> "$work/seven" || [ $? = 1 ]
+	grep -q '^5 leaks' "$work/seven"
+	"$tool" scan -o /proc/self/fd/1 --debugfs "$work/saved" | grep -q '^5 leaks'
+}
+
+test_output_to_a_file_of_others()
+{
+	save < "$here/test-tool/ours.txt"
+	echo old > "$work/file"
+	chmod 666 "$work/file"
+	refused_file "file is for others to write to (mode 666)" "$work/file"
+	chmod 644 "$work/file"
+	mkfifo -m 600 "$work/pipe"
+	if [ "$(id -u)" = 0 ]; then
+		chown 12345 "$work/file" "$work/pipe"
+		refused_file 'file belongs to another user (12345)' "$work/file"
+		[ "$(cat "$work/file")" = old ]
+		# Nobody reads it, and the tool does not wait for that.
+		refused_file 'pipe belongs to another user (12345)' "$work/pipe"
+		chown 0 "$work/file" "$work/pipe"
+	else
+		refused_file 'passwd belongs to another user (0)' /etc/passwd
+	fi
+	grep '^5 leaks' "$work/pipe" > "$work/piped" &
+	kml 1 scan -o "$work/pipe" --debugfs "$work/saved"
+	wait $!
+	[ -s "$work/piped" ]
+	kml 1 scan -o "$work/file" --debugfs "$work/saved"
+	[ "$(head -n 1 "$work/file" | cut -c 1-7)" = "5 leaks" ]
+	kml 1 scan -o /dev/null --debugfs "$work/saved"
+}
+
 # What somebody has closed is not what is opened later: the table is a table.
 test_closed_files()
 {
@@ -548,6 +725,23 @@ test_pictures()
 	gnuplot -e "dir='$work/log'" "$source/kmemleak.gnuplot" 2>&1 | grep . && return 1
 	for picture in memory leaks slab; do
 		head -c 4 "$work/log/$picture.png" | grep -q PNG
+	done
+	# None is written through a link, nor where others could have put one.
+	echo precious > "$work/file"
+	ln -sf ../file "$work/log/memory.png"
+	gnuplot -e "dir='$work/log'" "$source/kmemleak.gnuplot"
+	[ "$(cat "$work/file")" = precious ]
+	head -c 4 "$work/log/memory.png" | grep -q PNG
+	ln -sf ../file "$work/log/memory.png"
+	ln -s log "$work/link"
+	for dir in link log; do
+		chmod 777 "$work/log"
+		[ $dir = log ] || chmod 755 "$work/log"
+		got=0
+		gnuplot -e "dir='$work/$dir'" "$source/kmemleak.gnuplot" 2> "$work/err" || got=$?
+		[ "$got" = 1 ]
+		complains "$dir is a link, belongs to another user, or is for others"
+		[ "$(cat "$work/file")" = precious ]
 	done
 }
 

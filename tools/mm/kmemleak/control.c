@@ -110,6 +110,7 @@ void control_open(struct control *control, const struct options *options)
 static int write_command(const struct control *control, const char *command)
 {
 	int fd = open(control->file, O_WRONLY | O_CLOEXEC);
+	struct statfs fs;
 	ssize_t done;
 	int error;
 
@@ -118,6 +119,9 @@ static int write_command(const struct control *control, const char *command)
 			no_access(control->file, errno);
 		die(EXIT_TROUBLE, "%s: %s", control->file, strerror(errno));
 	}
+	/* A path that led to debugfs may lead elsewhere now. */
+	if (fstatfs(fd, &fs) || fs.f_type != DEBUGFS_MAGIC)
+		die(EXIT_TROUBLE, "%s is in no debugfs any more", control->file);
 	done = write(fd, command, strlen(command));
 	error = done < 0 ? errno : 0;
 	close(fd);

@@ -4,9 +4,19 @@
 #
 #   gnuplot -e "dir='DIR'" kmemleak.gnuplot
 #
-# makes memory.png, leaks.png and, if caches grow, slab.png in DIR.
+# makes memory.png, leaks.png and, if caches grow, slab.png in DIR, which must be a
+# directory of the user's own, as it must be for the tool.
 
 if (!exists("dir")) dir = "."
+
+# Where others can put links, pictures could be written through them.
+own = sprintf("find '%s' -prune -type d -user \"$(id -u)\" ! -perm -020 ! -perm -002", dir)
+if (system(own) eq "") {
+	print dir . " is a link, belongs to another user, or is for others to write to"
+	exit status 1
+}
+# A copy may have brought links along.
+system(sprintf("cd '%s' && rm -f memory.png leaks.png slab.png", dir))
 
 samples = dir . "/samples.tsv"
 slab = dir . "/slab.tsv"

@@ -23,7 +23,8 @@
  * monitor.c	looks at regular times, for watch and top
  * terminal.c	live views, signals
  * out.c	values for JSON, CSV and terminals
- * util.c	memory, messages, files
+ * files.c	files that are written
+ * util.c	memory, messages, paths
  */
 #ifndef KMEMLEAK_H
 #define KMEMLEAK_H
@@ -262,6 +263,12 @@ void plain_text(FILE *to, const char *text, size_t len);
 const char *human(unsigned long long bytes, char to[16]);
 FILE *out_open(const struct options *options);
 void out_close(FILE *to);
+
+/* files.c */
+FILE *file_replace(const char *path);
+int folder_open(const char *path);
+FILE *folder_append(int folder, const char *path, const char *name);
+FILE *folder_create(int folder, const char *name);
 
 /* show.c */
 const char *plural(unsigned long long nr);

@@ -91,7 +91,7 @@ static const char usage_text[] =
 	"watch, top:\n"
 	"  -c, --count N                 end after N looks\n"
 	"watch:\n"
-	"  -l, --log DIR                 a table and a file for each finding go there\n"
+	"  -l, --log DIR                 tables and a file for each finding go there\n"
 	"slab:\n"
 	"      --growth                  what grows in the interval\n"
 	"\n"

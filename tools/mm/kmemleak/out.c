@@ -277,14 +277,7 @@ const char *human(unsigned long long bytes, char to[16])
  */
 FILE *out_open(const struct options *options)
 {
-	FILE *to = stdout;
-
-	if (options->output) {
-		to = fopen(options->output, "we");
-		if (!to)
-			die(EXIT_TROUBLE, "%s: %s", options->output, strerror(errno));
-	}
-	return to;
+	return options->output ? file_replace(options->output) : stdout;
 }
 
 /**

@@ -6,28 +6,18 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "kmemleak.h"
 
 struct watchlog {
 	const char *dir;
+	/* From folder_open(): the directory that it was when the tool began. */
+	int folder;
 	FILE *samples;
 	FILE *slab;
 	/* It was said that something could not be written. */
 	bool complained;
 };
-
-static FILE *open_table(const char *dir, const char *name)
-{
-	char *path = path_join(dir, name);
-	FILE *table = fopen(path, "ae");
-
-	if (!table)
-		die(EXIT_TROUBLE, "%s: %s", path, strerror(errno));
-	free(path);
-	return table;
-}
 
 /* Only a table that is empty has no header yet. */
 static bool is_empty(FILE *table)
@@ -37,7 +27,7 @@ static bool is_empty(FILE *table)
 
 /**
  * watchlog_open() - open the tables, or end the tool
- * @dir: the directory, which is made if it is not there
+ * @dir: the directory, which is made if it is not there; must be the user's own
  *
  * Return: the log.
  */
@@ -46,11 +36,10 @@ struct watchlog *watchlog_open(const char *dir)
 	struct watchlog *log = xalloc(sizeof(*log));
 	size_t i;
 
-	if (mkdir(dir, 0700) && errno != EEXIST)
-		die(EXIT_TROUBLE, "%s: %s", dir, strerror(errno));
 	log->dir = dir;
-	log->samples = open_table(dir, "samples.tsv");
-	log->slab = open_table(dir, "slab.tsv");
+	log->folder = folder_open(dir);
+	log->samples = folder_append(log->folder, dir, "samples.tsv");
+	log->slab = folder_append(log->folder, dir, "slab.tsv");
 	if (is_empty(log->samples)) {
 		fputs("time", log->samples);
 		for (i = 0; i < NR_MEM_FIELDS; i++)
@@ -92,10 +81,10 @@ void watchlog_cache(struct watchlog *log, const struct look *look, const struct 
 		cache->name, cache->used, cache->bytes);
 }
 
-static void complain(struct watchlog *log, const char *path, int error)
+static void complain(struct watchlog *log, int error)
 {
 	if (!log->complained)
-		warn("%s: %s", path, strerror(error));
+		warn("%s: %s", log->dir, strerror(error));
 	log->complained = true;
 }
 
@@ -104,22 +93,22 @@ static void close_finding(struct watchlog *log, FILE *file)
 	bool failed = ferror(file);
 
 	if (fclose(file) || failed)
-		complain(log, log->dir, errno);
+		complain(log, errno);
 }
 
 /* A file that was not there, "KIND-DATE-TIME-NUMBER.txt", or NULL. */
 static FILE *open_finding(struct watchlog *log, const char *kind, const struct look *look)
 {
-	char name[64], when[64], path[4096];
+	char at[64], when[64], name[128];
 	FILE *file = NULL;
 	unsigned int nr;
 
-	stamp(name, sizeof(name), "%Y%m%d-%H%M%S", look->when);
+	stamp(at, sizeof(at), "%Y%m%d-%H%M%S", look->when);
 	for (nr = 1; !file; nr++) {
-		snprintf(path, sizeof(path), "%s/%s-%s-%u.txt", log->dir, kind, name, nr);
-		file = fopen(path, "wxe");
+		snprintf(name, sizeof(name), "%s-%s-%u.txt", kind, at, nr);
+		file = folder_create(log->folder, name);
 		if (!file && errno != EEXIST) {
-			complain(log, path, errno);
+			complain(log, errno);
 			return NULL;
 		}
 	}
@@ -175,7 +164,7 @@ void watchlog_flush(struct watchlog *log)
 	bool failed = fflush(log->samples) | fflush(log->slab);
 
 	if (failed)
-		complain(log, log->dir, errno);
+		complain(log, errno);
 	else
 		log->complained = false;
 }

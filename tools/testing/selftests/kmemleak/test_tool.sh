@@ -255,6 +255,42 @@ nowhere_to_write()
 	[ $? = 3 ] && complains 'No space left'
 }
 
+# Another user may have prepared these, to read what is found or to have root write
+# elsewhere.
+unsafe_to_write()
+{
+	rm -rf "$KML_TMP/mine" "$KML_TMP/theirs" "$KML_TMP/all" "$KML_TMP/link"
+	mkdir "$KML_TMP/mine" "$KML_TMP/theirs" "$KML_TMP/all"
+	chown 12345 "$KML_TMP/theirs"
+	chmod 1777 "$KML_TMP/all"
+	ln -s mine "$KML_TMP/link"
+	tool 3 watch -c 1 --log "$KML_TMP/theirs" && complains 'another user (12345)' &&
+		tool 3 watch -c 1 --log "$KML_TMP/all" && complains '(mode 1777)' &&
+		tool 3 watch -c 1 --log "$KML_TMP/link/" && complains 'a symbolic link' || return
+	ln -s ../all/file "$KML_TMP/mine/samples.tsv"
+	tool 3 watch -c 1 --log "$KML_TMP/mine" && complains 'a symbolic link' &&
+		tool 3 scan -o "$KML_TMP/mine/samples.tsv" && complains 'a symbolic link' ||
+		return
+	find "$KML_TMP/theirs" "$KML_TMP/all" -type f | grep . && return 1
+	rm "$KML_TMP/mine/samples.tsv"
+	tool 0 watch -c 1 --log "$KML_TMP/mine" && [ -s "$KML_TMP/mine/samples.tsv" ]
+}
+
+# The tool opens the control file for each command. What is at its path by then need
+# not be that of a debugfs.
+debugfs_goes()
+{
+	mkdir "$KML_TMP/debugfs" && mount -t debugfs none "$KML_TMP/debugfs" || return
+	tool 3 run --debugfs "$KML_TMP/debugfs" -- \
+		sh -c "umount $KML_TMP/debugfs && echo precious > $KML_TMP/debugfs/kmemleak" &&
+		complains 'is in no debugfs any more' &&
+		[ "$(cat "$KML_TMP/debugfs/kmemleak")" = precious ]
+	status=$?
+	umount "$KML_TMP/debugfs" 2> /dev/null
+	rm -r "$KML_TMP/debugfs"
+	return "$status"
+}
+
 # Who ends the tool ends the program, too.
 run_is_ended()
 {
@@ -273,7 +309,7 @@ run_is_ended()
 }
 
 [ -x "$TOOL" ] || { ktap_print_header; kml_skip_all "the tool has not been built"; }
-kml_setup 21
+kml_setup 23
 
 kml_test "scan: nothing is lost" scan_finds_nothing
 kml_test "scan: a leak" scan_finds
@@ -296,5 +332,7 @@ kml_test "no debugfs" no_debugfs
 kml_test "a kernel without the detector" not_built_in
 kml_test "not root" not_root
 kml_test "nowhere to write to" nowhere_to_write
+kml_test "a place that is not safe to write to" unsafe_to_write
+kml_test "debugfs is unmounted meanwhile" debugfs_goes
 
 kml_finish
