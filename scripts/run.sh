@@ -47,8 +47,10 @@ judge()
 	END {
 		if (stats["state"] != "on")
 			wrong("the detector is not on")
-		if (stats["unknown blocks"] != 0)
-			wrong("blocks without a record: " stats["unknown blocks"])
+		if (!("unknown objects" in stats))
+			wrong("the detector does not say how many objects are unknown")
+		else if (stats["unknown objects"] != 0)
+			wrong("objects without a record: " stats["unknown objects"])
 		for (address in size) {
 			if (!(address in found))
 				wrong("leaked, but not reported: " address)

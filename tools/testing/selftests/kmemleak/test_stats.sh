@@ -6,7 +6,7 @@
 # shellcheck source=/dev/null
 . "$(dirname "$0")/kmemleak_lib.sh"
 
-NAMES="state,objects,bytes,metadata bytes,blocks,unknown blocks,pool left,scans,\
+NAMES="state,objects,bytes,metadata bytes,slabs,unknown objects,pool left,scans,\
 last scan ms,last scan words,last scan suspects,last scan undecided,\
 last scan passes,leaks now,leaks ever,running scan words"
 
@@ -93,9 +93,9 @@ back()
 
 crowd_counted()
 {
-	objects=$(kml_stat objects) metadata=$(kml_stat "metadata bytes") blocks=$(kml_stat blocks)
+	objects=$(kml_stat objects) metadata=$(kml_stat "metadata bytes") slabs=$(kml_stat slabs)
 	kml_make "crowd=$CROWD" && grown objects "$objects" $((CROWD * 9 / 10)) &&
-		grown "metadata bytes" "$metadata" "$CROWD" && grown blocks "$blocks" 10
+		grown "metadata bytes" "$metadata" "$CROWD" && grown slabs "$slabs" 10
 }
 
 crowd_uncounted()
