@@ -124,6 +124,7 @@ part "tell data races apart" "$top/scripts/test-kcsan.sh"
 part "the memory model" "$top/scripts/test-litmus.sh"
 part "apply, unapply, patch" "$top/scripts/test-apply.sh"
 part "the command-line tool" "$top/scripts/test-tool.sh"
+part "what stands in several places" "$top/scripts/test-documents.sh"
 
 # With timeout, to be stopped with all that it has started. A session of its own
 # would have a share of its own of the processors, however nice it is.
