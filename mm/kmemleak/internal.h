@@ -2,24 +2,27 @@
 /*
  * Kernel memory leak detector: private types and interfaces.
  *
- * Data flows one way, and a file calls only what stands before it in this
- * list: state.c, pool.c, trace.c, pages.c, object.c, object.c, slot.c,
- * modtext.c, names.c, unknown.c, track.c, hooks.c (the only door for the rest
- * of the kernel), stacks.c, roots.c, vmap.c, content.c, refs.c, mark.c,
- * confirm.c, lead.c, scan.c, kind.c, holders.c, report.c, leaks.c, counts.c,
- * groups.c, json.c, thread.c, command.c, stats.c, debugfs.c. Interfaces below
- * that are called from the right: a struct kml_root_visitor, visitors of an
- * object's content, and kml_scan()'s leak printer.
+ * Each folder is a room with a header of what others may use:
+ *
+ *   store/	what is tracked: slots of slabs, and records
+ *   track/	who allocates what, and where; hooks.c is the only door for the
+ *		rest of the kernel
+ *   scan/	what is not referred to
+ *   report/	what users see
+ *
+ * A file calls only files that stand before it in the Makefile: state.c, then the
+ * rooms in this order. Through function pointers calls go the other way: visitors
+ * of objects, of their content and of root memory, and kml_scan()'s printer.
  *
  * Lock order, outermost first:
  *
  *   1. kml_control_mutex	starting and stopping the scan thread, "off"
  *   2. kml_scan_mutex		one scan, report or clear at a time
- *   3. names_mutex		names that were asked for lately (names.c)
- *   4. gone_mutex		writing down names of code that goes (modtext.c)
+ *   3. names_mutex		names of frames that were asked for lately
+ *   4. gone_mutex		writing down names of code that goes
  *   5. kml_tree.lock		shape of one address space's tree
  *      kml_record.lock		life and scan settings of one object
- *      kml_slab_lock		births and deaths of slabs with slots
+ *      kml_slab_lock		which slabs there are
  *      kml_pool_lock		free list of the metadata pool
  *
  * The locks of level 5 are raw spinlocks taken with interrupts off. They are

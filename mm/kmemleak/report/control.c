@@ -138,7 +138,7 @@ void kml_show_stats(struct seq_file *seq)
 	seq_printf(seq, "state: %s\n", state_name());
 	seq_printf(seq, "objects: %lu\n", totals.objects);
 	seq_printf(seq, "bytes: %lu\n", totals.bytes);
-	seq_printf(seq, "metadata bytes: %lu\n", 
+	seq_printf(seq, "metadata bytes: %zu\n",
 		   kml_store_memory() + kml_trace_memory());
 	seq_printf(seq, "slabs: %lu\n", kml_nr_slabs());
 	seq_printf(seq, "unknown objects: %lu\n", kml_unknown_objects());

@@ -171,7 +171,7 @@ static void merge_counts(struct kml_counts *counts)
 		link = find_link(&merged, hash, count->comm, &parent);
 		if (*link) {
 			add_total(&rb_entry(*link, struct kml_count, node)->own,
-				&count->own);
+				  &count->own);
 			continue;
 		}
 		rb_link_node(node, parent, link);

@@ -85,7 +85,7 @@ static void print_percpu(const struct kml_root *root, const void *at,
 	const void *first = per_cpu_ptr((void __percpu *)__per_cpu_start,
 					root->cpu);
 
-	/* Of these variables kallsyms knows the first copy, which nobody uses. */
+	/* kallsyms knows the first copy of these variables, which nobody uses. */
 	pr_warn("    per-CPU variable %pS of cpu %u%s\n",
 		__per_cpu_start + (at - first), root->cpu, how);
 }
@@ -105,7 +105,7 @@ static void print_root(const struct kml_root *root, const void *at,
 			root->cpu, how);
 		break;
 	case KML_ROOT_UNKNOWN:
-		pr_warn("    memory at 0x%08lx, near a slab without a record%s\n",
+		pr_warn("    memory at 0x%08lx, near an object without a record%s\n",
 			(unsigned long)at, how);
 		break;
 	}

@@ -17,7 +17,7 @@
 #include "../store/slab.h"
 #include "report.h"
 
-/* Of a page of the linear map, with what has it now. */
+/* Looks at who has a page of the linear map now. */
 static void look_at_page(void *addr, struct kml_kind *kind)
 {
 	struct folio *folio = virt_to_folio(addr);
@@ -184,14 +184,14 @@ static void print_kind(const struct kml_ref *ref)
 {
 	struct kml_kind kind;
 
-	/* Of physical memory there is nothing else to say. */
+	/* All there is to say of physical memory is its address. */
 	if (kml_ref_space(ref) == KML_PHYS || kml_kind_of(ref, &kind))
 		return;
 	pr_warn("  kind: %s%s%s\n", kind.name, *kind.cache ? ", cache " : "",
 		kind.cache);
 }
 
-/* What scans have found out; they leave out what is ignored. */
+/* Scans leave out what is ignored. */
 static void print_history(const struct kml_ref *ref)
 {
 	u32 last = kml_ref_last_scan(ref);

@@ -28,7 +28,7 @@
 /* Passes in a row that must find no suspect in use. */
 #define CONFIRM_STABLE		16
 
-/* The same when they have taken a second so far. */
+/* Fewer are enough when passes have taken a second so far. */
 #define CONFIRM_STABLE_LATE	12
 
 /* No more passes than these, whatever is still found in use. */
@@ -196,7 +196,7 @@ static int withhold_suspect(const struct kml_ref *ref, void *arg)
 {
 	struct unsettled *unsettled = arg;
 
-	/* What was a leak before has been looked for by an earlier scan, too. */
+	/* An earlier scan has looked for leaks of its own. */
 	if (!kml_ref_is_leak(ref) &&
 	    kml_found_since(ref->rec->trace, unsettled->since)) {
 		unsettled->nr++;
@@ -262,7 +262,7 @@ static int filter(struct kml_confirmation *conf)
  * kml_confirm() - let no object be a suspect that is in use
  * @conf: set to how that went
  *
- * What was a leak before, and still is a suspect, has been looked for already.
+ * Leaks of earlier scans that still are suspects have been looked for already.
  *
  * Context: Holder of kml_scan_mutex, after kml_first_pass(); may sleep.
  * Return: 0 or an error as of kml_scan_must_stop().

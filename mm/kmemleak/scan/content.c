@@ -107,7 +107,7 @@ int kml_copy_piece(const struct kml_ref *ref, unsigned int cpu, size_t offset,
 				   len);
 		if (ret == -ENOENT)
 			return 0;
-		/* What is not mapped is left out. */
+		/* Memory that is not mapped has no words. */
 		ret = ret ? 0 : visit(&words, arg);
 		addr += len;
 		cond_resched_tasks_rcu_qs();

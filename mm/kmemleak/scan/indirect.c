@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Kernel memory leak detector: which leaks lead to which.
+ * Kernel memory leak detector: which leaks are direct.
  *
- * Of a lost list only the head was lost; the rest went with it. A leak that no
- * other one points at is direct. All that can be reached from another leak only
- * is indirect, but of a ring, to which nothing else leads, the lowest address is
- * taken for direct.
+ * When a list is lost, nothing points at its head, and all others hang from it. A
+ * leak that no other one points at is direct. A leak that can be reached from
+ * another one only is indirect. Of a ring that nothing else points at, the leak
+ * with the lowest address is taken for direct.
  *
  * Two sweeps over the content of the leaks tell them apart, without a memory of
- * who points at whom. The first one takes the leaks in the order of addresses.
- * One that was not reached before may be a head: it, and all that it leads to,
- * has been reached then. The second one takes these heads in the opposite order,
- * and forgets what was reached. A head that has not been reached again is direct,
- * and all that it leads to is indirect.
+ * who points at whom. The first one takes the leaks in the order of addresses. A
+ * leak that was not reached before may be a head: the sweep reaches it, and all
+ * that can be reached from it. The second one takes these heads in the opposite
+ * order, and forgets what was reached. A head that has not been reached again is
+ * direct, and all that can be reached from it is indirect.
  *
- * That is right because a later head may lead to an earlier one, but not the
- * other way round. So when the second sweep comes to one that was not reached by
- * then, no leak leads to it but those that it leads to itself, and it is the
- * lowest of these, as the first sweep came to it first.
+ * That is right because an earlier head may be reached from a later one, but not
+ * the other way round. So when the second sweep comes to a head that was not
+ * reached by then, the only leaks it can be reached from are those that can be
+ * reached from it, and it is the lowest of these, as the first sweep came to it
+ * first.
  */
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -26,9 +27,9 @@
 #include "refs.h"
 
 /*
- * What kml_record.lead says of a leak in the first sweep: not reached, reached,
+ * Values of kml_record.reach of a leak in the first sweep: not reached, reached,
  * reached by nobody. The second sweep replaces the latter two by the start of the
- * leak that leads to it, or REACH_DIRECT. There are no leaks at these addresses.
+ * leak that points at it, or REACH_DIRECT. There are no leaks at these addresses.
  */
 #define REACH_DIRECT	0UL
 #define REACH_UNSEEN	1UL
@@ -36,7 +37,7 @@
 #define REACH_HEAD	3UL
 
 /**
- * struct sweep - a search for what leaks lead to
+ * struct sweep - a search for what can be reached from leaks
  * @second: which of the two it is
  * @from: whose content is looked at
  * @queue: what was reached and was not looked into yet, linked by gray_next
@@ -93,7 +94,7 @@ static void follow_to(struct sweep *sweep, enum kml_space space,
 	if (!kml_ref_lookup(space, addr, &ref))
 		return;
 	reach(sweep, ref.rec);
-	/* Who keeps a vm_struct keeps its area. */
+	/* A pointer to a vm_struct keeps its area, too. */
 	area = kml_ref_surplus(&ref);
 	if (area)
 		reach_area(sweep, area);
@@ -131,7 +132,7 @@ static int look_into(struct sweep *sweep, struct kml_record *rec)
 	return kml_visit_words(&ref, follow_words, sweep);
 }
 
-/* Go to all that @rec leads to. After an error it only gives back pins. */
+/* Reach all that can be reached from @rec. After an error only pins are given back. */
 static int go_from(struct sweep *sweep, struct kml_record *rec)
 {
 	int ret = look_into(sweep, rec);
@@ -233,13 +234,13 @@ static int note_holder(const struct kml_ref *ref, void *arg)
 {
 	struct kml_record *rec = ref->rec;
 
-	/* Who led to it in the first sweep may be gone. */
+	/* The leak that reached it in the first sweep may be gone. */
 	rec->held_by = rec->reach > REACH_HEAD ? rec->reach : REACH_DIRECT;
 	return 0;
 }
 
 /**
- * kml_find_indirect() - find out which leaks are direct, and who leads to the others
+ * kml_find_indirect() - find out which leaks are direct, and who holds the others
  *
  * Sets &kml_record.held_by of all leaks. On error none is changed.
  *

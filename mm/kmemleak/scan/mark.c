@@ -32,7 +32,7 @@
 /* Struct pages looked at between two offers to reschedule. */
 #define MARK_PAGE_BATCH		64
 
-/* Objects that others lead to which are read between two offers to reschedule. */
+/* Objects of the mark stack that are read between two offers to reschedule. */
 #define MARK_STACK_BATCH	1024
 
 struct kml_refs kml_refs = { .stack_top = kml_refs.stack };
@@ -112,7 +112,7 @@ static struct kml_record *next_gray(void)
 	return rec;
 }
 
-/* What is at hand has to wait for its turn after all. */
+/* The mark stack has no room left for now: its objects wait in the queue. */
 static void spill_mark_stack(void)
 {
 	struct kml_ref ref;
@@ -207,7 +207,7 @@ static void mark_percpu(unsigned long addr, const struct kml_holder *holder)
 	/* Some values of __percpu pointers look like those of others. */
 	if (!kml_may_be_percpu(addr))
 		return;
-	/* In this order: what is promoted goes from the slot to the tree. */
+	/* In this order: an object goes from its slot to a record. */
 	if (kml_slot_find(KML_PERCPU, addr, &ref))
 		mark_slot(ref.slab, ref.index, ref.meta, holder);
 	else
@@ -232,7 +232,7 @@ static bool is_within(unsigned long addr, const struct kml_range *range)
 	return addr - range->start < range->size;
 }
 
-/* What a word refers to, in each case that there is. */
+/* Finds what a word refers to, in each case that there is. */
 static noinline void mark(unsigned long addr, const struct kml_holder *holder)
 {
 	const struct kml_targets *targets = &kml_refs.targets;
@@ -294,7 +294,7 @@ static __always_inline unsigned long untagged(unsigned long addr)
 	return (unsigned long)kasan_reset_tag((void *)addr);
 }
 
-/* What the tests of a word need, in registers. */
+/* The tests of a word need these, in registers. */
 struct tests {
 	struct kml_range range;
 	struct kml_range linear;
@@ -516,7 +516,7 @@ int kml_scan_range(const void *start, const void *end)
 }
 
 /*
- * What is in the index of a page stays there when it is freed: the free list of
+ * The index of a page keeps its value when the page is freed: the free list of
  * a slab, or the chunk of per-CPU memory that it belonged to. Who keeps a
  * pointer there has it elsewhere too.
  */
@@ -644,7 +644,7 @@ static void scan_gray_slots(struct kml_slab *slab)
 	unsigned long *gray = kml_slab_gray(slab);
 	unsigned int word;
 
-	/* What it marks in itself may come up behind. */
+	/* An object that refers to one before it sets a bit behind this loop. */
 	do {
 		for (word = 0; word < BITS_TO_LONGS(slab->nr); word++) {
 			unsigned long bits = gray[word];
@@ -696,7 +696,7 @@ int kml_scan_gray(void)
 
 /* ---- Walks ---- */
 
-/* Of the counts of the pass before none is left. */
+/* Counts and finds of the pass before are void from here on. */
 static void begin_pass(void)
 {
 	if (!++kml_refs.pass)
@@ -736,7 +736,7 @@ static int shade_root(const struct kml_ref *ref, void *arg)
 /**
  * kml_mark_start() - begin with the first pass of a scan, which looks for all
  *
- * What is in use whoever refers to it, or nobody, is shaded.
+ * Objects that are in use whoever refers to them are shaded.
  *
  * Context: Holder of kml_scan_mutex; may sleep.
  */
@@ -748,7 +748,7 @@ void kml_mark_start(void)
 	kml_for_each(KML_JUDGED, select_root, shade_root, NULL);
 }
 
-/* What else is a root: what is young, and what was made one meanwhile. */
+/* Objects that came since the scan began, or became gray, are roots as well. */
 static void shade_unseen(struct kml_slab *slab, unsigned int index)
 {
 	struct kml_slot *slot = &slab->slots[index];

@@ -49,7 +49,7 @@ struct kml_targets {
 #define KML_MARK_STACK	256
 
 /**
- * struct kml_mark_entry - an object in a slot of a slab, to be scanned soon
+ * struct kml_mark_entry - an object in a slot of a slab, to be scanned next
  * @start: its first word; objects of slabs start at one, whatever their length
  * @nr: how many words it has
  */
@@ -148,7 +148,7 @@ struct kml_confirmation {
 
 int kml_confirm(struct kml_confirmation *conf);
 
-/* ---- indirect.c: which leaks lead to which ---- */
+/* ---- indirect.c: which leaks are direct ---- */
 
 int kml_find_indirect(void);
 

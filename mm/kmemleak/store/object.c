@@ -254,7 +254,7 @@ bool kml_ref_is_suspect(const struct kml_ref *ref)
  */
 u32 kml_ref_last_scan(const struct kml_ref *ref)
 {
-	/* One that was born during a scan was in use for that scan. */
+	/* An object that was allocated during a scan was in use for that scan. */
 	if (ref->rec)
 		return max(ref->rec->seen, ref->rec->born);
 	if (kml_slot_is_young(ref->meta) ||
