@@ -133,13 +133,13 @@ void kml_show_stats(struct seq_file *seq)
 {
 	const struct kml_scan_stats *scans = kml_scan_stats();
 	struct totals totals = {};
+	unsigned long metadata = kml_store_memory() + kml_trace_memory();
 
 	kml_for_each(KML_ALL, kml_ref_any, add_object, &totals);
 	seq_printf(seq, "state: %s\n", state_name());
 	seq_printf(seq, "objects: %lu\n", totals.objects);
 	seq_printf(seq, "bytes: %lu\n", totals.bytes);
-	seq_printf(seq, "metadata bytes: %zu\n",
-		   kml_store_memory() + kml_trace_memory());
+	seq_printf(seq, "metadata bytes: %lu\n", metadata);
 	seq_printf(seq, "slabs: %lu\n", kml_nr_slabs());
 	seq_printf(seq, "unknown objects: %lu\n", kml_unknown_objects());
 	seq_printf(seq, "pool left: %u\n", kml_pool_left());
