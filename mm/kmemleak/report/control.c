@@ -16,7 +16,6 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
-#include "../store/slab.h"
 #include "report.h"
 
 /* Words without an argument. */

@@ -17,7 +17,6 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
-#include "../store/slab.h"
 #include "report.h"
 
 /* The most holders that are printed. */
@@ -25,7 +24,8 @@
 
 /**
  * struct search - a search for references to an object
- * @start: where the object starts
+ * @space: address space of the object
+ * @start: where it starts
  * @size: its length in bytes
  * @vm_struct: address of what describes it, if it is a vmalloc area, or 0
  * @vm_size: length of that in bytes, or 0
@@ -34,6 +34,7 @@
  * @holder: the object that is being looked at
  */
 struct search {
+	enum kml_space space;
 	unsigned long start;
 	size_t size;
 	unsigned long vm_struct;
@@ -240,7 +241,8 @@ static int search_object(const struct kml_ref *ref, void *arg)
 {
 	struct search *search = arg;
 
-	if (kml_ref_start(ref) == search->start)
+	if (kml_ref_space(ref) == search->space &&
+	    kml_ref_start(ref) == search->start)
 		return 0;
 	search->holder = ref;
 	return kml_visit_words(ref, search_words, search);
@@ -268,6 +270,7 @@ static int search_all(struct search *search)
 int kml_print_holders(const struct kml_ref *ref)
 {
 	struct search search = {
+		.space = kml_ref_space(ref),
 		.start = kml_ref_start(ref),
 		.size = kml_ref_size(ref),
 	};
@@ -276,7 +279,7 @@ int kml_print_holders(const struct kml_ref *ref)
 	int ret;
 
 	lockdep_assert_held(&kml_scan_mutex);
-	if (kml_ref_space(ref) == KML_VIRT && needed > 1)
+	if (search.space == KML_VIRT && needed > 1)
 		search.vm_struct = kml_vm_struct_of(search.start);
 	if (search.vm_struct)
 		search.vm_size = sizeof(struct vm_struct);

@@ -14,7 +14,6 @@
 #include <linux/uaccess.h>
 
 #include "../../slab.h"
-#include "../store/slab.h"
 #include "report.h"
 
 /* Looks at who has a page of the linear map now. */
@@ -63,7 +62,10 @@ int kml_kind_of(const struct kml_ref *ref, struct kml_kind *kind)
 		look_at_page((void *)start, kind);
 	else
 		kind->name = "other";
-	/* The owner clears this before it frees the memory. */
+	/*
+	 * Pairs with the page allocator's lock, by which the owner's free is over
+	 * before the page is something else.
+	 */
 	smp_rmb();
 	return kml_ref_is_live(ref) ? 0 : -ENOENT;
 }

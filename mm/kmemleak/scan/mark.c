@@ -26,6 +26,7 @@
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
+#include "../store/slab.h"
 #include "load.h"
 #include "refs.h"
 

@@ -5,7 +5,6 @@
 #ifndef __MM_KMEMLEAK_REFS_H
 #define __MM_KMEMLEAK_REFS_H
 
-#include "../store/slab.h"
 #include "scan.h"
 
 /**

@@ -18,6 +18,7 @@
 #define CREATE_TRACE_POINTS
 #include <trace/events/kmemleak.h>
 
+#include "../store/slab.h"
 #include "../track/track.h"
 #include "refs.h"
 

@@ -8,15 +8,12 @@
 #include <linux/math64.h>
 #include <linux/rculist.h>
 
-#include <asm/sections.h>
-
 #include "store.h"
 
 struct kmem_cache;
 struct slab;
 
-/* Per-CPU memory: bytes that have a slab, and bytes that share a slot. */
-#define KML_PERCPU_PAGE		4096
+/* Per-CPU memory: bytes that share a slot. */
 #define KML_PERCPU_GRAIN	8
 #define KML_PERCPU_SLOTS	(KML_PERCPU_PAGE / KML_PERCPU_GRAIN)
 
@@ -164,91 +161,8 @@ struct kml_table {
 	struct kml_slab *slabs[KML_TABLE_PAGES];
 };
 
-/**
- * struct kml_linear - the part of the linear map in which there can be slabs
- * @base: its first address
- * @size: its length in bytes; 0 keeps everything out
- * @tables: for each part of it, which slabs its pages belong to
- * @has_percpu: are there values of __percpu pointers among its addresses?
- */
-struct kml_linear {
-	unsigned long base;
-	unsigned long size;
-	struct kml_table **tables;
-	bool has_percpu;
-};
-
-/**
- * struct kml_percpu_range - where there are slabs of per-CPU memory
- * @lo: no slab starts below; written under kml_slab_lock
- * @hi: no slab ends above; written under kml_slab_lock
- */
-struct kml_percpu_range {
-	unsigned long lo;
-	unsigned long hi;
-};
-
-extern struct kml_linear kml_linear;
-
-/* The cache whose slabs are special, if that is known; see vmap.c. */
+/* The cache whose slabs are special, if that is known; see scan/content.c. */
 extern const void *kml_special_cache;
-
-/* Of the pages of per-CPU memory where there were objects ever, by hash. */
-#define KML_PERCPU_PAGE_BITS	4096
-extern unsigned long kml_percpu_pages[BITS_TO_LONGS(KML_PERCPU_PAGE_BITS)];
-
-/*
- * Parts of the address space outside of the linear map in which there were
- * objects ever, of either space, by hash.
- */
-#define KML_OUTSIDE_SHIFT		21
-#define KML_OUTSIDE_BITS		4096
-extern unsigned long kml_outside_parts[BITS_TO_LONGS(KML_OUTSIDE_BITS)];
-
-static __always_inline bool kml_may_be_outside(unsigned long addr)
-{
-	return test_bit((addr >> KML_OUTSIDE_SHIFT) % KML_OUTSIDE_BITS, kml_outside_parts);
-}
-
-static __always_inline bool kml_may_be_percpu(unsigned long addr)
-{
-	return test_bit(addr / KML_PERCPU_PAGE % KML_PERCPU_PAGE_BITS,
-			kml_percpu_pages);
-}
-
-/*
- * For each page of the linear map, may a slab of the tree lie there? Written
- * with the tree locked. NULL: all may.
- */
-extern unsigned long *kml_tree_pages;
-
-extern struct kml_percpu_range kml_percpu_range;
-
-/* Is it an address of that part of the linear map? */
-static inline bool kml_is_linear(unsigned long addr)
-{
-	return addr - kml_linear.base < kml_linear.size;
-}
-
-/* Is it one of the kernel image, with its data? */
-static inline bool kml_is_in_image(unsigned long addr)
-{
-	return addr - (unsigned long)_stext <
-	       (unsigned long)_end - (unsigned long)_stext;
-}
-
-/* The same of the page at an offset into that part of the linear map. */
-static __always_inline bool kml_is_tree_page(unsigned long offset)
-{
-	return !kml_tree_pages ||
-	       test_bit(offset >> PAGE_SHIFT, kml_tree_pages);
-}
-
-static inline bool kml_may_be_in_tree(unsigned long addr)
-{
-	return !kml_is_linear(addr) ||
-	       kml_is_tree_page(addr - kml_linear.base);
-}
 
 /* What the tables say of an offset into that part. */
 static __always_inline struct kml_slab **kml_table_at(unsigned long offset)
@@ -309,7 +223,6 @@ void kml_slab_forget(struct kml_slab *slab);
 size_t kml_slab_memory(const struct kml_slab *slab);
 size_t kml_slab_tables_memory(void);
 void kml_slab_free_tables(void);
-unsigned long kml_nr_slabs(void);
 void __init kml_slab_init(void);
 
 /* ---- pages.c: in which pages there may be objects ---- */
@@ -347,8 +260,6 @@ static inline unsigned long kml_slot_start(const struct kml_slab *slab,
 	return slab->first + (unsigned long)index * slab->stride;
 }
 
-void kml_slot_new_generation(void);
-void kml_slot_age_all(void);
 size_t kml_slot_size(const struct kml_slab *slab, unsigned int index);
 bool kml_slot_find(enum kml_space space, unsigned long addr,
 		   struct kml_ref *ref);

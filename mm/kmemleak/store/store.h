@@ -9,6 +9,8 @@
 #include <linux/refcount.h>
 #include <linux/seqlock.h>
 
+#include <asm/sections.h>
+
 #include "../internal.h"
 
 struct kml_slab;
@@ -175,6 +177,97 @@ static inline gfp_t kml_gfp(gfp_t gfp)
 	return (gfp & (GFP_KERNEL | GFP_ATOMIC)) |
 	       __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_NOWARN;
 }
+/* ---- pages.c: in which pages there may be objects ---- */
+
+/* Bytes of per-CPU memory that have one struct kml_slab. */
+#define KML_PERCPU_PAGE		4096
+
+struct kml_table;
+
+/**
+ * struct kml_linear - the part of the linear map in which there can be slabs
+ * @base: its first address
+ * @size: its length in bytes; 0 keeps everything out
+ * @tables: for each part of it, which slabs its pages belong to
+ * @has_percpu: are there values of __percpu pointers among its addresses?
+ */
+struct kml_linear {
+	unsigned long base;
+	unsigned long size;
+	struct kml_table **tables;
+	bool has_percpu;
+};
+
+/**
+ * struct kml_percpu_range - where there are slabs of per-CPU memory
+ * @lo: no slab starts below; written under kml_slab_lock
+ * @hi: no slab ends above; written under kml_slab_lock
+ */
+struct kml_percpu_range {
+	unsigned long lo;
+	unsigned long hi;
+};
+
+extern struct kml_linear kml_linear;
+
+/* Of the pages of per-CPU memory where there were objects ever, by hash. */
+#define KML_PERCPU_PAGE_BITS	4096
+extern unsigned long kml_percpu_pages[BITS_TO_LONGS(KML_PERCPU_PAGE_BITS)];
+
+/*
+ * Parts of the address space outside of the linear map in which there were
+ * objects ever, of either space, by hash.
+ */
+#define KML_OUTSIDE_SHIFT	21
+#define KML_OUTSIDE_BITS	4096
+extern unsigned long kml_outside_parts[BITS_TO_LONGS(KML_OUTSIDE_BITS)];
+
+static __always_inline bool kml_may_be_outside(unsigned long addr)
+{
+	return test_bit((addr >> KML_OUTSIDE_SHIFT) % KML_OUTSIDE_BITS,
+			kml_outside_parts);
+}
+
+static __always_inline bool kml_may_be_percpu(unsigned long addr)
+{
+	return test_bit(addr / KML_PERCPU_PAGE % KML_PERCPU_PAGE_BITS,
+			kml_percpu_pages);
+}
+
+/*
+ * For each page of the linear map, may a slab of the tree lie there? Written
+ * with the tree locked. NULL: all may.
+ */
+extern unsigned long *kml_tree_pages;
+
+extern struct kml_percpu_range kml_percpu_range;
+
+/* Is it an address of that part of the linear map? */
+static inline bool kml_is_linear(unsigned long addr)
+{
+	return addr - kml_linear.base < kml_linear.size;
+}
+
+/* Is it one of the kernel image, with its data? */
+static inline bool kml_is_in_image(unsigned long addr)
+{
+	return addr - (unsigned long)_stext <
+	       (unsigned long)_end - (unsigned long)_stext;
+}
+
+/* The same of the page at an offset into that part of the linear map. */
+static __always_inline bool kml_is_tree_page(unsigned long offset)
+{
+	return !kml_tree_pages ||
+	       test_bit(offset >> PAGE_SHIFT, kml_tree_pages);
+}
+
+static inline bool kml_may_be_in_tree(unsigned long addr)
+{
+	return !kml_is_linear(addr) ||
+	       kml_is_tree_page(addr - kml_linear.base);
+}
+
 /* ---- tree.c: objects with a record ---- */
 
 /**
@@ -326,6 +419,11 @@ void kml_unknown_add(enum kml_space space, unsigned long start, size_t size);
 unsigned long kml_unknown_objects(void);
 int kml_visit_unknown(kml_visit_t visit);
 
+/* ---- slot.c: generations ---- */
+
+void kml_slot_new_generation(void);
+void kml_slot_age_all(void);
+
 /* ---- object.c: objects, wherever the store keeps them ---- */
 
 /**
@@ -394,6 +492,7 @@ int kml_ref_read(const struct kml_ref *ref, unsigned int cpu, size_t offset,
 		 void *buf, size_t len);
 int kml_ref_visit_pieces(const struct kml_ref *ref, kml_visit_piece_t visit,
 			 void *arg);
+unsigned long kml_nr_slabs(void);
 size_t kml_store_memory(void);
 void kml_forget_all(void);
 int kml_for_each(enum kml_which which, kml_select_t select,

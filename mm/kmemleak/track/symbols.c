@@ -23,7 +23,6 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "../store/slab.h"
 #include "track.h"
 
 /* Addresses that one sweep over the objects can gather. */

@@ -10,7 +10,6 @@
 #include <linux/rculist.h>
 #include <linux/string.h>
 
-#include "../store/slab.h"
 #include "track.h"
 
 /* Times a new object is tried to be put in before it is called unknown. */
