@@ -25,6 +25,12 @@
 #define KML_DEPOT_LIST			struct hlist_head
 #define KML_DEPOT_EMPTY(list)		((void)(list), NULL)
 
+/* Where the code of a module is, and its length in bytes. */
+#define KML_MODULE_TEXT(mod)		((mod)->core_layout.base)
+#define KML_MODULE_TEXT_SIZE(mod)	((mod)->core_layout.text_size)
+#define KML_MODULE_INIT(mod)		((mod)->init_layout.base)
+#define KML_MODULE_INIT_SIZE(mod)	((mod)->init_layout.text_size)
+
 #define ptrauth_strip_kernel_insn_pac	ptrauth_strip_insn_pac
 #define stack_depot_request_early_init	stack_depot_want_early_init
 #define KUNIT_CASE_SLOW			KUNIT_CASE

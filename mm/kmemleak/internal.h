@@ -18,12 +18,15 @@
  *
  *   1. kml_control_mutex	starting and stopping the scan thread, "off"
  *   2. kml_scan_mutex		one scan, report or clear at a time
- *   3. names_mutex		names of frames that were asked for lately
+ *   3. frame_names_mutex	names of frames that were asked for lately
  *   4. gone_mutex		writing down names of code that goes
+ *      code_mutex		code that comes and goes
+ *      kml_names_mutex	one sweep over names of tasks at a time
  *   5. kml_tree.lock		shape of one address space's tree
  *      kml_record.lock		life and scan settings of one object
  *      kml_slab_lock		which slabs there are
  *      kml_pool_lock		free list of the metadata pool
+ *      names_lock		names of tasks (names.c)
  *
  * The locks of level 5 are raw spinlocks taken with interrupts off. They are
  * leaves: none is taken while another of them is held, no memory is allocated

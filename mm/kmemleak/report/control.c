@@ -142,6 +142,7 @@ void kml_show_stats(struct seq_file *seq)
 	seq_printf(seq, "slabs: %lu\n", kml_nr_slabs());
 	seq_printf(seq, "unknown objects: %lu\n", kml_unknown_objects());
 	seq_printf(seq, "pool left: %u\n", kml_pool_left());
+	seq_printf(seq, "names: %u of %u\n", kml_names_taken(), KML_NAMES_MAX);
 	seq_printf(seq, "scans: %lu\n", READ_ONCE(scans->scans));
 	seq_printf(seq, "last scan ms: %lu\n", READ_ONCE(scans->ms));
 	seq_printf(seq, "last scan words: %lu\n", READ_ONCE(scans->words));
@@ -352,9 +353,6 @@ static int __init kml_late_init(void)
 		pr_info("Kernel memory leak detector disabled\n");
 		return 0;
 	}
-
-	if (kml_modtext_init())
-		pr_warn("cannot follow modules: frames of unloaded ones will have no names\n");
 
 	kml_scan_init();
 	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_AUTO_SCAN)) {

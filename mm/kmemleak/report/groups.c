@@ -2,10 +2,9 @@
 /*
  * Kernel memory leak detector: how many leaks have the same trace.
  *
- * Leaks are counted by the handles of their trace and of their task's name, which
- * is quick. When all have been, counts are put together whose traces read the
- * same: a trace through a module gets another handle each time that code has
- * gone, and another place each time that the module is loaded.
+ * Leaks are counted by the handle of their trace and by their task's name, which is
+ * quick. When all have been, counts are put together whose traces read the same:
+ * builds of a module that differ elsewhere have traces of their own.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -71,8 +70,7 @@ static void add_total(struct kml_total *to, const struct kml_total *from)
 
 /* Find the count with this key and name, or else where it belongs. */
 static struct rb_node **find_link(struct rb_root *root, u64 key,
-				  depot_stack_handle_t comm,
-				  struct rb_node **parent)
+				  const char *comm, struct rb_node **parent)
 {
 	struct rb_node **link = &root->rb_node;
 
@@ -81,12 +79,14 @@ static struct rb_node **find_link(struct rb_root *root, u64 key,
 		struct kml_count *count = rb_entry(*link, struct kml_count,
 						   node);
 
-		if (count->key == key && count->comm == comm)
+		int order = key < count->key ? -1 : key > count->key;
+
+		if (!order)
+			order = memcmp(comm, count->comm, TASK_COMM_LEN);
+		if (!order)
 			break;
 		*parent = *link;
-		link = key < count->key ||
-		       (key == count->key && comm < count->comm) ?
-			&count->node.rb_left : &count->node.rb_right;
+		link = order < 0 ? &count->node.rb_left : &count->node.rb_right;
 	}
 	return link;
 }
@@ -112,9 +112,11 @@ int kml_counts_add(struct kml_counts *counts, const struct kml_record *rec)
 		.space = rec->space,
 	};
 	struct rb_node **link, *parent;
+	char comm[TASK_COMM_LEN];
 	struct kml_count *count;
 
-	link = find_link(&counts->root, trace, rec->comm, &parent);
+	kml_name_fetch(rec->comm, comm);
+	link = find_link(&counts->root, trace, comm, &parent);
 	if (*link) {
 		count = rb_entry(*link, struct kml_count, node);
 		add_total(&count->own, &sum);
@@ -126,9 +128,9 @@ int kml_counts_add(struct kml_counts *counts, const struct kml_record *rec)
 	*count = (struct kml_count){
 		.key = trace,
 		.trace = trace,
-		.comm = rec->comm,
 		.own = sum,
 	};
+	memcpy(count->comm, comm, sizeof(count->comm));
 	rb_link_node(&count->node, parent, link);
 	rb_insert_color(&count->node, &counts->root);
 	return 0;
@@ -300,16 +302,15 @@ static void print_comms(struct seq_file *seq, const struct kml_count *group)
 {
 	const struct kml_count *count;
 	unsigned int shown = 0;
-	char comm[TASK_COMM_LEN];
 
 	list_for_each_entry(count, &group->members, link) {
 		if (shown == GROUP_COMMS) {
 			seq_printf(seq, " and %u more", group->comms - shown);
 			break;
 		}
-		kml_comm_fetch(count->comm, comm);
 		seq_puts(seq, shown ? ", \"" : "  comm \"");
-		seq_escape_mem(seq, comm, strnlen(comm, sizeof(comm)),
+		seq_escape_mem(seq, count->comm,
+			       strnlen(count->comm, sizeof(count->comm)),
 			       ESCAPE_ANY | ESCAPE_NAP | ESCAPE_APPEND, "\"\\");
 		seq_putc(seq, '"');
 		shown++;

@@ -214,7 +214,8 @@ static char *module_in(char *symbol)
 	char *start = strrchr(symbol, '[');
 	char *end = start ? strchr(start, ']') : NULL;
 
-	if (!end)
+	/* There are frames that are nothing but an explanation. */
+	if (!end || start == symbol)
 		return NULL;
 	*end = '\0';
 	return start + 1;
@@ -260,12 +261,14 @@ int kml_json_leak(struct seq_file *seq, struct kml_record *rec)
 	char comm[TASK_COMM_LEN];
 	struct kml_kind kind;
 	struct kml_ref ref = { .rec = rec };
-	int err = kml_kind_of(&ref, &kind);
+	int err;
 
+	/* As in kml_report(). */
+	kml_name_fetch(rec->comm, comm);
+	err = kml_kind_of(&ref, &kind);
 	if (err)
 		return err;
 
-	kml_comm_fetch(rec->comm, comm);
 	/* A number in JSON need not have more than 53 bits. */
 	seq_printf(seq, "{\"address\":\"0x%08lx\",\"size\":%zu", rec->start,
 		   rec->size);

@@ -95,14 +95,13 @@ static void seq_or_log(struct seq_file *seq, const char *fmt, ...)
 }
 
 /* A task may put anything into its name; a line of the report stays a line. */
-static void print_origin(struct seq_file *seq, const struct kml_ref *ref)
+static void print_origin(struct seq_file *seq, const struct kml_ref *ref,
+			 const char *comm)
 {
 	struct kml_origin origin = kml_ref_origin(ref);
-	char comm[TASK_COMM_LEN];
 
-	kml_comm_fetch(kml_comm_of(origin.handles), comm);
 	seq_or_log(seq, "  comm \"%*pE\", pid %d, jiffies %lu\n",
-		   (int)strnlen(comm, sizeof(comm)), comm,
+		   (int)strnlen(comm, TASK_COMM_LEN), comm,
 		   (pid_t)origin.pid, kml_ref_jiffies(ref));
 }
 
@@ -146,15 +145,19 @@ int kml_report(struct seq_file *seq, struct kml_record *rec)
 	struct kml_ref ref = { .rec = rec };
 	/* Always the same one: a record does not change by being read. */
 	unsigned int cpu = cpumask_first(cpu_possible_mask);
+	char comm[TASK_COMM_LEN];
 	u8 bytes[REPORT_BYTES];
-	int err = kml_read(rec, cpu, 0, bytes, len);
+	int err;
 
+	/* Before it is known that the object was there: then the name is its own. */
+	kml_name_fetch(rec->comm, comm);
+	err = kml_read(rec, cpu, 0, bytes, len);
 	if (err == -ENOENT)
 		return err;
 
 	seq_or_log(seq, "unreferenced object 0x%08lx (size %zu):\n",
 		   rec->start, rec->size);
-	print_origin(seq, &ref);
+	print_origin(seq, &ref, comm);
 	/* Memory that is not mapped has no bytes to show. */
 	if (err)
 		len = 0;
@@ -239,11 +242,13 @@ int kml_describe(const struct kml_ref *ref)
 		[KML_PHYS]	= "physical",
 	};
 	u8 flags = kml_ref_verdict(ref)->flags;
+	char comm[TASK_COMM_LEN];
 
 	lockdep_assert_held(&kml_scan_mutex);
+	kml_name_fetch(kml_comm_of(kml_ref_origin(ref).handles), comm);
 	pr_warn("object 0x%08lx (size %zu), %s address:\n", kml_ref_start(ref),
 		kml_ref_size(ref), spaces[kml_ref_space(ref)]);
-	print_origin(NULL, ref);
+	print_origin(NULL, ref, comm);
 	print_kind(ref);
 	pr_warn("  colour: %s\n", colour_of(ref));
 	print_history(ref);

@@ -74,7 +74,7 @@ struct kml_total {
  * @node: in kml_counts.root, by @key and @comm
  * @key: the trace; later a hash of what it reads
  * @trace: the trace, or one of those that read the same
- * @comm: name of the task
+ * @comm: name of the task, which outlives the objects that it is taken from
  * @own: its leaks
  * @link: in @members of the first one of its group
  * @members: of the first one of a group, all of them, most leaks first
@@ -86,7 +86,7 @@ struct kml_count {
 	struct rb_node node;
 	u64 key;
 	depot_stack_handle_t trace;
-	depot_stack_handle_t comm;
+	char comm[TASK_COMM_LEN];
 	struct kml_total own;
 	struct list_head link;
 	struct list_head members;

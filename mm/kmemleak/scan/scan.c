@@ -168,13 +168,15 @@ static void trace_new(const struct kml_record *rec)
 	depot_stack_handle_t trace = READ_ONCE(rec->trace);
 	unsigned long frames[KMEMLEAK_TRACE_FRAMES] = {};
 	char comm[TASK_COMM_LEN];
-	unsigned long *entries = frames;
-	unsigned int nr;
+	unsigned long *entries;
+	unsigned int i, nr;
 
-	nr = kml_trace_fetch(trace, &entries, NULL);
+	nr = kml_trace_fetch(trace, &entries);
 	nr = min_t(unsigned int, nr, ARRAY_SIZE(frames));
-	memcpy(frames, entries, nr * sizeof(*frames));
-	kml_comm_fetch(rec->comm, comm);
+	/* Of code that has gone, the event has no address. */
+	for (i = 0; i < nr; i++)
+		frames[i] = kml_code_unpack(entries[i]);
+	kml_name_fetch(rec->comm, comm);
 	trace_leak(rec->start, rec->size, rec->pid, comm, rec->held_by, trace,
 		   frames);
 }

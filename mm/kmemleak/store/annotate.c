@@ -125,7 +125,7 @@ void kml_set_trace(unsigned long addr, depot_stack_handle_t trace)
 	if (!rec) {
 		slot = &ref.slab->slots[ref.index];
 		WRITE_ONCE(slot->handles,
-			   (u64)kml_comm_of(slot->handles) << 32 | trace);
+			   kml_handles(trace, kml_comm_of(slot->handles)));
 		/* Pairs with cmpxchg() in kml_insert_from_slot(), by which it leaves. */
 		smp_mb();
 		in_slot = kml_slot_meta(slot) & KML_SLOT_LIVE;

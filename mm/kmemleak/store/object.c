@@ -166,8 +166,8 @@ struct kml_origin kml_ref_origin(const struct kml_ref *ref)
 {
 	if (ref->rec)
 		return (struct kml_origin){
-			.handles = (u64)ref->rec->comm << 32 |
-				   READ_ONCE(ref->rec->trace),
+			.handles = kml_handles(READ_ONCE(ref->rec->trace),
+					       ref->rec->comm),
 			.pid = ref->rec->pid,
 		};
 	return (struct kml_origin){

@@ -21,7 +21,9 @@ static struct {
 	struct kml_record objects[CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE];
 	unsigned long buffer[KML_CHUNK / sizeof(long)];
 	unsigned long filter[BITS_TO_LONGS(KML_FILTER_BITS)];
-	struct kml_name names[KML_NAMES];
+	struct kml_name names[KML_NAMES_MAX];
+	unsigned long used_names[BITS_TO_LONGS(KML_NAMES_MAX)];
+	struct kml_frame_name frame_names[KML_FRAME_NAMES];
 } kml_pool;
 
 /* Protects what follows. */
@@ -209,15 +211,37 @@ unsigned long *kml_scan_filter(void)
 }
 
 /**
- * kml_pool_names() - get room for names of frames
+ * kml_pool_names() - get room for names of tasks
  *
  * Context: Any. Who uses it has a lock for it.
- * Return: KML_NAMES names, empty at first, whose addresses no scan takes for
- * references.
+ * Return: KML_NAMES_MAX names, which no scan takes for references.
  */
 struct kml_name *kml_pool_names(void)
 {
 	return kml_pool.names;
+}
+
+/**
+ * kml_pool_used_names() - get room for a bitmap of names of tasks
+ *
+ * Context: Any. Who uses it has a lock for it.
+ * Return: KML_NAMES_MAX bits, which no scan takes for references.
+ */
+unsigned long *kml_pool_used_names(void)
+{
+	return kml_pool.used_names;
+}
+
+/**
+ * kml_pool_frame_names() - get room for names of frames
+ *
+ * Context: Any. Who uses it has a lock for it.
+ * Return: KML_FRAME_NAMES names, empty at first, whose addresses no scan takes for
+ * references.
+ */
+struct kml_frame_name *kml_pool_frame_names(void)
+{
+	return kml_pool.frame_names;
 }
 
 /**

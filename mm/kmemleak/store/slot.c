@@ -74,12 +74,19 @@ size_t kml_slot_size(const struct kml_slab *slab, unsigned int index)
 	return READ_ONCE(slab->size);
 }
 
+/* Of who runs, for the RCU read-side critical section that publishes it. */
+static struct kml_origin with_name(struct kml_origin origin)
+{
+	origin.handles = kml_handles(kml_trace_of(origin.handles), kml_name_now());
+	return origin;
+}
+
 /**
- * kml_slot_alloc_new() - put a slab object into its slot of a slab to be made
+ * kml_slot_alloc_new() - put a slab object into its slot of a slab, made if needed
  * @addr: its first address
  * @size: its length in bytes
  * @gfp: flags of the allocation
- * @origin: who allocated it, and where
+ * @origin: where it was allocated, and by whom but for the name
  *
  * Context: Any but NMI that may allocate with @gfp.
  * Return: true if it is tracked now; false if it is no plain slab object, or for
@@ -89,13 +96,15 @@ bool kml_slot_alloc_new(unsigned long addr, size_t size, gfp_t gfp,
 			struct kml_origin origin)
 {
 	int tries = SLOT_TRIES;
+	bool done;
 
 	/* A scan may close it at once. */
-	while (tries-- && kml_slab_for_object(addr, size, gfp)) {
-		if (kml_slot_alloc(addr, size, origin))
-			return true;
-	}
-	return false;
+	do {
+		rcu_read_lock();
+		done = kml_slot_alloc(addr, size, with_name(origin));
+		rcu_read_unlock();
+	} while (!done && tries-- && kml_slab_for_object(addr, size, gfp));
+	return done;
 }
 
 /**
@@ -137,7 +146,7 @@ bool kml_slot_free_shared(unsigned long addr)
  * @addr: value of the __percpu pointer
  * @size: length of each CPU's copy in bytes
  * @gfp: flags of the allocation
- * @origin: who allocated it, and where
+ * @origin: where it was allocated, and by whom but for the name
  *
  * Context: Any but NMI that may allocate with @gfp.
  * Return: true if it is tracked now; false if it does not fit a slot, or for
@@ -147,13 +156,16 @@ bool kml_slot_alloc_percpu_new(unsigned long addr, size_t size, gfp_t gfp,
 			       struct kml_origin origin)
 {
 	int tries = SLOT_TRIES;
+	bool done;
 
-	while (tries-- && kml_percpu_fits(addr, size) &&
-	       kml_slab_for_percpu(addr, gfp)) {
-		if (kml_slot_alloc_percpu(addr, size, origin))
-			return true;
-	}
-	return false;
+	if (!kml_percpu_fits(addr, size))
+		return false;
+	do {
+		rcu_read_lock();
+		done = kml_slot_alloc_percpu(addr, size, with_name(origin));
+		rcu_read_unlock();
+	} while (!done && tries-- && kml_slab_for_percpu(addr, gfp));
+	return done;
 }
 
 /* ---- For those who do not own the object ---- */
@@ -283,7 +295,7 @@ int kml_slot_read(struct kml_slab *slab, unsigned int index, unsigned int cpu,
 
 /* ---- Promotion ---- */
 
-/* But for the trace, which may be set until it has left the slot. */
+/* But for the handles: the trace may be set until it has left the slot. */
 static void fill_record(struct kml_record *rec, const struct kml_slab *slab,
 			unsigned int index, u32 meta)
 {
@@ -299,7 +311,6 @@ static void fill_record(struct kml_record *rec, const struct kml_slab *slab,
 		rec->min_count = KML_BLACK;
 		rec->flags = KML_NO_SCAN;
 	}
-	rec->comm = kml_comm_of(READ_ONCE(slot->handles));
 	rec->jiffies = kml_stamp_to_jiffies(READ_ONCE(slot->stamp));
 	rec->pid = meta >> KML_SLOT_PID_SHIFT;
 	if (meta & KML_SLOT_SURPLUS &&

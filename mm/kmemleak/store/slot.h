@@ -83,7 +83,8 @@ kml_slab_is_current(const struct kml_slab *slab, unsigned long addr,
  * @size: its length in bytes
  * @origin: who allocated it, and where
  *
- * Context: Any but NMI.
+ * Context: Any but NMI; the RCU read-side critical section in which the name was
+ * looked up.
  * Return: true if it is tracked now; false if there is no slab for it.
  */
 static __always_inline bool kml_slot_alloc(unsigned long addr, size_t size,
@@ -91,17 +92,13 @@ static __always_inline bool kml_slot_alloc(unsigned long addr, size_t size,
 {
 	struct kml_slab *slab;
 	u32 index;
-	bool done = false;
 
-	rcu_read_lock();
 	slab = kml_slab_at(addr);
-	if (likely(slab) && kml_slab_is_current(slab, addr, size) &&
-	    kml_index_at(slab, addr, &index)) {
-		kml_slot_publish(&slab->slots[index], origin);
-		done = true;
-	}
-	rcu_read_unlock();
-	return done;
+	if (unlikely(!slab) || !kml_slab_is_current(slab, addr, size) ||
+	    !kml_index_at(slab, addr, &index))
+		return false;
+	kml_slot_publish(&slab->slots[index], origin);
+	return true;
 }
 
 /**
@@ -170,31 +167,22 @@ static __always_inline unsigned int kml_percpu_index(unsigned long addr)
  * @size: length of each CPU's copy in bytes
  * @origin: who allocated it, and where
  *
- * Context: Any but NMI.
- * Return: true if it is tracked now; false if there is no slab for it, or it
- * does not fit a slot.
+ * Context: As for kml_slot_alloc(), for an object that kml_percpu_fits() a slot.
+ * Return: true if it is tracked now; false if there is no slab for it.
  */
 static __always_inline bool kml_slot_alloc_percpu(unsigned long addr,
 						  size_t size,
 						  struct kml_origin origin)
 {
-	struct kml_slab *slab;
+	struct kml_slab *slab = kml_percpu_slab_at(addr);
 	unsigned int index;
-	bool done = false;
 
-	if (unlikely(!kml_percpu_fits(addr, size)))
+	if (unlikely(!slab || !READ_ONCE(slab->cache)))
 		return false;
-	rcu_read_lock();
-	slab = kml_percpu_slab_at(addr);
-	if (likely(slab && READ_ONCE(slab->cache))) {
-		index = kml_percpu_index(addr);
-		WRITE_ONCE(kml_slab_sizes(slab)[index],
-			   size / KML_PERCPU_UNIT);
-		kml_slot_publish(&slab->slots[index], origin);
-		done = true;
-	}
-	rcu_read_unlock();
-	return done;
+	index = kml_percpu_index(addr);
+	WRITE_ONCE(kml_slab_sizes(slab)[index], size / KML_PERCPU_UNIT);
+	kml_slot_publish(&slab->slots[index], origin);
+	return true;
 }
 
 /**

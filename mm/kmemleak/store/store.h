@@ -59,7 +59,7 @@ struct kml_area {
  *	protects @alive, @flags and additions to @areas
  * @ref: pins; the tree holds one
  * @trace: where it was allocated
- * @comm: name of the task that allocated it, or kind of interrupt
+ * @comm: handle of the name of the task that allocated it, or kind of interrupt
  * @born: value of kml_scan_seq when it was put into the tree
  * @seen: value of kml_scan_seq of the last scan that found it referenced;
  *	kml_scan_mutex
@@ -94,7 +94,7 @@ struct kml_record {
 	raw_spinlock_t lock;
 	refcount_t ref;
 	depot_stack_handle_t trace;
-	depot_stack_handle_t comm;
+	u32 comm;
 	u32 born;
 	u32 seen;
 	u32 pass;
@@ -112,27 +112,47 @@ struct kml_record {
 	unsigned long jiffies;
 };
 
-/* Names of frames that are kept, in sets of so many, and room for one in bytes. */
-#define KML_NAMES	256
-#define KML_NAME_WAYS	4
-#define KML_NAME_LEN	84
+/* Names of tasks for which there is room, as a power of two. */
+#define KML_NAMES_BITS	12
+#define KML_NAMES_MAX	(1U << KML_NAMES_BITS)
+
+/* Handles that have a meaning of their own. */
+#define KML_NAME_UNKNOWN	0U	/* "?": there was no room for it */
+#define KML_NAME_FIRST_TASK	1U	/* all that runs in the early state */
+#define KML_NAME_HARDIRQ	2U
+#define KML_NAME_SOFTIRQ	3U
+#define KML_NAMES_RESERVED	4U	/* the first handle of a task's name */
 
 /**
- * struct kml_name - name of a frame that was asked for lately
- * @addr: return address, 0 if there is none
- * @epoch: when the trace was taken
- * @text: the name
+ * struct kml_name - name of a task
+ * @head: its first bytes
+ * @tail: its last bytes; what the last one of them says, if it is not NUL, is told
+ *	in names.c
  */
 struct kml_name {
-	unsigned long addr;
-	u32 epoch;
-	char text[KML_NAME_LEN];
+	u64 head;
+	u64 tail;
+};
+
+/* Names of frames that are kept, in sets of so many, and room for one in bytes. */
+#define KML_FRAME_NAMES		256
+#define KML_FRAME_NAME_WAYS	4
+#define KML_FRAME_NAME_LEN	88
+
+/**
+ * struct kml_frame_name - name of a frame that was asked for lately
+ * @frame: the frame, as traces have it; 0 if there is none
+ * @text: the name
+ */
+struct kml_frame_name {
+	unsigned long frame;
+	char text[KML_FRAME_NAME_LEN];
 };
 
 /**
  * struct kml_origin - who allocated something, and where
  * @handles: of the stack, and in the upper half of the name of the task or the
- *	kind of interrupt
+ *	kind of interrupt, which is filled in where it is published: see names.c
  * @pid: of the task, 0 in interrupts
  *
  * Two words, which functions return in registers.
@@ -147,9 +167,14 @@ static inline depot_stack_handle_t kml_trace_of(u64 handles)
 	return lower_32_bits(handles);
 }
 
-static inline depot_stack_handle_t kml_comm_of(u64 handles)
+static inline u32 kml_comm_of(u64 handles)
 {
 	return upper_32_bits(handles);
+}
+
+static inline u64 kml_handles(depot_stack_handle_t trace, u32 comm)
+{
+	return (u64)comm << 32 | trace;
 }
 
 /* ---- pool.c: memory for metadata ---- */
@@ -163,6 +188,8 @@ unsigned int kml_pool_left(void);
 size_t kml_pool_memory(void);
 size_t kml_record_memory(const struct kml_record *rec);
 struct kml_name *kml_pool_names(void);
+unsigned long *kml_pool_used_names(void);
+struct kml_frame_name *kml_pool_frame_names(void);
 unsigned long *kml_scan_buffer(void);
 unsigned long *kml_scan_filter(void);
 void kml_pool_range(unsigned long *start, size_t *size);
@@ -379,6 +406,21 @@ static inline bool kml_is_root(const struct kml_record *rec)
 	return kml_is_gray(rec) || rec->born == kml_scan_seq ||
 	       rec->seen == kml_scan_seq || kml_has_grace(rec);
 }
+/* ---- names.c: names of tasks ---- */
+
+extern struct mutex kml_names_mutex;
+
+struct irq_work;
+
+u32 kml_name_find(const char *name);
+u32 kml_name_now(void);
+void kml_name_fetch(u32 handle, char *buf);
+unsigned int kml_names_taken(void);
+void kml_names_retire(void);
+void kml_name_note(u32 handle);
+unsigned int kml_names_release(void);
+void kml_names_set_request(struct irq_work *request);
+void __init kml_names_init(void);
 
 /* ---- unknown.c: objects whose metadata could not be had ---- */
 
@@ -502,6 +544,11 @@ bool kml_ref_leak(const struct kml_ref *ref, void *arg);
 bool kml_ref_share(const struct kml_ref *ref);
 bool kml_ref_give_record(const struct kml_ref *ref, gfp_t gfp);
 struct kml_record *kml_record_of(enum kml_space space, unsigned long addr);
+
+/* ---- sweep.c: which names are in use ---- */
+
+void kml_names_note(void);
+unsigned int kml_names_sweep(void);
 
 /* ---- annotate.c: what the owner of an object says of it ---- */
 

@@ -224,7 +224,8 @@ int kml_insert(struct kml_tree *tree, struct kml_record *rec)
 /**
  * kml_insert_from_slot() - move an object from its slot into the tree
  * @tree: tree of its address space
- * @rec: the object, complete but for its trace; its first pin goes to the tree
+ * @rec: the object, complete but for its trace and name; its first pin goes to
+ *	the tree
  * @slot: where it is now
  * @meta: what the slot says
  * @young: take it for an object that was just allocated
@@ -241,6 +242,7 @@ int kml_insert_from_slot(struct kml_tree *tree, struct kml_record *rec,
 			struct kml_slot *slot, u32 meta, bool young)
 {
 	unsigned long flags;
+	u64 handles;
 	int ret;
 
 	if (meta & KML_SLOT_PINNED)
@@ -259,7 +261,9 @@ int kml_insert_from_slot(struct kml_tree *tree, struct kml_record *rec,
 			if (!young)
 				rec->born = 0;
 			/* Not before: pairs with smp_mb() in kml_set_trace(). */
-			rec->trace = kml_trace_of(READ_ONCE(slot->handles));
+			handles = READ_ONCE(slot->handles);
+			rec->trace = kml_trace_of(handles);
+			rec->comm = kml_comm_of(handles);
 		}
 		write_seqcount_end(&tree->seq);
 	}

@@ -97,7 +97,7 @@ static bool trace_hits(depot_stack_handle_t trace, unsigned long start,
 	unsigned long *entries;
 	unsigned int i, nr;
 
-	nr = kml_trace_fetch(trace, &entries, NULL);
+	nr = kml_trace_fetch(trace, &entries);
 	for (i = 0; i < nr; i++) {
 		/* A return address stands behind the call. */
 		if (entries[i] - start - 1 < size)

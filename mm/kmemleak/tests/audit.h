@@ -39,7 +39,7 @@ struct kml_sight {
 	size_t size;
 	pid_t pid;
 	depot_stack_handle_t trace;
-	depot_stack_handle_t comm;
+	u32 comm;
 	u32 meta;
 };
 

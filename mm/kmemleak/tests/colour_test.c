@@ -243,7 +243,7 @@ static void colour_update_trace(struct kunit *test)
 
 	colour_retrace(had.slab);
 	KUNIT_EXPECT_NE(test, rec->trace, old);
-	nr = kml_trace_fetch(rec->trace, &entries, NULL);
+	nr = kml_trace_fetch(rec->trace, &entries);
 	KUNIT_ASSERT_GE(test, nr, 2);
 	KUNIT_EXPECT_LE(test, nr, KML_TRACE_DEPTH);
 	sprint_symbol_no_offset(symbol, entries[0]);
@@ -258,7 +258,7 @@ static void colour_origin(struct kunit *test)
 	struct kml_record *rec = new_block(test);
 	char comm[TASK_COMM_LEN];
 
-	kml_comm_fetch(rec->comm, comm);
+	kml_name_fetch(rec->comm, comm);
 	KUNIT_EXPECT_EQ(test, rec->pid, current->pid);
 	KUNIT_EXPECT_STREQ(test, comm, current->comm);
 	KUNIT_EXPECT_TRUE(test, time_in_range(rec->jiffies, before, jiffies));

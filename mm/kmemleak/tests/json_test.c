@@ -186,14 +186,6 @@ static const char * const json_keys[] = {
 	"held_by", "module", "crc", "trace",
 };
 
-static depot_stack_handle_t comm_of(const char *bytes)
-{
-	unsigned long words[TASK_COMM_LEN / sizeof(long)];
-
-	memcpy(words, bytes, sizeof(words));
-	return stack_depot_save(words, ARRAY_SIZE(words), GFP_KERNEL);
-}
-
 /* A made-up leak, as large as one byte. */
 static struct kml_record *new_leak(struct kunit *test, enum kml_space space,
 				   const void *ptr)
@@ -268,7 +260,7 @@ static void json_values(struct kunit *test)
 	rec->pid = 4711;
 	rec->crc = 0xa81ea298;
 	rec->jiffies = jiffies - 5 * HZ;
-	rec->comm = comm_of(comm);
+	rec->comm = kml_name_find(comm);
 	rec->trace = stack_depot_save(entries, ARRAY_SIZE(entries), GFP_KERNEL);
 	KUNIT_ASSERT_EQ(test, print_leak(text, rec), 0);
 	sprintf(want, "\"0x%08lx\",", rec->start);
@@ -316,8 +308,8 @@ static void json_comms(struct kunit *test)
 	for (turn = 0; turn < 300; turn++) {
 		prandom_bytes_state(&rnd, comm, sizeof(comm));
 		comm[TASK_COMM_LEN - 1] = '\0';
-		rec->comm = comm_of(comm);
-		KUNIT_ASSERT_NE(test, rec->comm, 0);
+		rec->comm = kml_name_find(comm);
+		KUNIT_ASSERT_NE(test, rec->comm, KML_NAME_UNKNOWN);
 		KUNIT_ASSERT_EQ(test, print_leak(text, rec), 0);
 		value = value_of(text, "comm");
 		KUNIT_ASSERT_NOT_NULL_MSG(test, value, "%s", text);

@@ -597,7 +597,7 @@ static void promote_interrupt(struct kunit *test)
 	kml_look(KML_VIRT, addr_of(had.ptr), &sight);
 	KUNIT_EXPECT_EQ(test, sight.where, KML_IN_SLOT);
 	KUNIT_EXPECT_EQ(test, sight.pid, 0);
-	kml_comm_fetch(sight.comm, comm);
+	kml_name_fetch(sight.comm, comm);
 	KUNIT_EXPECT_STREQ(test, comm, "hardirq");
 	KUNIT_EXPECT_TRUE(test, kml_trace_has(sight.trace, alloc_in_interrupt));
 }

@@ -59,7 +59,7 @@ static inline void expect_tracked(struct kunit *test, enum kml_space space,
 	KUNIT_EXPECT_EQ(test, sight.size, size);
 	KUNIT_EXPECT_EQ(test, sight.pid, current->pid);
 	KUNIT_EXPECT_TRUE(test, kml_trace_has(sight.trace, fn));
-	kml_comm_fetch(sight.comm, comm);
+	kml_name_fetch(sight.comm, comm);
 	KUNIT_EXPECT_STREQ(test, comm, current->comm);
 	KUNIT_EXPECT_EQ(test, sight.meta & (KML_SLOT_PINNED | KML_SLOT_SURPLUS |
 					    KML_SLOT_GRAY | KML_SLOT_BLACK |

@@ -42,8 +42,8 @@ void kml_compare(struct walk *walk, struct kml_origin origin,
 
 	walk->taken++;
 	walk->handles = origin.handles;
-	nr = kml_trace_fetch(kml_trace_of(origin.handles), &got, NULL);
-	kml_comm_fetch(kml_comm_of(origin.handles), comm);
+	nr = kml_trace_fetch(kml_trace_of(origin.handles), &got);
+	kml_name_fetch(kml_comm_of(origin.handles), comm);
 	want_nr = filter_irq_stacks(want, min(want_nr, depth - above));
 	for (i = 0; above + i < nr && i < want_nr; i++) {
 		if (got[above + i] != want[i])
@@ -113,14 +113,14 @@ noinline void kml_take_object(struct walk *walk)
 
 	rec = kml_record_of(KML_VIRT, (unsigned long)kasan_reset_tag(ptr));
 	if (rec) {
-		origin.handles = (u64)rec->comm << 32 | rec->trace;
+		origin.handles = kml_handles(rec->trace, rec->comm);
 		origin.pid = rec->pid;
 		kml_put(rec);
 	}
 	kfree(ptr);
 
 	/* On top there is the allocator, and one frame of this function. */
-	got_nr = kml_trace_fetch(kml_trace_of(origin.handles), &got, NULL);
+	got_nr = kml_trace_fetch(kml_trace_of(origin.handles), &got);
 	for (i = 0; i < got_nr && !above; i++) {
 		sprint_symbol_no_offset(symbol, got[i]);
 		if (!strcmp(symbol, "kml_take_object"))

@@ -91,7 +91,10 @@ static __always_inline struct kml_origin ask(unsigned long caller,
 {
 	struct kml_origin origin = kml_origin_cached(frame);
 
-	return origin.handles ? origin : kml_origin(caller, frame, GFP_ATOMIC);
+	if (!origin.handles)
+		origin = kml_origin(caller, frame, GFP_ATOMIC);
+	origin.handles = kml_handles(kml_trace_of(origin.handles), kml_name_now());
+	return origin;
 }
 
 static inline bool this_cpu_caches(u64 handles)
@@ -100,7 +103,7 @@ static inline bool this_cpu_caches(u64 handles)
 	unsigned int i;
 
 	for (i = 0; i < 1 << KML_TRACE_CACHE_BITS; i++) {
-		if (handles && READ_ONCE(cache[i].data) == handles)
+		if (handles && READ_ONCE(cache[i].data) == kml_trace_of(handles))
 			return true;
 	}
 	return false;

@@ -20,6 +20,7 @@
 
 #include <asm/sections.h>
 
+#include "../store/names.h"
 #include "../store/slot.h"
 #include "origin.h"
 
@@ -49,25 +50,45 @@ static unsigned long percpu_addr_of(const void __percpu *ptr)
 	return addr_of((__force const void *)ptr);
 }
 
+/* The trace is known. */
+static noinline void alloc_traced(const void *ptr, size_t size, int min_count,
+				  gfp_t gfp, struct kml_origin origin)
+{
+	unsigned long addr = addr_of(ptr);
+
+	if (IS_ERR_OR_NULL(ptr))
+		return;
+	/* KFENCE objects are as small as asked for, not as their cache says. */
+	if (is_kfence_address(ptr))
+		size = kfence_ksize(ptr) ?: size;
+	else if (min_count == 1 && kml_slot_alloc_new(addr, size, gfp, origin))
+		return;
+	kml_track(KML_VIRT, addr, size, min_count, 0, gfp, origin);
+}
+
 /* All that is not done at once. */
 static noinline void alloc_slowly(const void *ptr, size_t size, int min_count,
 				  gfp_t gfp, unsigned long caller,
 				  const void *frame)
 {
-	unsigned long addr = addr_of(ptr);
-	struct kml_origin origin;
+	if (kml_tracking() && !IS_ERR_OR_NULL(ptr))
+		alloc_traced(ptr, size, min_count, gfp,
+			     origin_of(caller, frame, gfp));
+}
 
-	if (!kml_tracking() || IS_ERR_OR_NULL(ptr))
-		return;
-	origin = origin_of(caller, frame, gfp);
-	/* KFENCE objects are as small as asked for, not as their cache says. */
-	if (is_kfence_address(ptr))
-		size = kfence_ksize(ptr) ?: size;
-	else if (min_count == 1 &&
-		 (kml_slot_alloc(addr, size, origin) ||
-		  kml_slot_alloc_new(addr, size, gfp, origin)))
-		return;
-	kml_track(KML_VIRT, addr, size, min_count, 0, gfp, origin);
+/*
+ * From the look-up of the name to the handle in the slot it is one RCU read-side
+ * critical section: see names.c.
+ */
+static __always_inline bool alloc_at_once(const void *ptr, size_t size,
+					  struct kml_origin origin)
+{
+	u32 comm;
+
+	if (unlikely(!kml_name_cached(current->comm, &comm)))
+		return false;
+	origin.handles |= (u64)comm << 32;
+	return kml_slot_alloc(addr_of(ptr), size, origin);
 }
 
 /**
@@ -84,12 +105,20 @@ void kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp)
 {
 	const void *frame = __builtin_frame_address(0);
 	struct kml_origin origin;
+	bool done;
 
 	if (likely(READ_ONCE(kml_state) == KML_STATE_ON && min_count == 1)) {
+		rcu_read_lock();
 		origin = kml_origin_cached(frame);
-		if (likely(origin.handles &&
-			   kml_slot_alloc(addr_of(ptr), size, origin)))
+		done = likely(origin.handles) &&
+		       alloc_at_once(ptr, size, origin);
+		rcu_read_unlock();
+		if (likely(done))
 			return;
+		if (origin.handles) {
+			alloc_traced(ptr, size, min_count, gfp, origin);
+			return;
+		}
 	}
 	alloc_slowly(ptr, size, min_count, gfp, _RET_IP_, frame);
 }
@@ -111,8 +140,7 @@ void kmemleak_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp)
 	if (!kml_tracking() || IS_ERR_OR_NULL((__force const void *)ptr))
 		return;
 	origin = here(gfp);
-	if (unlikely(!kml_slot_alloc_percpu(addr, size, origin)) &&
-	    !kml_slot_alloc_percpu_new(addr, size, gfp, origin))
+	if (!kml_slot_alloc_percpu_new(addr, size, gfp, origin))
 		kml_track(KML_PERCPU, addr, size, 1, 0, gfp, origin);
 }
 EXPORT_SYMBOL_GPL(kmemleak_alloc_percpu);
@@ -406,6 +434,7 @@ void __init kmemleak_init(void)
 	}
 
 	kml_pool_init();
+	kml_names_init();
 	kml_slab_init();
 	kml_trace_init();
 	kml_unknown_init();

@@ -5,9 +5,9 @@
  * Unwinding a stack and looking it up in the depot costs more than anything else
  * that the detector does for an allocation, and it gives the same answer again
  * and again. Where the compiler leaves frame records on the stack, a hash of
- * the return addresses in them, and of the task's name, is had for a few
- * instructions a frame. A cache on each CPU leads from there to what the depot
- * said, and the unwinder only sees what the cache has not.
+ * the return addresses in them is had for a few instructions a frame. A cache on
+ * each CPU leads from there to what the depot said, and the unwinder only sees what
+ * the cache has not.
  *
  * A trace is cached only if the unwinder and the frame records agree on it. So
  * the cache stays right where the unwinder knows better, as with return
@@ -20,23 +20,14 @@
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
-#include <linux/sched/task.h>
 #include <linux/sched/task_stack.h>
 #include <linux/stackdepot.h>
 #include <linux/stacktrace.h>
-#include <linux/string.h>
 
 #include "origin.h"
 
 /* Frames of the detector itself that may stand above the allocator's. */
 #define TRACE_INTERNAL	6
-
-/*
- * No return address is below this: it stands before the frames of traces that
- * lead through code that may go, and tells which code stood there. Behind them
- * it would be lost, as the depot cuts off what was interrupted.
- */
-#define TRACE_EPOCH_END		0x100000UL
 
 /* For CPUs that have none of their own. */
 static struct kml_trace_entry common_cache[1 << KML_TRACE_CACHE_BITS];
@@ -60,7 +51,8 @@ static u32 epoch_of(u64 seed)
 
 static void set_seed(u32 epoch, unsigned int depth)
 {
-	WRITE_ONCE(kml_trace_seed, (u64)epoch << 32 | depth);
+	/* Pairs with smp_load_acquire() in kml_origin(). */
+	smp_store_release(&kml_trace_seed, (u64)epoch << 32 | depth);
 }
 
 /**
@@ -114,28 +106,16 @@ static const struct kernel_param_ops trace_depth_ops = {
 module_param_cb(trace_depth, &trace_depth_ops, &trace_depth, 0600);
 
 /**
- * kml_trace_epoch() - tell the epoch that traces are taken in
+ * kml_trace_new_epoch() - forget which traces the return addresses on a stack make
  *
- * Context: Any.
- * Return: a number below 2^20.
- */
-u32 kml_trace_epoch(void)
-{
-	return epoch_of(READ_ONCE(kml_trace_seed));
-}
-
-/**
- * kml_trace_new_epoch() - from now on, take code that may go for other code
- *
- * Traces that lead through it are no longer the same ones as before. After a
- * million times they are again what they were at first.
+ * To be called when other code is at the same addresses: see kml_code_add().
  *
  * Context: Process context; may sleep.
  */
 void kml_trace_new_epoch(void)
 {
 	mutex_lock(&seed_mutex);
-	set_seed((epoch_of(kml_trace_seed) + 1) % TRACE_EPOCH_END,
+	set_seed(epoch_of(kml_trace_seed) + 1,
 		 kml_trace_depth_of(kml_trace_seed));
 	mutex_unlock(&seed_mutex);
 }
@@ -234,12 +214,11 @@ static depot_stack_handle_t depot_save(unsigned long *entries, unsigned int nr,
  * so that the detector's own are left out however the compiler inlined them.
  */
 static depot_stack_handle_t save_trace(unsigned long caller,
-				       unsigned long frame, u64 seed, gfp_t gfp,
-				       bool *exact)
+				       unsigned long frame, unsigned int depth,
+				       gfp_t gfp, bool *exact)
 {
-	unsigned long room[1 + KML_TRACE_DEPTH + TRACE_INTERNAL];
-	unsigned int depth = kml_trace_depth_of(seed);
-	unsigned long *entries = room + 1;
+	unsigned long room[KML_TRACE_DEPTH + TRACE_INTERNAL];
+	unsigned long *entries = room;
 	unsigned int i, nr, kept, skip;
 
 	nr = stack_trace_save(entries, depth + TRACE_INTERNAL, 0);
@@ -256,75 +235,27 @@ static depot_stack_handle_t save_trace(unsigned long caller,
 	/* The depot cuts off what was interrupted. */
 	kept = filter_irq_stacks(entries, nr);
 	*exact = frames_agree(frame, depth, entries, kept, kept < nr);
-	for (i = 0; i < kept; i++) {
-		if (core_kernel_text(entries[i]))
-			continue;
-		*--entries = epoch_of(seed);
-		kept++;
-		break;
-	}
+	for (i = 0; i < kept; i++)
+		entries[i] = kml_code_pack(entries[i]);
 	return depot_save(entries, kept, gfp);
 }
 
 /**
  * kml_trace_fetch() - get the frames of a trace
  * @trace: from kml_origin()
- * @entries: set to the return addresses, innermost first
- * @epoch: set to what kml_trace_epoch() was when it was taken, if it
- *	leads through code that may go; may be NULL
+ * @entries: set to the frames, innermost first: return addresses, or what
+ *	kml_code_pack() makes of them
  *
  * Context: Any.
  * Return: number of @entries, 0 if there is no trace.
  */
 unsigned int kml_trace_fetch(depot_stack_handle_t trace,
-			     unsigned long **entries, u32 *epoch)
+			     unsigned long **entries)
 {
-	unsigned int nr = trace ? stack_depot_fetch(trace, entries) : 0;
-	bool marked = nr && **entries < TRACE_EPOCH_END;
-
-	if (epoch)
-		*epoch = marked ? **entries : 0;
-	*entries += marked;
-	return nr - marked;
-}
-
-/**
- * kml_comm_fetch() - get the name of the task that allocated an object
- * @comm: from kml_origin()
- * @buf: room for TASK_COMM_LEN bytes; set to the name
- *
- * Context: Any.
- */
-void kml_comm_fetch(depot_stack_handle_t comm, char *buf)
-{
-	unsigned long *words;
-
-	/* Before there was a depot, there was the first task only. */
-	if (!comm || !stack_depot_fetch(comm, &words))
-		strscpy(buf, init_task.comm, TASK_COMM_LEN);
-	else
-		strscpy(buf, (char *)words, TASK_COMM_LEN);
+	return trace ? stack_depot_fetch(trace, entries) : 0;
 }
 
 /* ---- Both together ---- */
-
-static u64 find_out(unsigned long caller, unsigned long frame, const char *name,
-		    gfp_t gfp, u64 seed, bool *exact)
-{
-	unsigned long words[TASK_COMM_LEN / sizeof(long)];
-	depot_stack_handle_t trace, comm;
-
-	/*
-	 * The lock against a concurrent change of the name may be held by the
-	 * caller of the hook; a torn name is the lesser evil.
-	 */
-	data_race(memcpy(words, name, TASK_COMM_LEN));
-	comm = depot_save(words, ARRAY_SIZE(words), gfp);
-	trace = save_trace(caller, frame, seed, gfp, exact);
-	/* What could not be had for want of memory may be had next time. */
-	*exact &= comm && trace;
-	return (u64)comm << 32 | trace;
-}
 
 /**
  * kml_origin() - tell who is allocating, and where
@@ -333,30 +264,27 @@ static u64 find_out(unsigned long caller, unsigned long frame, const char *name,
  * @gfp: flags of the allocation that is being tracked
  *
  * Context: Any but NMI, once the detector has left the early state.
- * Return: handles and number; a handle is 0 for want of memory.
+ * Return: handle of the trace, without one of the name, and number; the handle is 0
+ * for want of memory.
  */
 struct kml_origin kml_origin(unsigned long caller, const void *frame, gfp_t gfp)
 {
-	static const char hardirq[TASK_COMM_LEN] = "hardirq";
-	static const char softirq[TASK_COMM_LEN] = "softirq";
-	struct kml_origin origin = { 0, 0 };
 	unsigned long record = (unsigned long)frame;
-	u64 seed = READ_ONCE(kml_trace_seed);
+	struct kml_origin origin = { 0, 0 };
 	struct kml_trace_entry *entry;
 	bool hashed, exact;
-	const char *name;
-	u64 hash;
+	u64 hash, seed;
 
-	if (in_hardirq()) {
-		name = hardirq;
-	} else if (in_serving_softirq()) {
-		name = softirq;
-	} else {
-		name = current->comm;
+	/*
+	 * Pairs with smp_store_release() in set_seed(): who hashes with a seed knows
+	 * the code that it has come with. What was found out about older code while
+	 * the seed changed is cached with the older one.
+	 */
+	seed = smp_load_acquire(&kml_trace_seed);
+	if (!in_hardirq() && !in_serving_softirq())
 		origin.pid = current->pid;
-	}
 
-	hash = kml_hash_name(seed, name);
+	hash = seed;
 	hashed = hash_stack(&hash, record, kml_trace_depth_of(seed));
 	entry = kml_cache_entry(hash);
 	if (hashed)
@@ -364,8 +292,10 @@ struct kml_origin kml_origin(unsigned long caller, const void *frame, gfp_t gfp)
 	if (origin.handles)
 		return origin;
 
-	origin.handles = find_out(caller, record, name, gfp, seed, &exact);
-	if (hashed && exact) {
+	origin.handles = save_trace(caller, record, kml_trace_depth_of(seed),
+				    gfp, &exact);
+	/* What could not be had for want of memory may be had next time. */
+	if (hashed && exact && origin.handles) {
 		WRITE_ONCE(entry->key, hash ^ origin.handles);
 		WRITE_ONCE(entry->data, origin.handles);
 	}

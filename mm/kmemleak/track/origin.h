@@ -2,7 +2,7 @@
 /*
  * Kernel memory leak detector: the way that each allocation and free takes.
  *
- * What trace.c and slot.c do for the common case, to be compiled into the hooks
+ * What origin.c does for the common case, to be compiled into the hooks
  * themselves: it is short, takes no lock, and calls nothing.
  */
 #ifndef __MM_KMEMLEAK_ORIGIN_H
@@ -14,13 +14,13 @@
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/sched/task_stack.h>
-#include <linux/unaligned.h>
 
 #ifdef CONFIG_ARM64
 #include <asm/pointer_auth.h>
 #include <asm/stacktrace.h>
 #endif
 
+#include "../store/names.h"
 #include "track.h"
 
 /* ---- Where it came from ---- */
@@ -34,16 +34,13 @@
  */
 #define KML_TRACE_FACTOR	0x9e3779b1ULL
 
-/* 2^64 divided by the golden ratio, odd: spreads hashes over the cache. */
-#define KML_TRACE_SPREAD	0x9e3779b97f4a7c15ULL
-
 /* Frames that are hashed between two looks at how many are left. */
 #define KML_TRACE_UNROLL	4
 
 /**
  * struct kml_trace_entry - what was once found out about a hash
  * @key: the hash, exclusive-or @data
- * @data: handles of the trace and of the name, as in struct kml_origin; 0: empty
+ * @data: handle of the trace; 0: empty
  *
  * An interrupt, or after a migration another CPU, may write an entry while it
  * is read. A mixture of two entries does not give back the hash of either, so
@@ -60,8 +57,8 @@ struct kml_trace_entry {
 DECLARE_PER_CPU(struct kml_trace_entry *, kml_trace_cache);
 
 /*
- * What hashes start with, and traces are made by: the epoch, in the upper half,
- * and the depth. In one word, so that nobody sees a mixture.
+ * What hashes start with: the epoch, in the upper half, and the depth that traces
+ * are kept to. In one word, so that nobody sees a mixture.
  */
 extern u64 kml_trace_seed;
 
@@ -150,26 +147,13 @@ edge:
 
 #endif /* CONFIG_ARM64 || CONFIG_FRAME_POINTER */
 
-/* What a hash starts with. */
-static __always_inline u64 kml_hash_name(u64 seed, const char *name)
-{
-	const u64 *words = (const u64 *)name;
-	u64 hash = seed * KML_TRACE_FACTOR;
-
-	/* The task may be renamed meanwhile, see find_out(). */
-	hash += data_race(get_unaligned(&words[0]));
-	hash *= KML_TRACE_FACTOR;
-	/* And so may the rest of its name. */
-	return hash + data_race(get_unaligned(&words[1]));
-}
-
 /*
  * Where the cache has, or would have, what is known of a hash. Only the high bits
  * of the product depend on all that went in.
  */
 static __always_inline struct kml_trace_entry *kml_cache_entry(u64 hash)
 {
-	hash *= KML_TRACE_SPREAD;
+	hash *= kml_names.seed;
 	return raw_cpu_read(kml_trace_cache) +
 	       (hash >> (64 - KML_TRACE_CACHE_BITS));
 }
@@ -178,17 +162,28 @@ static __always_inline struct kml_trace_entry *kml_cache_entry(u64 hash)
 static __always_inline u64 kml_cached(const struct kml_trace_entry *entry,
 				      u64 hash)
 {
-	u64 data = READ_ONCE(entry->data);
+	u64 key, data;
 
-	return likely((READ_ONCE(entry->key) ^ data) == hash) ? data : 0;
+	/* From a plain pointer, one instruction loads both. */
+	OPTIMIZER_HIDE_VAR(entry);
+	/* Half of an entry is none, see struct kml_trace_entry. */
+	key = data_race(entry->key);
+	/* The same. */
+	data = data_race(entry->data);
+	/* What is compared is what is used. */
+	OPTIMIZER_HIDE_VAR(data);
+	return likely((key ^ data) == hash) ? data : 0;
 }
 
 /**
  * kml_origin_cached() - tell who is allocating, and where, if that is easy
  * @frame: the hook's frame, as of __builtin_frame_address(0)
  *
+ * The name has no part in it, so that a new one costs the trace nothing.
+ *
  * Context: Any but NMI.
- * Return: handles and number; handles are 0 if kml_origin() has to be asked.
+ * Return: handle of the trace, without one of the name, and number; the handle is
+ * 0 if kml_origin() has to be asked.
  */
 static __always_inline struct kml_origin kml_origin_cached(const void *frame)
 {
@@ -197,7 +192,7 @@ static __always_inline struct kml_origin kml_origin_cached(const void *frame)
 	unsigned long record = (unsigned long)frame;
 	u64 seed = READ_ONCE(kml_trace_seed);
 	unsigned int depth = kml_trace_depth_of(seed);
-	u64 hash = kml_hash_name(seed, current->comm);
+	u64 hash = seed;
 
 	if (unlikely(preempt_count() & (HARDIRQ_MASK | SOFTIRQ_OFFSET)) ||
 	    unlikely(!kml_hash_frames(&hash, &record, &depth)))

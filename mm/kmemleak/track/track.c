@@ -98,7 +98,7 @@ void kml_untrack_range(enum kml_space space, unsigned long start, size_t size)
  * @min_count: references that make it reachable, or KML_GRAY or KML_BLACK
  * @flags: KML_* flags
  * @gfp: flags of the allocation
- * @origin: who allocated it, and where
+ * @origin: where it was allocated, and by whom but for the name
  *
  * The allocator has just given this range to its caller, so an object that is
  * still recorded there is one whose free was not reported. It makes room.
@@ -127,11 +127,14 @@ void kml_track(enum kml_space space, unsigned long start, size_t size,
 		rec->flags |= KML_NO_SCAN;
 	rec->jiffies = jiffies;
 	rec->trace = kml_trace_of(origin.handles);
-	rec->comm = kml_comm_of(origin.handles);
 	rec->pid = origin.pid;
 
 	for (i = 0; i < KML_TRACK_TRIES; i++) {
+		/* A sweep of the names waits for whoever has not published one. */
+		rcu_read_lock();
+		rec->comm = kml_name_now();
 		err = kml_insert(tree, rec);
+		rcu_read_unlock();
 		if (err != -EEXIST)
 			break;
 		kml_warn("object at 0x%lx (size %zu) overlaps one whose free was not reported\n",

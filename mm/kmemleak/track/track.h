@@ -10,38 +10,57 @@
 /* Frames kept of an allocation's stack. */
 #define KML_TRACE_DEPTH	16
 
+/* ---- code.c: code that comes and goes ---- */
+
+/**
+ * struct kml_code - code of a module
+ * @name: of the module
+ * @symbols: hash of what its symbol tables say of the code
+ * @start: first address of the code that stays until the module goes
+ * @size: its length in bytes
+ * @init: first address of the code that goes once the module is there
+ * @init_size: its length in bytes, 0 if it has gone
+ */
+struct kml_code {
+	const char *name;
+	u64 symbols;
+	unsigned long start;
+	unsigned long size;
+	unsigned long init;
+	unsigned long init_size;
+};
+
+int kml_code_add(const struct kml_code *code);
+void kml_code_remove(unsigned long start);
+unsigned int kml_code_changes(void);
+unsigned long kml_code_pack(unsigned long addr);
+unsigned long kml_code_unpack(unsigned long frame);
+bool kml_code_is_packed(unsigned long frame);
+void kml_code_describe(unsigned long frame, char *buf);
+
 /* ---- origin.c: who allocates, and where ---- */
 
 unsigned int kml_trace_fetch(depot_stack_handle_t trace,
-			     unsigned long **entries, u32 *epoch);
-void kml_comm_fetch(depot_stack_handle_t comm, char *buf);
+			     unsigned long **entries);
 int kml_trace_set_depth(unsigned int depth);
 size_t kml_trace_memory(void);
-u32 kml_trace_epoch(void);
 void kml_trace_new_epoch(void);
 void __init kml_trace_init(void);
-
-/* ---- modtext.c: names of code that is gone ---- */
-
-void kml_code_name(unsigned long addr, u32 epoch, char *buf);
-unsigned int kml_code_changes(void);
-int __init kml_modtext_init(void);
 
 /* ---- symbols.c: names of frames ---- */
 
 /**
  * struct kml_frames - a walk over the frames of a trace
- * @next: the return address that comes next
+ * @next: the frame that comes next
  * @left: how many there are from there on
- * @epoch: when the trace was taken, as of kml_trace_fetch()
  */
 struct kml_frames {
 	const unsigned long *next;
 	unsigned int left;
-	u32 epoch;
 };
 
-void kml_symbol(unsigned long addr, u32 epoch, char *buf);
+void kml_frame_name(unsigned long frame, char *buf);
+void kml_symbol(unsigned long frame, char *buf);
 struct kml_frames kml_frames_of(depot_stack_handle_t trace);
 bool kml_next_frame(struct kml_frames *frames, char *buf);
 
