@@ -86,6 +86,23 @@ void kml_paint(enum kml_space space, unsigned long start, int min_count)
 }
 
 /**
+ * kml_no_scan() - an object holds no references
+ * @start: its first address
+ *
+ * Context: Any but NMI, called by the owner of the object.
+ */
+void kml_no_scan(unsigned long start)
+{
+	struct kml_record *rec = kml_record_exactly(KML_VIRT, start,
+						    "leave unscanned");
+
+	if (!rec)
+		return;
+	kml_set_flags(rec, KML_NO_SCAN, 0);
+	kml_put(rec);
+}
+
+/**
  * kml_hand_surplus() - let surplus references to a vm_struct count for its area
  * @start: first address of the vm_struct
  * @target: first address of the area

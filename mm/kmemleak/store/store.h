@@ -555,6 +555,7 @@ unsigned int kml_names_sweep(void);
 struct kml_record *kml_record_exactly(enum kml_space space,
 				      unsigned long start, const char *what);
 void kml_paint(enum kml_space space, unsigned long start, int min_count);
+void kml_no_scan(unsigned long start);
 void kml_hand_surplus(unsigned long start, unsigned long target);
 void kml_set_trace(unsigned long addr, depot_stack_handle_t trace);
 void kml_add_area(unsigned long start, size_t size, gfp_t gfp);

@@ -14,7 +14,6 @@
  */
 #include <linux/kallsyms.h>
 #include <linux/kernel.h>
-#include <linux/kmemleak.h>
 #include <linux/list.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -205,7 +204,7 @@ static int add_ranges(const struct code_range *new, unsigned int nr_new)
 	if (!all)
 		return -ENOMEM;
 	/* Where code is says nothing of who refers to it. */
-	kmemleak_no_scan(all);
+	kml_no_scan((unsigned long)kasan_reset_tag(all));
 	for (i = 0; i < nr; i++) {
 		if (old->range[i].size)
 			all->range[all->nr++] = old->range[i];

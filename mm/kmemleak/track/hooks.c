@@ -335,15 +335,8 @@ EXPORT_SYMBOL(kmemleak_scan_area);
  */
 void kmemleak_no_scan(const void *ptr)
 {
-	struct kml_record *rec;
-
-	if (!kml_tracking() || IS_ERR_OR_NULL(ptr))
-		return;
-	rec = kml_record_exactly(KML_VIRT, addr_of(ptr), "leave unscanned");
-	if (!rec)
-		return;
-	kml_set_flags(rec, KML_NO_SCAN, 0);
-	kml_put(rec);
+	if (kml_tracking() && !IS_ERR_OR_NULL(ptr))
+		kml_no_scan(addr_of(ptr));
 }
 EXPORT_SYMBOL(kmemleak_no_scan);
 
