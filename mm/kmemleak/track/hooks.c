@@ -77,18 +77,36 @@ static noinline void alloc_slowly(const void *ptr, size_t size, int min_count,
 }
 
 /*
- * From the look-up of the name to the handle in the slot it is one RCU read-side
- * critical section: see names.c.
+ * Add the name of the task to what kml_origin_cached() says. Until the handle is in
+ * the slot it is one RCU read-side critical section: see names.c.
  */
-static __always_inline bool alloc_at_once(const void *ptr, size_t size,
-					  struct kml_origin origin)
+static __always_inline bool add_name(struct kml_origin *origin)
 {
 	u32 comm;
 
 	if (unlikely(!kml_name_cached(current->comm, &comm)))
 		return false;
-	origin.handles |= (u64)comm << 32;
-	return kml_slot_alloc(addr_of(ptr), size, origin);
+	origin->handles |= (u64)comm << 32;
+	return true;
+}
+
+static __always_inline bool alloc_at_once(const void *ptr, size_t size,
+					  struct kml_origin origin)
+{
+	return add_name(&origin) && kml_slot_alloc(addr_of(ptr), size, origin);
+}
+
+static noinline void alloc_percpu_slowly(unsigned long addr, size_t size,
+					 gfp_t gfp, unsigned long caller,
+					 const void *frame)
+{
+	struct kml_origin origin;
+
+	if (!kml_tracking() || IS_ERR_OR_NULL((void *)addr))
+		return;
+	origin = origin_of(caller, frame, gfp);
+	if (!kml_slot_alloc_percpu_new(addr, size, gfp, origin))
+		kml_track(KML_PERCPU, addr, size, 1, 0, gfp, origin);
 }
 
 /**
@@ -134,14 +152,22 @@ EXPORT_SYMBOL_GPL(kmemleak_alloc);
  */
 void kmemleak_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp)
 {
+	const void *frame = __builtin_frame_address(0);
 	unsigned long addr = percpu_addr_of(ptr);
 	struct kml_origin origin;
+	bool done;
 
-	if (!kml_tracking() || IS_ERR_OR_NULL((__force const void *)ptr))
-		return;
-	origin = here(gfp);
-	if (!kml_slot_alloc_percpu_new(addr, size, gfp, origin))
-		kml_track(KML_PERCPU, addr, size, 1, 0, gfp, origin);
+	if (likely(READ_ONCE(kml_state) == KML_STATE_ON &&
+		   kml_percpu_fits(addr, size))) {
+		rcu_read_lock();
+		origin = kml_origin_cached(frame);
+		done = likely(origin.handles) && add_name(&origin) &&
+		       kml_slot_alloc_percpu(addr, size, origin);
+		rcu_read_unlock();
+		if (likely(done))
+			return;
+	}
+	alloc_percpu_slowly(addr, size, gfp, _RET_IP_, frame);
 }
 EXPORT_SYMBOL_GPL(kmemleak_alloc_percpu);
 
