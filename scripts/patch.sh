@@ -72,8 +72,8 @@ make_plan()
 $(sort -u "$work/why")"
 }
 
-# A growing file without what names files that are to come, by their path or, in
-# a Makefile or a header, as one does there.
+# A growing file without lines that name files that are to come, by their path or, in
+# a Makefile, as one does there.
 grown()	# PATH NUMBER
 {
 	awk -F "$tab" -v nr="$2" '$1 > nr { print $3 }' "$work/plan" |
@@ -114,15 +114,7 @@ grown()	# PATH NUMBER
 		}
 		next
 	}
-	# Sections of a header; its last line is in none.
-	kind ~ /\.h$/ {
-		if (/^\/\* ---- / || /^#endif \/\* __/)
-			skip = /^\/\* / && names_later($0)
-		if (!skip)
-			put($0)
-		next
-	}
-	# Lines of another one, with the comment above.
+	# With the comment above.
 	/^#/ {
 		comment = comment $0 "\n"
 		next

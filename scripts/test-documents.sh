@@ -134,7 +134,7 @@ test_passes_of_a_scan()
 	says "$enough" $guide 'makes it read ([0-9]+) times more'
 	says "$enough" $wrong 'there were no ([0-9]+) in a row'
 	says "$enough" $design 'until ([0-9]+) in a row have found no suspect'
-	says "$enough" scripts/series/verdict.txt 'until ([0-9]+) in a row'
+	says "$enough" scripts/series/scan-verdict.txt 'until ([0-9]+) in a row'
 	says "$late" $design 'since the first of these, ([0-9]+) are enough'
 	says "$late" $design 'only ([0-9]+) are demanded'
 	# Before these come the first pass and the first one that confirms.
@@ -199,7 +199,7 @@ test_sizes()
 	slot=$(found $design 'A slot has ([0-9]+) bytes')
 	says "$slot" $design '\*slot\* of ([0-9]+) bytes'
 	says "$slot" $guide 'Slab objects ([0-9]+) bytes for each one'
-	says "$slot" scripts/series/store.txt 'with ([0-9]+) bytes for each object'
+	says "$slot" scripts/series/store-slots.txt 'with ([0-9]+) bytes for each object'
 	says "$slot" scripts/series/cover.txt 'has ([0-9]+) bytes beside its slab'
 	slab=$(found $guide 'and ([0-9]+) or more for the slab')
 	says "$slab" $design 'has [0-9]+ bytes; a [a-z]+ ([0-9]+), for up to'
@@ -245,10 +245,9 @@ test_costs()
 	says_about $before scripts/series/switch.txt 'which were ([0-9]+) before'
 	says_about $before scripts/series/cover.txt 'some ([0-9]+) instructions more'
 
-	says "$(found $design 'which took ([0-9]+) s in that guest')" scripts/series/names.txt \
-		'instead of ([0-9]+) s'
-	says "$(found $design 'in that guest, takes ([0-9]+) s')" scripts/series/names.txt \
-		'it takes ([0-9]+) s'
+	names=scripts/series/track-symbols.txt
+	says "$(found $design 'which took ([0-9]+) s in that guest')" $names 'instead of ([0-9]+) s'
+	says "$(found $design 'in that guest, takes ([0-9]+) s')" $names 'it takes ([0-9]+) s'
 
 	says "$(cell Scan 'Interrupts off' Now)" $guide 'interrupts off was ([0-9]+) instructions'
 	says "$(cell Scan 'A free waits' Now)" $guide 'free waited for the scan ([0-9]+)'

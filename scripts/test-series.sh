@@ -46,25 +46,11 @@ fresh_repository()
 	printf '%s\n' "$@" > "$work/patches"
 }
 
-# Whoever was compiled with a header of which there is more now, and nothing less, is
-# not compiled again for that: it takes twice the time, and finds nothing.
-grew()	# PATH
-{
-	case $1 in
-	*.h)	[ -f "$source/$1" ] && [ -f "$work/repo/$1" ] &&
-			! diff "$source/$1" "$work/repo/$1" | grep -q '^<' ;;
-	*)	return 1 ;;
-	esac
-}
-
 take()	# PATCH: into the source, too
 {
 	git -C "$work/repo" am -q "$1"
 	git -C "$work/repo" diff --no-renames --name-only HEAD~ > "$work/changed"
 	while read -r path; do
-		if grew "$path"; then
-			touch -r "$source/$path" "$work/repo/$path"
-		fi
 		# Not in place: it may be a link.
 		rm -f "$source/$path"
 		[ ! -f "$work/repo/$path" ] ||
@@ -130,5 +116,3 @@ while read -r file; do
 		build "$(basename "$file" .patch)"
 	fi
 done < "$work/patches"
-touch "$source/mm/kmemleak/internal.h"
-build "all of it"
