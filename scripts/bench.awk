@@ -278,7 +278,7 @@ function reserve(  name, all)
 # once in a hundred operations, and any other that it takes once in ten, unless
 # that is a different one on each CPU. Each tick of the clock takes some too, and
 # there are more the longer it takes: they are known by hrtimer_bases.lock. A
-# vmalloc area is a block of its own, whose birth and death take a lock as those
+# vmalloc area is an object of its own, whose birth and death take a lock as those
 # of a slab do: what it takes is shown, and does not count.
 function locks(  i, class, times, bounces, others, found, holds)
 {

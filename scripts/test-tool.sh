@@ -149,7 +149,7 @@ test_report_of_the_older_detector()
 	csv 'len(rows) == 6 and {r["direct"] + r["indirect"] + r["held_by"] for r in rows} == {""}'
 }
 
-# A lost device, with what hangs from it, and a block that has nothing to do with it.
+# A lost device, with what hangs from it, and an object that has nothing to do with it.
 save_device()
 {
 	save < "$here/test-tool/device.txt"

@@ -45,7 +45,7 @@ static void __noreturn is_off(void)
 	die(EXIT_TROUBLE, "the detector is off, until you boot with kmemleak=on");
 }
 
-/* A block is reported by so many scans after the first, if it is 2 or more. */
+/* An object is reported by so many scans after the first, if it is 2 or more. */
 static unsigned int min_unref_scans(void)
 {
 	FILE *from = fopen(PARAMETER, "re");
@@ -157,7 +157,7 @@ void control_scan_all(struct control *control)
 	if (control->saved)
 		return;
 	for (i = 0; i < control->scans; i++) {
-		/* Elsewhere no block is reported that is younger than 5 seconds. */
+		/* Elsewhere no object is reported that is younger than 5 seconds. */
 		if (i && !control->decides_at_once)
 			sleep(control->wait);
 		if (!control_scan(control))

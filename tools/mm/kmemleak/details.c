@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What the report does not have: which leaks hang from other ones, and what kind of
- * memory they are. The kernel's older detector does not tell.
+ * memory they are. Upstream's detector does not tell.
  */
 #include <errno.h>
 #include <stdlib.h>

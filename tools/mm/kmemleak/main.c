@@ -10,7 +10,7 @@
 
 #include "kmemleak.h"
 
-/* Seconds: the kernel's older detector reports no block that is younger than 5. */
+/* Seconds: upstream's detector reports no object that is younger than 5. */
 #define WAIT	6
 
 /* Options that have no letter. */

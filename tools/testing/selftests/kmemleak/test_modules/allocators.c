@@ -21,7 +21,7 @@ static void construct(void *obj)
 	memset(obj, 0, CONSTRUCTED_SIZE);
 }
 
-/* A large block may be had after some reclaim; if not, that is no splat. */
+/* A large object may be had after some reclaim; if not, that is no splat. */
 #define GFP_TEST	(GFP_KERNEL | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
 
 DEFINE_ONE_BY_ONE(by_kmalloc, kzalloc(size, GFP_TEST), kfree(obj))
@@ -138,7 +138,7 @@ bool is_percpu(const struct kind *kind)
 	return kind == &kinds[PERCPU];
 }
 
-/* Large blocks are scarce: one of each will do. */
+/* Large objects are scarce: one of each will do. */
 #define LEAKS_OF_A_SIZE		3
 #define SCARCE			SZ_8K
 

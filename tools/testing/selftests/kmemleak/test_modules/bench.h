@@ -40,7 +40,7 @@ extern const struct bench_pair bench_pair_kmalloc;
 u64 bench_time_pair(const struct bench_pair *pair);
 
 /*
- * Nanoseconds a block of a batch that is allocated as a whole, here, and then
+ * Nanoseconds an object of a batch that is allocated as a whole, here, and then
  * freed as a whole: here if cpu is negative.
  */
 struct bench_batch {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Many blocks that live at the same time. */
+/* Many objects that live at the same time. */
 
 #include <linux/kernel.h>
 #include <linux/ktime.h>
@@ -12,7 +12,7 @@
 #define MILLION		1000000
 
 /*
- * Small ones dominate, as in the slabinfo of any machine: of 64 blocks, 47 have
+ * Small ones dominate, as in the slabinfo of any machine: of 64 objects, 47 have
  * at most 128 bytes. The average is 210 bytes.
  */
 static const struct {
@@ -38,7 +38,7 @@ static size_t mixed_size(unsigned long nr)
 	return sizes[nr % 64];
 }
 
-/* A chain: the first bytes of each block say where the next one is. */
+/* A chain: the first bytes of each object say where the next one is. */
 static void *live;
 static unsigned long nr_live;
 

@@ -182,7 +182,7 @@ u64 bench_run_everywhere(const struct bench_pair *pair)
 	return (u64)threads * ROUNDS_EACH_CPU;
 }
 
-/* Block i of a batch is the i-th to be allocated, and is freed in another turn. */
+/* Object i of a batch is the i-th to be allocated, and is freed in another turn. */
 static u32 batch_turn[BATCH];
 static void *batch[BATCH];
 
@@ -233,7 +233,7 @@ static long free_batch(void *unused)
  */
 static u64 time_batches(bool with_free, int cpu)
 {
-	u64 time = 0, blocks = 0, begin, allocated;
+	u64 time = 0, objects = 0, begin, allocated;
 	bool warm = false;
 
 	while (!warm || time < TIME) {
@@ -247,14 +247,14 @@ static u64 time_batches(bool with_free, int cpu)
 		else
 			work_on_cpu(cpu, free_batch, NULL);
 		time += (with_free ? ktime_get_ns() : allocated) - begin;
-		blocks += BATCH;
+		objects += BATCH;
 		if (!warm && time >= WARM_UP) {
 			warm = true;
-			blocks = 0;
+			objects = 0;
 			time = 0;
 		}
 	}
-	return div64_u64(time, blocks);
+	return div64_u64(time, objects);
 }
 
 struct bench_batch bench_time_batch(bool random, int cpu)
