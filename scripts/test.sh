@@ -52,7 +52,7 @@ test_release()
 	# How commands and files read does not depend on the number of CPUs.
 	test_guest arm64 4 1G 900 test_recall.sh test_churn.sh test_reader.sh \
 		test_concurrent.sh test_hotplug.sh test_stats.sh test_leaks.sh \
-		test_live.sh test_lifecycle.sh test_holders.sh test_twins.sh \
+		test_live.sh test_lifecycle.sh test_holders.sh test_same_address.sh \
 		test_oom.sh test_many.sh test_off.sh
 }
 

@@ -2,4 +2,4 @@
 /* One of two modules that differ in names only. */
 #define TWIN(name)	twin_b_##name
 
-#include "twin.h"
+#include "same_address.h"

@@ -2,7 +2,7 @@
 /*
  * kmemleak_selftest: objects with a known fate, made on command.
  *
- * main.c (debugfs) calls allocators.c, holders.c, crowd.c, orphan.c, families.c and
+ * main.c (debugfs) calls allocators.c, holders.c, many.c, orphan.c, links.c and
  * annotations.c, and all of them call records.c, which knows what the report has to say.
  */
 #ifndef KMEMLEAK_SELFTEST_H
@@ -142,7 +142,7 @@ bool is_percpu(const struct kind *kind);
 int hold_objects(const char *arg);
 int drop_holders(const char *arg);
 
-/* crowd.c */
+/* many.c */
 int init_crowd(void);
 void exit_crowd(void);
 int make_wards(const char *arg);
@@ -154,7 +154,7 @@ void free_crowd(void);
 int make_orphan(const char *arg);
 int make_adopted(const char *arg);
 
-/* families.c */
+/* links.c */
 int make_list(const char *arg);
 int make_fans(const char *arg);
 void forget_fans(void);

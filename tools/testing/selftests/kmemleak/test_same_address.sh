@@ -100,7 +100,7 @@ check_frames()
 	leaked > "$KML_TMP/new"
 	keep_record
 	cat "$KML_FILE" > "$KML_TMP/report"
-	awk -f "$KML_HERE/kmemleak_twins.awk" \
+	awk -f "$KML_HERE/kmemleak_frames.awk" \
 		part=1 "$KML_TMP/report" part=2 "$KML_TMP/all" part=3 "$KML_TMP/new"
 }
 
