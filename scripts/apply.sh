@@ -7,7 +7,7 @@
 # The tree is written to only after everything has been worked out and
 # checked. A file is never written in place: its new content is made under
 # $state and renamed over it, so that a tree of hard links (cp -al) leaves
-# its twin alone and an interrupted run leaves every file whole. What is
+# its copy alone and an interrupted run leaves every file whole. What is
 # needed to go on from, or back after, an interruption is in $state before
 # the first file changes.
 

@@ -161,12 +161,12 @@ test_unapply_of_nothing_is_refused()
 
 test_hard_links_are_not_written_through()
 {
-	cp -al "$work/tree" "$work/twin"
+	cp -al "$work/tree" "$work/copy"
 	apply apply
-	same "$pristine" "$work/twin"
+	same "$pristine" "$work/copy"
 	apply unapply
-	same "$pristine" "$work/twin"
-	rm -rf "$work/twin"
+	same "$pristine" "$work/copy"
+	rm -rf "$work/copy"
 }
 
 test_interrupted_runs_can_be_repeated()

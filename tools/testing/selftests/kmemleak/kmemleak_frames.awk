@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# Compare a report (read with part=1) with what the twins have logged (part=2), of
-# which the report must have some for each module and context that is read with
-# part=3. It is lines of module, address, context and return address. All frames that belong to a module, or to
-# nothing, have to be those of the twin that allocated the object. Says what is
-# wrong, and exits as kmemleak_report.awk does.
+# Compare a report (read with part=1) with what two modules have logged (part=2): lines
+# of module, address, context and return address. The report must have some leak for
+# each module and context that is read with part=3. All frames that belong to a
+# module, or to nothing, have to be those of the module that allocated the object.
+# Says what is wrong, and exits as kmemleak_report.awk does.
 
 function complain(text) {
 	print text

@@ -116,7 +116,7 @@ of_percpu()
 
 bounded()
 {
-	kml_make fans=100 || return
+	kml_make shared=100 || return
 	says "refs=$(expected 1)" && referred 100 && has "    and 36 more" &&
 		[ "$(grep -c "^    object " "$KML_TMP/says")" = 64 ]
 }

@@ -24,7 +24,7 @@ make_room()
 	kml_load kmemleak_twin_b leak_in_init=0 && kml_unload kmemleak_twin_b
 }
 
-# take_place NAME [PARAMETER]: load the twin where the other one has stood.
+# take_place NAME [PARAMETER]: load a module where the other one has stood.
 take_place()
 {
 	try=0
@@ -47,7 +47,7 @@ tell()
 	return 1
 }
 
-# begin [PARAMETER]: one twin comes and leaks.
+# begin [PARAMETER]: one module comes and leaks.
 begin()
 {
 	kml_unload kmemleak_twin_a
@@ -64,14 +64,14 @@ change_places()
 		take_place kmemleak_twin_b && tell kmemleak_twin_b leak
 }
 
-# What the twins have logged since the last mark: module, address, context, return
+# What the two modules have logged since the last mark: module, address, context, return
 # address.
 leaked()
 {
 	kml_log | sed -n 's/.*\(kmemleak_twin_[ab]\): twin /\1 /p'
 }
 
-# same_calls CONTEXT...: both twins have leaked from there, at one address.
+# same_calls CONTEXT...: both modules have leaked from there, at one address.
 same_calls()
 {
 	for context; do

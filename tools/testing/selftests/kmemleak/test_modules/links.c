@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Objects of which it is known who refers to whom: lists, and one with many fans. */
+/* Objects of which it is known who refers to whom: lists, and one that many share. */
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/sched.h>
@@ -9,7 +9,7 @@
 #include "selftest.h"
 
 /* All of them refer to the same object. */
-static void **fans;
+static void **shared_by;
 
 /* So many objects, each of which refers to the next one, and nobody to the first. */
 int make_list(const char *arg)
@@ -31,25 +31,25 @@ int make_list(const char *arg)
 	return 0;
 }
 
-/* An object with so many references. */
-int make_fans(const char *arg)
+/* An object to which so many words refer. */
+int make_shared(const char *arg)
 {
 	unsigned int nr, i;
 	void *obj;
 
-	if (fans || kstrtouint(arg, 0, &nr))
+	if (shared_by || kstrtouint(arg, 0, &nr))
 		return -EINVAL;
-	obj = make_fated("fans", FATE_QUIET);
-	fans = kcalloc(nr, sizeof(*fans), GFP_KERNEL);
-	if (!obj || !fans)
+	obj = make_fated("shared", FATE_QUIET);
+	shared_by = kcalloc(nr, sizeof(*shared_by), GFP_KERNEL);
+	if (!obj || !shared_by)
 		return -ENOMEM;
 	for (i = 0; i < nr; i++)
-		fans[i] = obj;
+		shared_by[i] = obj;
 	return 0;
 }
 
-void forget_fans(void)
+void forget_shared(void)
 {
-	kfree_sensitive(fans);
-	fans = NULL;
+	kfree_sensitive(shared_by);
+	shared_by = NULL;
 }

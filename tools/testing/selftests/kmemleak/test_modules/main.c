@@ -22,7 +22,7 @@ static struct dentry *dir;
 static int free_all(const char *arg)
 {
 	drop_holders(arg);
-	forget_fans();
+	forget_shared();
 	forget_annotated();
 	free_records();
 	free_crowd();
@@ -40,7 +40,7 @@ static const struct {
 	{ "orphan", make_orphan },
 	{ "adopt", make_adopted },
 	{ "list", make_list },
-	{ "fans", make_fans },
+	{ "shared", make_shared },
 	{ "wards", make_wards },
 	{ "crowd", make_crowd },
 	{ "lose", lose_crowd },

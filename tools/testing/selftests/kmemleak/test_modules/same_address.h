@@ -30,7 +30,7 @@ static DECLARE_COMPLETION(done);
 /* The object that was allocated last, hidden; each begins with the one before. */
 static unsigned long last_object = ~0UL;
 
-/* Says where it is called from: the twin has to be called from there too. */
+/* Says where it is called from: the other module has to be called from there too. */
 static noinline void TWIN(alloc)(const char *context)
 {
 	unsigned long *obj = kzalloc(OBJECT_SIZE, GFP_ATOMIC);

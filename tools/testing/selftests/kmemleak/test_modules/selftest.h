@@ -156,8 +156,8 @@ int make_adopted(const char *arg);
 
 /* links.c */
 int make_list(const char *arg);
-int make_fans(const char *arg);
-void forget_fans(void);
+int make_shared(const char *arg);
+void forget_shared(void);
 
 /* annotations.c */
 int init_annotations(void);
