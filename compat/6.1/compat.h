@@ -14,6 +14,11 @@
 /* There is none: see who uses it. */
 #define SLAB_NO_MERGE			0
 
+/* The part of a caller's flags that is for allocations within its own. */
+#define gfp_nested_mask(flags)						\
+	(((flags) & (GFP_KERNEL | GFP_ATOMIC | __GFP_NOLOCKDEP)) |	\
+	 __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_NOWARN)
+
 #define abs_diff(a, b)							\
 ({									\
 	typeof(a) __a = (a);						\

@@ -197,12 +197,12 @@ void __init kml_pool_init(void);
 
 /*
  * The part of the caller's flags that an allocation of metadata may use: it
- * must fail early and silently, and not touch the reserves.
+ * must fail early and silently, and not touch the reserves. What the caller has
+ * lockdep leave out stays left out, since its locks are held here as well.
  */
 static inline gfp_t kml_gfp(gfp_t gfp)
 {
-	return (gfp & (GFP_KERNEL | GFP_ATOMIC)) |
-	       __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_NOWARN;
+	return gfp_nested_mask(gfp);
 }
 /* ---- pages.c: in which pages there may be objects ---- */
 

@@ -7,7 +7,11 @@
  * real ones, and use physical addresses where no memory is.
  */
 #include <kunit/test.h>
+#include <linux/debug_locks.h>
+#include <linux/gfp.h>
+#include <linux/mutex.h>
 #include <linux/prandom.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -573,6 +577,56 @@ static void store_random(struct kunit *test)
 	}
 }
 
+/* ---- Memory for metadata ---- */
+
+/* What an allocation of metadata has to take over from its caller. */
+#define NESTED_KEPT	(GFP_KERNEL | GFP_ATOMIC | __GFP_NOLOCKDEP)
+
+static const gfp_t callers[] = {
+	0, GFP_KERNEL, GFP_ATOMIC, GFP_NOWAIT, GFP_NOFS, GFP_NOIO, GFP_KERNEL_ACCOUNT,
+	GFP_KERNEL | __GFP_NOFAIL, GFP_KERNEL | __GFP_NOLOCKDEP, GFP_HIGHUSER_MOVABLE,
+};
+
+/* Each of these, with any other flag as well. */
+static void store_gfp(struct kunit *test)
+{
+	gfp_t added = __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_NOWARN;
+	unsigned int i, bit;
+
+	for (i = 0; i < ARRAY_SIZE(callers); i++) {
+		for (bit = 0; bit < __GFP_BITS_SHIFT; bit++) {
+			gfp_t gfp = callers[i] | (__force gfp_t)BIT(bit);
+			gfp_t want = (gfp & NESTED_KEPT) | added;
+			gfp_t got = kml_gfp(gfp);
+
+			KUNIT_EXPECT_EQ_MSG(test, (__force u32)got,
+					    (__force u32)want, "%pGg", &gfp);
+		}
+	}
+}
+
+/* A lock that reclaim takes, and a holder who knows that reclaim can do without. */
+static void store_nolockdep(struct kunit *test)
+{
+	static DEFINE_MUTEX(lock);
+	void *ptr;
+
+	if (!IS_ENABLED(CONFIG_PROVE_LOCKING) || !debug_locks)
+		kunit_skip(test, "lockdep does not look");
+	fs_reclaim_acquire(GFP_KERNEL);
+	mutex_lock(&lock);
+	mutex_unlock(&lock);
+	fs_reclaim_release(GFP_KERNEL);
+
+	/* Too large for a slot: it needs a record. */
+	mutex_lock(&lock);
+	ptr = kmalloc(4 * PAGE_SIZE, GFP_KERNEL | __GFP_NOLOCKDEP);
+	mutex_unlock(&lock);
+	KUNIT_EXPECT_NOT_NULL(test, ptr);
+	kfree(ptr);
+	KUNIT_EXPECT_TRUE_MSG(test, debug_locks, "lockdep has found something");
+}
+
 static int store_init(struct kunit *test)
 {
 	skip_if_off(test);
@@ -595,6 +649,8 @@ static struct kunit_case store_cases[] = {
 	KUNIT_CASE(store_untrack_nothing),
 	KUNIT_CASE(store_piece),
 	KUNIT_CASE_PARAM(store_random, base_gen_params),
+	KUNIT_CASE(store_gfp),
+	KUNIT_CASE(store_nolockdep),
 	{}
 };
 

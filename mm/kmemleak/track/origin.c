@@ -199,8 +199,9 @@ static bool frames_agree(unsigned long frame, unsigned int depth,
 /* ---- The depot ---- */
 
 /*
- * Memory for new traces is taken without reclaim. Waking the reclaim thread is
- * left to callers whose own flags allow it, as it takes scheduler locks.
+ * Memory for new traces is taken without reclaim, so lockdep has no question
+ * about the caller's locks. Waking the reclaim thread is left to callers whose own
+ * flags allow it, as it takes scheduler locks.
  */
 static depot_stack_handle_t depot_save(unsigned long *entries, unsigned int nr,
 				       gfp_t gfp)
