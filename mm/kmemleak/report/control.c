@@ -39,8 +39,8 @@ static int parse_argument(const char *text, struct kml_command *cmd)
 	if (!arg)
 		return -EINVAL;
 	arg++;
-	/* The conversions below take a sign and a newline; users do not. */
-	if (!isdigit(*arg) || strchr(arg, '\n'))
+	/* The conversions below take a sign. */
+	if (!isdigit(*arg))
 		return -EINVAL;
 
 	if (str_has_prefix(text, "scan=") && !kstrtouint(arg, 0, &cmd->secs))
@@ -56,11 +56,21 @@ static int parse_argument(const char *text, struct kml_command *cmd)
 	return 0;
 }
 
+/* What programs and shells put behind a command. */
+static bool is_padding(char c)
+{
+	/* Beyond ASCII, the kernel has a space that no user means. */
+	return !c || (isascii(c) && isspace(c));
+}
+
 /**
  * kml_parse_command() - understand one write to the control file
  * @text: what was written
  * @len: its length in bytes
  * @cmd: set to the command
+ *
+ * White space and NUL bytes behind the command count as part of the length and
+ * mean nothing else.
  *
  * Context: Any.
  * Return: 0; -EINVAL if it is no command.
@@ -70,14 +80,14 @@ int kml_parse_command(const char *text, size_t len, struct kml_command *cmd)
 	char buf[KML_COMMAND_MAX + 1];
 	unsigned int i;
 
-	if (!len || len > KML_COMMAND_MAX)
+	if (len > KML_COMMAND_MAX)
 		return -EINVAL;
+	while (len && is_padding(text[len - 1]))
+		len--;
 	memcpy(buf, text, len);
 	buf[len] = '\0';
 	if (strlen(buf) != len)
 		return -EINVAL;
-	if (buf[len - 1] == '\n')
-		buf[len - 1] = '\0';
 
 	for (i = 0; i < ARRAY_SIZE(words); i++) {
 		if (!strcmp(buf, words[i].word)) {

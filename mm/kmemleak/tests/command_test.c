@@ -3,6 +3,7 @@
  * Kernel memory leak detector: tests of the command parser.
  */
 #include <kunit/test.h>
+#include <linux/ctype.h>
 #include <linux/kernel.h>
 #include <linux/limits.h>
 #include <linux/string.h>
@@ -73,7 +74,7 @@ struct bad_commands {
 
 static const struct bad_commands bad[] = {
 	{ "no known word", {
-		"\n", " ", "=", "=\n", "=on", "=1", "0", "1", "help", "SCAN",
+		"\n", " ", "\t\r\n", "=", "=\n", "=on", "=1", "0", "1", "help", "SCAN",
 		"Scan", "scanoff", "scann", "clearscan", "on", "stack",
 		"dump", "refs",
 	} },
@@ -83,13 +84,11 @@ static const struct bad_commands bad[] = {
 		"scan=o", "scan=of", "stack=o", "cle", "of",
 	} },
 	{ "something is too much", {
-		"scan\n\n", "scan\x20\n", " scan", "scan ", "\nscan",
-		"scan\r\n", "scan\t", "off\n\n", "scan=on\n\n", "scan=5\n\n",
-		"dump=1\n\n", "scan\nscan", "scan=5\nscan=6", "scan=on on",
-		"scan=on=on", "scan= on", "scan =on", "scan=5 ", "scan= 5",
-		"scan =5", "scan=5s", "scan=5=5", "scan==5", "dump= 1",
-		"dump=1 ", "dump=1,2", "dump==1", "dump=1\nclear", "refs= 1",
-		"refs=1 ", "refs=1\n\n", "refs==1",
+		" scan", "\nscan", "scan\nscan", "scan=5\nscan=6",
+		"scan=on on", "scan=on=on", "scan= on", "scan =on", "scan= 5",
+		"scan =5", "scan=5s", "scan=5=5", "scan==5", "scan=5 6",
+		"scan=5\n6", "dump= 1", "dump=\n1", "dump=1,2", "dump==1",
+		"dump=1\nclear", "refs= 1", "refs==1",
 	} },
 	{ "argument of another word", {
 		"off=1", "off=on", "off=", "clear=off", "clear=on", "stack=1",
@@ -108,7 +107,7 @@ static const struct bad_commands bad[] = {
 		"dump=ffff000000c13860", "dump=deadbeef", "dump=x",
 		"refs=-1", "refs=+1", "refs=x", "refs=0x",
 		"dump=(null)", "clear=-1", "clear=+1", "clear=0x", "clear=08",
-		"clear=x", "clear=1,2", "clear= 1", "clear=1 ", "clear=1\n\n",
+		"clear=x", "clear=1,2", "clear= 1",
 	} },
 	{ "too large", {
 		"scan=4294967296", "scan=0x100000000",
@@ -123,7 +122,7 @@ static const struct bad_commands bad[] = {
 	} },
 	{ "binary", {
 		"\x01", "\x7f", "\x80", "\xff", "\xff\xfe", "scan\xff",
-		"\xffscan", "scan=\xff", "scan=\xb2", "scan=1\xff",
+		"\xffscan", "scan\xa0", "scan\x85", "scan=\xff", "scan=\xb2", "scan=1\xff",
 		"dump=\xff\xff", "dump=\xef\xbc\x91", "\xef\xbb\xbfscan",
 	} },
 };
@@ -181,19 +180,64 @@ static void expect_bad(struct kunit *test, const char *text, size_t len)
 			    "%*pE", (int)len, text);
 }
 
-/* With and without a newline, and whatever stands after it in memory. */
+struct padding {
+	size_t len;
+	const char *text;
+};
+
+#define PADDING(_text)	{ sizeof(_text) - 1, _text }
+
+static const struct padding paddings[] = {
+	PADDING(""), PADDING("\n"), PADDING(" "), PADDING("\t"), PADDING("\v"),
+	PADDING("\f"), PADDING("\r\n"), PADDING("\n\n"), PADDING("\x20\n"),
+	PADDING("\0"), PADDING("\0\0"), PADDING("\n\0"), PADDING("\0\n"),
+	PADDING(" \0\t\0"),
+};
+
+/* Whatever is put behind it, and whatever stands behind that in memory. */
 static void command_good(struct kunit *test)
 {
 	const struct command *cmd = test->param_value;
 	size_t len = strlen(cmd->text);
 	char text[KML_COMMAND_MAX + 1];
+	unsigned int i;
 
-	KUNIT_ASSERT_LT(test, len, KML_COMMAND_MAX);
-	memset(text, '5', sizeof(text));
-	memcpy(text, cmd->text, len);
-	expect_good(test, text, len, cmd);
-	text[len] = '\n';
-	expect_good(test, text, len + 1, cmd);
+	for (i = 0; i < ARRAY_SIZE(paddings); i++) {
+		size_t padded = len + paddings[i].len;
+
+		if (padded > KML_COMMAND_MAX)
+			continue;
+		memset(text, '5', sizeof(text));
+		memcpy(text, cmd->text, len);
+		memcpy(text + len, paddings[i].text, paddings[i].len);
+		expect_good(test, text, padded, cmd);
+	}
+}
+
+/* The same is no good in front, nor if there is something behind it. */
+static void command_padded_badly(struct kunit *test)
+{
+	const struct command *cmd = test->param_value;
+	size_t len = strlen(cmd->text);
+	char text[KML_COMMAND_MAX + 1];
+	unsigned int i;
+
+	/* But for the first one, which is none. */
+	for (i = 1; i < ARRAY_SIZE(paddings); i++) {
+		size_t padded = len + paddings[i].len;
+
+		if (padded > KML_COMMAND_MAX)
+			continue;
+		memcpy(text, paddings[i].text, paddings[i].len);
+		memcpy(text + paddings[i].len, cmd->text, len);
+		expect_bad(test, text, padded);
+		expect_bad(test, text, paddings[i].len);
+
+		memcpy(text, cmd->text, len);
+		memcpy(text + len, paddings[i].text, paddings[i].len);
+		text[padded] = '1';
+		expect_bad(test, text, padded + 1);
+	}
 }
 
 static void command_bad(struct kunit *test)
@@ -205,7 +249,13 @@ static void command_bad(struct kunit *test)
 		expect_bad(test, *text, strlen(*text));
 }
 
-/* A NUL put in at any place, the end included, or in the place of any byte. */
+static bool has_number(const struct command *cmd)
+{
+	return cmd->id == KML_CMD_SCAN_PERIOD || cmd->id == KML_CMD_DUMP ||
+	       cmd->id == KML_CMD_REFS || cmd->id == KML_CMD_CLEAR_AT;
+}
+
+/* A NUL put in at any place but the end, or in the place of any byte. */
 static void command_nul(struct kunit *test)
 {
 	const struct command *cmd = test->param_value;
@@ -213,7 +263,7 @@ static void command_nul(struct kunit *test)
 	char text[KML_COMMAND_MAX + 1];
 	size_t at;
 
-	for (at = 0; at <= len; at++) {
+	for (at = 0; at < len; at++) {
 		memcpy(text, cmd->text, at);
 		text[at] = '\0';
 		memcpy(text + at + 1, cmd->text + at, len - at);
@@ -221,17 +271,17 @@ static void command_nul(struct kunit *test)
 		text[len + 1] = '\n';
 		expect_bad(test, text, len + 2);
 	}
-	for (at = 0; at < len; at++) {
+	/* With the last digit gone, a number may be one still. */
+	for (at = 0; at < len - has_number(cmd); at++) {
 		memcpy(text, cmd->text, len);
 		text[at] = '\0';
 		expect_bad(test, text, len);
 	}
 }
 
-static bool has_number(const struct command *cmd)
+static bool is_padding(u8 byte)
 {
-	return cmd->id == KML_CMD_SCAN_PERIOD || cmd->id == KML_CMD_DUMP ||
-	       cmd->id == KML_CMD_REFS || cmd->id == KML_CMD_CLEAR_AT;
+	return !byte || (byte < 0x80 && isspace(byte));
 }
 
 /* Any beginning of the word, and any byte in any place of it. */
@@ -253,9 +303,9 @@ static void mutate(struct kunit *test, const struct command *cmd)
 			text[at] = byte;
 			if (at < len && byte == (u8)cmd->text[at])
 				continue;
-			if (at == len && byte == '\n')
+			if (is_padding(byte) && at == len)
 				continue;
-			if (at == len - 1 && byte == '\n' &&
+			if (is_padding(byte) && at == len - 1 &&
 			    find_good(text, at))
 				continue;
 			expect_bad(test, text, max(len, at + 1));
@@ -277,6 +327,7 @@ static void command_word_mutated(struct kunit *test)
 static void command_length(struct kunit *test)
 {
 	static const struct command dump = { "", KML_CMD_DUMP, 1 };
+	static const struct command scan = { "", KML_CMD_SCAN };
 	char text[KML_COMMAND_MAX + 2];
 
 	expect_bad(test, "scan", 0);
@@ -296,6 +347,10 @@ static void command_length(struct kunit *test)
 	expect_bad(test, text, KML_COMMAND_MAX + 1);
 	text[KML_COMMAND_MAX] = '\n';
 	expect_bad(test, text, KML_COMMAND_MAX + 1);
+	memset(text, ' ', sizeof(text));
+	memcpy(text, "scan", strlen("scan"));
+	expect_good(test, text, KML_COMMAND_MAX, &scan);
+	expect_bad(test, text, KML_COMMAND_MAX + 1);
 	expect_bad(test, "scan", SIZE_MAX);
 	expect_bad(test, "scan", (size_t)INT_MAX + 1);
 }
@@ -303,6 +358,7 @@ static void command_length(struct kunit *test)
 static struct kunit_case command_cases[] = {
 	KUNIT_CASE_PARAM(command_good, good_gen_params),
 	KUNIT_CASE_PARAM(command_bad, bad_gen_params),
+	KUNIT_CASE_PARAM(command_padded_badly, good_gen_params),
 	KUNIT_CASE_PARAM(command_nul, good_gen_params),
 	KUNIT_CASE(command_word_mutated),
 	KUNIT_CASE(command_length),

@@ -20,7 +20,7 @@ bad_input()
 	an unknown word|bogus
 	another case|SCAN
 	a space before|\040scan
-	a space after|scan\040
+	a NUL before|\000scan
 	letters after scan|scanx
 	letters after off|offx
 	letters after clear|clearx
@@ -34,8 +34,10 @@ bad_input()
 	binary|\001\002\377\376
 	a NUL|\000
 	a NUL within|sc\000an
-	a NUL after off|off\000
 	a NUL and more after clear|clear\000junk
+	a space and more after off|off\040junk
+	a no-break space after off|off\240
+	scan and 100 NULs|scan$(many 100 n | sed 's/n/\\000/g')
 	no seconds|scan=
 	no number|scan=abc
 	letters after the number|scan=10x
@@ -62,6 +64,20 @@ bad_input()
 
 BAD_INPUTS=$(bad_input | wc -l)
 
+# What it must take for a scan, in the same form.
+scan_input()
+{
+	cat <<-END
+	a NUL after scan|scan\000
+	a space after scan|scan\040
+	CR and LF after scan|scan\r\n
+	tabs, newlines and NULs after scan|scan\t\n\n\000\000
+	60 NULs after scan|scan$(many 60 n | sed 's/n/\\000/g')
+	END
+}
+
+SCAN_INPUTS=$(scan_input | wc -l)
+
 # What a command could have changed; stacks_scanned looks at the rest. Not the
 # hex dumps: those of per-CPU objects show the CPU that happens to read.
 state()
@@ -76,13 +92,25 @@ unchanged()
 	cmp "$KML_TMP/before" "$KML_TMP/after"
 }
 
-invalid()
+# answers BYTES ANSWER: that is what the write of these bytes gets.
+answers()
 {
 	# shellcheck disable=SC2059
 	answer=$(printf "$1" | "$KML_HERE/kmemleak_ctl" write "$KML_FILE")
-	[ "$answer" = EINVAL ] && return
+	[ "$answer" = "$2" ] && return
 	echo "answer is $answer"
 	return 1
+}
+
+invalid()
+{
+	answers "$1" EINVAL
+}
+
+scans()
+{
+	scans=$(kml_stat scans)
+	answers "$1" OK && scans_done $((scans + 1))
 }
 
 # refused BYTES: with EINVAL, and all is as it was.
@@ -237,7 +265,7 @@ not_announced()
 	kml_scan && ! kml_log | grep 'new suspected memory leaks'
 }
 
-kml_setup $((BAD_INPUTS + 20)) kmemleak_selftest
+kml_setup $((BAD_INPUTS + SCAN_INPUTS + 20)) kmemleak_selftest
 
 kml_test "the file is for its owner alone" private
 
@@ -258,7 +286,11 @@ bad_input > "$KML_TMP/inputs"
 while IFS='|' read -r name bytes; do
 	kml_test "refused: $name" refused "$bytes"
 done < "$KML_TMP/inputs"
-kml_test "all of these are refused while the thread runs" all_refused_with_thread
+scan_input > "$KML_TMP/scans"
+while IFS='|' read -r name bytes; do
+	kml_test "taken: $name" scans "$bytes"
+done < "$KML_TMP/scans"
+kml_test "what is refused is refused while the thread runs" all_refused_with_thread
 kml_test "scan=off stops the thread" thread_stops scan=off
 
 kml_test "dump= tells of the object at an address" dumps "$(first_leak)" "$(first_leak)"
