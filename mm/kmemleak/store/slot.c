@@ -288,6 +288,12 @@ int kml_slot_read(struct kml_slab *slab, unsigned int index, unsigned int cpu,
 				   offset, buf, len);
 	/* The linear map stays: it is enough to look at the slot afterwards. */
 	ret = kml_read_memory(buf, (void *)start + offset, len);
+	/*
+	 * The content first, then the slot. Pairs with the barriers by which the
+	 * allocator gives the memory to its next user, after the owner has emptied
+	 * the slot: a reader of that user's bytes finds it empty, or used again.
+	 */
+	smp_rmb();
 	if (!(READ_ONCE(slab->slots[index].meta) & KML_SLOT_LIVE))
 		return -ENOENT;
 	return ret;

@@ -105,9 +105,18 @@ static struct kml_record *find_overlap(struct kml_tree *tree,
 	return rec && rec->start <= start + size - 1 ? rec : NULL;
 }
 
-/* Pages that only a part of which it takes may have others of the tree too. */
+/*
+ * Note where there is an object, before it can be found. Pages that only a part
+ * of which it takes may have others of the tree too.
+ */
 static void note_link(struct kml_tree *tree, const struct kml_record *rec)
 {
+	/* Read without the lock by kml_lookup() and the scanner. */
+	if (rec->start < tree->lo)
+		WRITE_ONCE(tree->lo, rec->start);
+	if (last_of(rec) > tree->hi)
+		WRITE_ONCE(tree->hi, last_of(rec));
+
 	if (tree == &kml_trees[KML_PERCPU])
 		kml_note_percpu(rec->start, last_of(rec));
 	else if (tree != &kml_trees[KML_VIRT])
@@ -152,12 +161,6 @@ static void link_record(struct kml_tree *tree, struct kml_record *rec)
 	smp_wmb();
 	rb_link_node(&rec->node, parent, link);
 	rb_insert_color(&rec->node, &tree->root);
-
-	/* Pairs with the lockless reads in kml_lookup() and in the scanner. */
-	if (rec->start < tree->lo)
-		WRITE_ONCE(tree->lo, rec->start);
-	if (last_of(rec) > tree->hi)
-		WRITE_ONCE(tree->hi, last_of(rec));
 	WRITE_ONCE(tree->nr, tree->nr + 1);
 }
 
@@ -251,7 +254,11 @@ int kml_insert_from_slot(struct kml_tree *tree, struct kml_record *rec,
 	raw_spin_lock_irqsave(&tree->lock, flags);
 	ret = may_link(tree, rec);
 	if (!ret) {
-		/* Before, for who finds the slot empty and then asks. */
+		/*
+		 * A reader that finds the slot empty must find the notes, and the
+		 * shape about to change. cmpxchg() is fully ordered; pairs with
+		 * smp_load_acquire() in kml_slot_meta().
+		 */
 		note_link(tree, rec);
 		write_seqcount_begin(&tree->seq);
 		if (cmpxchg(&slot->meta, meta, 0) != meta) {
@@ -354,7 +361,8 @@ static struct kml_record *lookup_once(struct kml_tree *tree, unsigned long addr)
  * @addr: any address
  *
  * Context: RCU read-side critical section, in which the result is valid; it may
- * be removed at any time.
+ * be removed at any time. Who looks for an object that may be in a slot asks
+ * kml_slot_find() first.
  * Return: the object, or NULL.
  */
 struct kml_record *kml_lookup(struct kml_tree *tree, unsigned long addr)
@@ -364,6 +372,7 @@ struct kml_record *kml_lookup(struct kml_tree *tree, unsigned long addr)
 	unsigned int seq;
 	int i;
 
+	/* Pairs with cmpxchg() in kml_insert_from_slot(), which empties the slot. */
 	if (addr < READ_ONCE(tree->lo) || addr > READ_ONCE(tree->hi))
 		return NULL;
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Kernel memory leak detector: an object is freed while it is promoted.
+ * Kernel memory leak detector: what happens to an object while it is promoted.
  *
  * It is watched, and a thread of its own frees it. That has begun, or is about
  * to, when the object is promoted: by a different time before or after in each
- * turn. Whoever wins, it must not be tracked in the end.
+ * turn. Whoever wins, it must not be tracked in the end. Or a thread waits for it
+ * to leave its slot, and has to find it in the tree.
  */
 #include <kunit/test.h>
 #include <linux/err.h>
@@ -109,6 +110,87 @@ static void watch_free_promoted(struct kunit *test)
 	kunit_info(test, "%u turns\n", i);
 }
 
+/* ---- An object is looked for while it leaves its slot ---- */
+
+#define MOVE_TURNS	2000
+#define MOVE_ADDR	4096UL
+
+enum move_turn {
+	MOVE_MINE,
+	MOVE_LOOK,
+	MOVE_LOOKING,
+};
+
+/* Static, as lockdep wants locks to be. */
+static struct kml_tree tree = KML_TREE_INIT(tree);
+
+static struct {
+	struct task_struct *task;
+	enum move_turn turn;
+	struct kml_slot slot;
+	unsigned int missed;
+} move;
+
+/* First the slot, then the tree: it must be in one of them. */
+static void look_once(void)
+{
+	/* Pairs with smp_load_acquire() in watch_moved(). */
+	smp_store_release(&move.turn, MOVE_LOOKING);
+	while (kml_slot_meta(&move.slot) & KML_SLOT_LIVE)
+		cpu_relax();
+	rcu_read_lock();
+	move.missed += !kml_lookup(&tree, MOVE_ADDR);
+	rcu_read_unlock();
+	/* Pairs with smp_load_acquire() in watch_moved(). */
+	smp_store_release(&move.turn, MOVE_MINE);
+}
+
+static int move_look(void *data)
+{
+	while (!kthread_should_stop()) {
+		/* Pairs with smp_store_release() in watch_moved(). */
+		if (smp_load_acquire(&move.turn) == MOVE_LOOK)
+			look_once();
+		else
+			cond_resched();
+	}
+	return 0;
+}
+
+static void watch_moved(struct kunit *test)
+{
+	unsigned long end = jiffies + HZ;
+	struct kml_record *rec;
+	unsigned int i;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "it takes two CPUs");
+	move.task = kthread_run(move_look, NULL, "kmemleak_move");
+	if (IS_ERR(move.task))
+		move.task = NULL;
+	KUNIT_ASSERT_NOT_NULL(test, move.task);
+	for (i = 0; i < MOVE_TURNS && time_before(jiffies, end); i++) {
+		/* A tree in which there was nothing before is most narrow. */
+		rec = new_object(test, MOVE_ADDR, 64);
+		move.slot.meta = KML_SLOT_LIVE;
+		/* Pairs with smp_load_acquire() in move_look(). */
+		smp_store_release(&move.turn, MOVE_LOOK);
+		/* Pairs with smp_store_release() in look_once(). */
+		while (smp_load_acquire(&move.turn) != MOVE_LOOKING)
+			cond_resched();
+		watch_relax(i % 64);
+		KUNIT_EXPECT_EQ(test, 0,
+				kml_insert_from_slot(&tree, rec, &move.slot,
+						     KML_SLOT_LIVE, true));
+		/* Pairs with smp_store_release() in look_once(). */
+		while (smp_load_acquire(&move.turn) != MOVE_MINE)
+			cond_resched();
+		empty_tree(test, &tree);
+	}
+	KUNIT_EXPECT_EQ(test, move.missed, 0);
+	kunit_info(test, "%u turns\n", i);
+}
+
 static int watch_init(struct kunit *test)
 {
 	skip_if_off(test);
@@ -117,6 +199,9 @@ static int watch_init(struct kunit *test)
 
 static void watch_exit(struct kunit *test)
 {
+	if (move.task)
+		kthread_stop(move.task);
+	memset(&move, 0, sizeof(move));
 	if (watch.task)
 		kthread_stop(watch.task);
 	kmem_cache_destroy(watch.cache);
@@ -125,6 +210,7 @@ static void watch_exit(struct kunit *test)
 
 static struct kunit_case watch_cases[] = {
 	KUNIT_CASE(watch_free_promoted),
+	KUNIT_CASE(watch_moved),
 	{}
 };
 
