@@ -218,6 +218,7 @@ static int scan_all(kml_print_t print, struct kml_confirmation *conf)
 {
 	int ret;
 
+	kml_drop_overlaid();
 	if (scan.broken)
 		kml_slot_age_all();
 	kml_slot_new_generation();

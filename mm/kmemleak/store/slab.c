@@ -528,6 +528,19 @@ void kml_slab_forget(struct kml_slab *slab)
 }
 
 /**
+ * kml_slab_is_gone() - ask whether its memory has become something else
+ * @slab: the slab, pinned or seen under RCU
+ *
+ * Context: Any.
+ * Return: true if no object that it has is there any more.
+ */
+bool kml_slab_is_gone(const struct kml_slab *slab)
+{
+	return slab->space != KML_PERCPU &&
+	       virt_to_slab((void *)slab->start) != slab->backing;
+}
+
+/**
  * kml_slab_memory() - tell how much memory the metadata of a slab takes
  * @slab: a pinned slab
  *
@@ -641,7 +654,7 @@ static void __init make_caches(void)
 		make_cache("percpu", KML_PERCPU_SLOTS,
 			   struct_size(slab, seen,
 				       3 * BITS_TO_LONGS(KML_PERCPU_SLOTS)) +
-			   KML_PERCPU_SLOTS);
+			   KML_PERCPU_SLOTS + sizeof(u64));
 }
 
 /**

@@ -147,7 +147,10 @@ static inline unsigned long *kml_slab_counted(struct kml_slab *slab)
 	return slab->seen + 2 * BITS_TO_LONGS(slab->nr);
 }
 
-/* The lengths of the objects of a slab of per-CPU memory; by their owners. */
+/*
+ * The lengths of the objects of a slab of per-CPU memory; by their owners. 0 where
+ * none is, but for what has left its slot. Read by the word, up to behind the last.
+ */
 static inline u8 *kml_slab_sizes(const struct kml_slab *slab)
 {
 	return (u8 *)(slab->seen + 3 * BITS_TO_LONGS(KML_PERCPU_SLOTS));
@@ -220,6 +223,7 @@ bool kml_slab_is_empty(const struct kml_slab *slab);
 void kml_slab_close(struct kml_slab *slab);
 void kml_slab_release(struct kml_slab *slab);
 void kml_slab_forget(struct kml_slab *slab);
+bool kml_slab_is_gone(const struct kml_slab *slab);
 size_t kml_slab_memory(const struct kml_slab *slab);
 size_t kml_slab_tables_memory(void);
 void kml_slab_free_tables(void);
@@ -263,6 +267,8 @@ static inline unsigned long kml_slot_start(const struct kml_slab *slab,
 size_t kml_slot_size(const struct kml_slab *slab, unsigned int index);
 bool kml_slot_find(enum kml_space space, unsigned long addr,
 		   struct kml_ref *ref);
+bool kml_slot_find_range(enum kml_space space, unsigned long start, size_t size,
+			 struct kml_ref *ref);
 bool kml_slot_change(struct kml_slot *slot, u32 clear, u32 set);
 
 /*

@@ -168,6 +168,55 @@ bool kml_slot_alloc_percpu_new(unsigned long addr, size_t size, gfp_t gfp,
 	return done;
 }
 
+/**
+ * kml_percpu_is_taken() - ask whether there is an object in any of some slots
+ * @slab: slab of a page of per-CPU memory, seen under RCU
+ * @index: index of the first slot
+ * @nr: how many there are
+ *
+ * The caller owns the memory, or has been told so: what has left its slot for a
+ * record, and is free now, has left its length.
+ *
+ * Context: Any but NMI.
+ * Return: true if there is one.
+ */
+bool kml_percpu_is_taken(const struct kml_slab *slab, unsigned int index,
+			 unsigned int nr)
+{
+	u8 *sizes = kml_slab_sizes(slab);
+
+	for (; nr; nr--, index++) {
+		if (kml_slot_meta(&slab->slots[index]) & KML_SLOT_LIVE)
+			return true;
+		WRITE_ONCE(sizes[index], 0);
+	}
+	return false;
+}
+
+/**
+ * kml_percpu_drop() - empty some slots: what is there had no memory of its own
+ * @slab: slab of a page of per-CPU memory, seen under RCU
+ * @index: index of the first slot
+ * @nr: how many there are
+ *
+ * Context: Any but NMI, called by the owner of the memory.
+ */
+void kml_percpu_drop(const struct kml_slab *slab, unsigned int index,
+		     unsigned int nr)
+{
+	u8 *sizes = kml_slab_sizes(slab);
+
+	for (; nr; nr--, index++) {
+		unsigned long start = kml_slot_start(slab, index);
+		size_t size = kml_slot_size(slab, index);
+
+		WRITE_ONCE(sizes[index], 0);
+		if (kml_slot_clear_shared(&slab->slots[index]))
+			kml_warn("object at 0x%lx (size %zu) overlaps one that is in use, and is not tracked\n",
+				 start, size);
+	}
+}
+
 /* ---- For those who do not own the object ---- */
 
 /* The slot of the per-CPU object that @addr points into. */
@@ -219,6 +268,82 @@ bool kml_slot_find(enum kml_space space, unsigned long addr,
 		return ref->slab && find_percpu(ref->slab, addr, ref);
 	}
 	return false;
+}
+
+/* The first object of a slab that ends above @addr and starts up to @last. */
+static bool find_between(const struct kml_slab *slab, unsigned long addr,
+			 unsigned long last, struct kml_ref *ref)
+{
+	u32 index = 0;
+
+	if (addr >= slab->first &&
+	    kml_slab_divide(slab, addr, &index) >= READ_ONCE(slab->size))
+		index++;
+	for (; index < slab->nr && kml_slot_start(slab, index) <= last; index++) {
+		ref->meta = kml_slot_meta(&slab->slots[index]);
+		ref->index = index;
+		if (ref->meta & KML_SLOT_LIVE)
+			return true;
+	}
+	return false;
+}
+
+static bool find_range_linear(unsigned long start, unsigned long last,
+			      struct kml_ref *ref)
+{
+	unsigned long addr = start;
+
+	/* It ends with the range, or with that part of the linear map. */
+	while (addr <= last && kml_is_linear(addr)) {
+		ref->slab = kml_slab_at(addr);
+		if (!ref->slab) {
+			addr = ALIGN_DOWN(addr, PAGE_SIZE) + PAGE_SIZE;
+			continue;
+		}
+		if (find_between(ref->slab, addr, last, ref))
+			return true;
+		addr = ref->slab->start + ref->slab->length;
+	}
+	return false;
+}
+
+static bool find_range_percpu(unsigned long start, unsigned long last,
+			      struct kml_ref *ref)
+{
+	unsigned long addr = ALIGN_DOWN(start, KML_PERCPU_GRAIN);
+
+	if (kml_slot_find(KML_PERCPU, start, ref))
+		return true;
+	while ((addr += KML_PERCPU_GRAIN) <= last) {
+		ref->slab = kml_percpu_slab_at(addr);
+		if (!ref->slab)
+			continue;
+		ref->index = kml_percpu_index(addr);
+		ref->meta = kml_slot_meta(&ref->slab->slots[ref->index]);
+		if (ref->meta & KML_SLOT_LIVE)
+			return true;
+	}
+	return false;
+}
+
+/**
+ * kml_slot_find_range() - find the first object in a slot that overlaps a range
+ * @space: address space
+ * @start: first address of the range
+ * @size: its length in bytes, not 0
+ * @ref: set to the slot, and what it said
+ *
+ * Context: RCU read-side critical section, in which the result is valid.
+ * Return: true if there is one.
+ */
+bool kml_slot_find_range(enum kml_space space, unsigned long start, size_t size,
+			 struct kml_ref *ref)
+{
+	unsigned long last = start + size - 1;
+
+	if (space == KML_VIRT)
+		return find_range_linear(start, last, ref);
+	return space == KML_PERCPU && find_range_percpu(start, last, ref);
 }
 
 /**

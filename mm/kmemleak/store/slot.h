@@ -3,7 +3,7 @@
  * Kernel memory leak detector: what the owner of an object does to its slot.
  *
  * This is compiled into the hooks themselves: it is short, takes no lock, and
- * calls nothing.
+ * calls nothing, but where a hook is called for memory that others have.
  */
 #ifndef __MM_KMEMLEAK_SLOT_H
 #define __MM_KMEMLEAK_SLOT_H
@@ -11,6 +11,7 @@
 #include <linux/jiffies.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
+#include <linux/unaligned.h>
 
 #include "../../slab.h"
 #include "slab.h"
@@ -37,6 +38,10 @@ bool kml_slot_alloc_new(unsigned long addr, size_t size, gfp_t gfp,
 			struct kml_origin origin);
 bool kml_slot_alloc_percpu_new(unsigned long addr, size_t size, gfp_t gfp,
 			       struct kml_origin origin);
+bool kml_percpu_is_taken(const struct kml_slab *slab, unsigned int index,
+			 unsigned int nr);
+void kml_percpu_drop(const struct kml_slab *slab, unsigned int index,
+		     unsigned int nr);
 bool kml_slot_free_shared(unsigned long addr);
 void kml_slot_wait(const struct kml_slot *slot);
 
@@ -161,6 +166,25 @@ static __always_inline unsigned int kml_percpu_index(unsigned long addr)
 	return addr % KML_PERCPU_PAGE / KML_PERCPU_GRAIN;
 }
 
+/*
+ * Does one of so many slots have a length? Objects do not overlap, and allocators
+ * see to that. But they are not the only ones who may call the hooks.
+ */
+static __always_inline bool kml_percpu_has_length(const u8 *sizes,
+						  unsigned int index, int nr)
+{
+	for (; nr > 0; nr -= sizeof(u64), index += sizeof(u64)) {
+		/* Those of them that are the caller's do not change. */
+		u64 word = data_race(get_unaligned_le64(&sizes[index]));
+
+		if (nr < (int)sizeof(u64))
+			word &= BIT_ULL(nr * BITS_PER_BYTE) - 1;
+		if (word)
+			return true;
+	}
+	return false;
+}
+
 /**
  * kml_slot_alloc_percpu() - put a new per-CPU object into its slot
  * @addr: value of the __percpu pointer
@@ -168,19 +192,25 @@ static __always_inline unsigned int kml_percpu_index(unsigned long addr)
  * @origin: who allocated it, and where
  *
  * Context: As for kml_slot_alloc(), for an object that kml_percpu_fits() a slot.
- * Return: true if it is tracked now; false if there is no slab for it.
+ * Return: true if it is tracked now; false if there is no slab for it, or it
+ * overlaps an object in one.
  */
 static __always_inline bool kml_slot_alloc_percpu(unsigned long addr,
 						  size_t size,
 						  struct kml_origin origin)
 {
+	unsigned int nr = DIV_ROUND_UP(size, KML_PERCPU_GRAIN);
+	unsigned int index = kml_percpu_index(addr);
 	struct kml_slab *slab = kml_percpu_slab_at(addr);
-	unsigned int index;
+	u8 *sizes;
 
 	if (unlikely(!slab || !READ_ONCE(slab->cache)))
 		return false;
-	index = kml_percpu_index(addr);
-	WRITE_ONCE(kml_slab_sizes(slab)[index], size / KML_PERCPU_UNIT);
+	sizes = kml_slab_sizes(slab);
+	if (unlikely(kml_percpu_has_length(sizes, index, nr)) &&
+	    kml_percpu_is_taken(slab, index, nr))
+		return false;
+	WRITE_ONCE(sizes[index], size / KML_PERCPU_UNIT);
 	kml_slot_publish(&slab->slots[index], origin);
 	return true;
 }
@@ -189,21 +219,33 @@ static __always_inline bool kml_slot_alloc_percpu(unsigned long addr,
  * kml_slot_free_percpu() - take a per-CPU object out of its slot
  * @addr: value of the __percpu pointer
  *
+ * What was put into a slot for a part of its memory goes with it.
+ *
  * Context: Any but NMI. Waits until a scan that reads the object has read one
  * chunk of it.
  * Return: true if it was in a slot, false if it is not or nothing is there.
  */
 static __always_inline bool kml_slot_free_percpu(unsigned long addr)
 {
+	unsigned int index = kml_percpu_index(addr), nr;
 	struct kml_slab *slab;
 	bool found = false;
+	u8 *sizes;
 
 	if (unlikely(!IS_ALIGNED(addr, KML_PERCPU_GRAIN)))
 		return false;
 	rcu_read_lock();
 	slab = kml_percpu_slab_at(addr);
 	if (likely(slab))
-		found = kml_slot_clear_shared(&slab->slots[kml_percpu_index(addr)]);
+		found = kml_slot_clear_shared(&slab->slots[index]);
+	if (likely(found)) {
+		sizes = kml_slab_sizes(slab);
+		nr = DIV_ROUND_UP(sizes[index] * KML_PERCPU_UNIT,
+				  KML_PERCPU_GRAIN);
+		WRITE_ONCE(sizes[index], 0);
+		if (unlikely(kml_percpu_has_length(sizes, index, nr)))
+			kml_percpu_drop(slab, index, nr);
+	}
 	rcu_read_unlock();
 	return found;
 }

@@ -560,4 +560,10 @@ void kml_hand_surplus(unsigned long start, unsigned long target);
 void kml_set_trace(unsigned long addr, depot_stack_handle_t trace);
 void kml_add_area(unsigned long start, size_t size, gfp_t gfp);
 
+/* ---- overlap.c: objects where there are others already ---- */
+
+bool kml_is_within_others(enum kml_space space, unsigned long start,
+			  size_t size);
+void kml_drop_overlaid(void);
+
 #endif /* __MM_KMEMLEAK_STORE_H */

@@ -101,7 +101,8 @@ void kml_untrack_range(enum kml_space space, unsigned long start, size_t size)
  * @origin: where it was allocated, and by whom but for the name
  *
  * The allocator has just given this range to its caller, so an object that is
- * still recorded there is one whose free was not reported. It makes room.
+ * still recorded there is one whose free was not reported. It makes room. But for
+ * objects in slots that is known: nothing is tracked in their place.
  *
  * Context: Any but NMI that may allocate with @gfp.
  */
@@ -112,7 +113,7 @@ void kml_track(enum kml_space space, unsigned long start, size_t size,
 	struct kml_record *rec;
 	int i, err = -ENOMEM;
 
-	if (!size)
+	if (!size || kml_is_within_others(space, start, size))
 		return;
 	rec = kml_record_alloc(gfp);
 	if (!rec) {
