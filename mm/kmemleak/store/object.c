@@ -626,8 +626,6 @@ void kml_forget_all(void)
 				     NULL);
 	}
 	kml_state_advance(KML_STATE_CLEARED);
-	/* Hooks that have not seen that yet may still look for slabs. */
-	synchronize_rcu();
 	kml_slab_free_tables();
 }
 

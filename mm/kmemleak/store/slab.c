@@ -268,7 +268,8 @@ static void link_or_reuse(struct kml_slab *slab)
 static bool make_table(unsigned long addr, gfp_t gfp)
 {
 	struct kml_table **entry;
-	unsigned long page;
+	unsigned long page, flags;
+	bool wanted;
 
 	entry = &kml_linear.tables[(addr - kml_linear.base) >> KML_TABLE_SHIFT];
 	if (READ_ONCE(*entry) != &no_table)
@@ -276,9 +277,15 @@ static bool make_table(unsigned long addr, gfp_t gfp)
 	page = __get_free_page(kml_gfp(gfp) | __GFP_ZERO);
 	if (!page)
 		return false;
-	/* Pairs with the address dependency in kml_table_entry(). */
-	if (cmpxchg_release(entry, &no_table, (struct kml_table *)page) !=
-	    &no_table)
+	/* Once the detector is off, there are none that kml_free_tables() misses. */
+	raw_spin_lock_irqsave(&kml_slab_lock, flags);
+	wanted = kml_tracking() && *entry == &no_table;
+	if (wanted) {
+		/* Pairs with the address dependency in kml_table_entry(). */
+		smp_store_release(entry, (struct kml_table *)page);
+	}
+	raw_spin_unlock_irqrestore(&kml_slab_lock, flags);
+	if (!wanted)
 		free_page(page);
 	return true;
 }
@@ -584,24 +591,47 @@ size_t kml_slab_tables_memory(void)
 }
 
 /**
+ * kml_free_tables() - give back tables, which readers may look at meanwhile
+ * @tables: array of pointers to them, of which each is reset
+ * @nr: how many there are
+ *
+ * Hooks look at the state of the detector before they look for an object. One
+ * that has found it on may come here at any time later. So no table is freed
+ * before all who could find it are gone.
+ *
+ * Context: Process context; may sleep.
+ */
+void kml_free_tables(struct kml_table **tables, unsigned long nr)
+{
+	struct page *page, *next;
+	LIST_HEAD(unused);
+	unsigned long i;
+
+	for (i = 0; i < nr; i++) {
+		struct kml_table *table;
+
+		raw_spin_lock_irq(&kml_slab_lock);
+		table = tables[i];
+		WRITE_ONCE(tables[i], &no_table);
+		raw_spin_unlock_irq(&kml_slab_lock);
+		if (table != &no_table)
+			list_add(&virt_to_page(table)->lru, &unused);
+	}
+	synchronize_rcu();
+	list_for_each_entry_safe(page, next, &unused, lru)
+		__free_page(page);
+}
+
+/**
  * kml_slab_free_tables() - give back what the tables need
  *
- * Context: Process context, when there are no slabs, there will be none, and
- * nobody looks for any.
+ * Context: Process context, when there are no slabs, and the detector is off;
+ * may sleep.
  */
 void kml_slab_free_tables(void)
 {
-	unsigned long i, nr = DIV_ROUND_UP(kml_linear.size,
-					   1UL << KML_TABLE_SHIFT);
-
-	for (i = 0; i < nr; i++) {
-		struct kml_table *table = kml_linear.tables[i];
-
-		if (table == &no_table)
-			continue;
-		WRITE_ONCE(kml_linear.tables[i], &no_table);
-		free_page((unsigned long)table);
-	}
+	kml_free_tables(kml_linear.tables,
+			DIV_ROUND_UP(kml_linear.size, 1UL << KML_TABLE_SHIFT));
 }
 
 /**

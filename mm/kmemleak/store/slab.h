@@ -226,6 +226,7 @@ void kml_slab_forget(struct kml_slab *slab);
 bool kml_slab_is_gone(const struct kml_slab *slab);
 size_t kml_slab_memory(const struct kml_slab *slab);
 size_t kml_slab_tables_memory(void);
+void kml_free_tables(struct kml_table **tables, unsigned long nr);
 void kml_slab_free_tables(void);
 void __init kml_slab_init(void);
 

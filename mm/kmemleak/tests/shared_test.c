@@ -5,10 +5,13 @@
  * It is watched, and a thread of its own frees it. That has begun, or is about
  * to, when the object is promoted: by a different time before or after in each
  * turn. Whoever wins, it must not be tracked in the end. Or a thread waits for it
- * to leave its slot, and has to find it in the tree.
+ * to leave its slot, and has to find it in the tree. Last, what leads to the slots
+ * is given back while somebody looks.
  */
 #include <kunit/test.h>
+#include <linux/delay.h>
 #include <linux/err.h>
+#include <linux/gfp.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/slab.h>
@@ -191,6 +194,75 @@ static void watch_moved(struct kunit *test)
 	kunit_info(test, "%u turns\n", i);
 }
 
+/* ---- A hook looks into a table while it is given back ---- */
+
+#define TABLE_MARK	((struct kml_slab *)0x5a5a)
+
+enum table_turn {
+	TABLE_START,
+	TABLE_FOUND,
+	TABLE_FREED,
+};
+
+static struct {
+	struct task_struct *task;
+	enum table_turn turn;
+	struct kml_table *tables[2];
+	bool early;
+	bool changed;
+} late;
+
+/* It was preempted after it had seen that the detector is on, say. */
+static int table_look(void *data)
+{
+	struct kml_table *table;
+
+	rcu_read_lock();
+	table = READ_ONCE(late.tables[1]);
+	/* Pairs with smp_load_acquire() in watch_table(). */
+	smp_store_release(&late.turn, TABLE_FOUND);
+	mdelay(20);
+	late.early = READ_ONCE(late.turn) == TABLE_FREED;
+	late.changed = !late.early && table->slabs[7] != TABLE_MARK;
+	rcu_read_unlock();
+	while (!kthread_should_stop())
+		schedule_timeout_interruptible(1);
+	return 0;
+}
+
+static void watch_table(struct kunit *test)
+{
+	struct kml_table *tables[2];
+	unsigned int i;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "it takes two CPUs");
+	for (i = 0; i < ARRAY_SIZE(tables); i++) {
+		tables[i] = (void *)__get_free_page(GFP_KERNEL | __GFP_NOFAIL);
+		tables[i]->slabs[7] = TABLE_MARK;
+		late.tables[i] = tables[i];
+	}
+	late.task = kthread_run(table_look, NULL, "kmemleak_table");
+	if (IS_ERR(late.task))
+		late.task = NULL;
+	/* Pairs with smp_store_release() in table_look(). */
+	while (late.task && smp_load_acquire(&late.turn) != TABLE_FOUND)
+		cond_resched();
+
+	kml_free_tables(late.tables, ARRAY_SIZE(tables));
+	WRITE_ONCE(late.turn, TABLE_FREED);
+	KUNIT_ASSERT_NOT_NULL(test, late.task);
+	kthread_stop(late.task);
+	late.task = NULL;
+	KUNIT_EXPECT_FALSE(test, late.early);
+	KUNIT_EXPECT_FALSE(test, late.changed);
+	/* Who comes now finds none of them. */
+	for (i = 0; i < ARRAY_SIZE(tables); i++) {
+		KUNIT_EXPECT_PTR_NE(test, late.tables[i], tables[i]);
+		KUNIT_EXPECT_NULL(test, late.tables[i]->slabs[7]);
+	}
+}
+
 static int watch_init(struct kunit *test)
 {
 	skip_if_off(test);
@@ -202,6 +274,7 @@ static void watch_exit(struct kunit *test)
 	if (move.task)
 		kthread_stop(move.task);
 	memset(&move, 0, sizeof(move));
+	memset(&late, 0, sizeof(late));
 	if (watch.task)
 		kthread_stop(watch.task);
 	kmem_cache_destroy(watch.cache);
@@ -211,6 +284,7 @@ static void watch_exit(struct kunit *test)
 static struct kunit_case watch_cases[] = {
 	KUNIT_CASE(watch_free_promoted),
 	KUNIT_CASE(watch_moved),
+	KUNIT_CASE(watch_table),
 	{}
 };
 

@@ -51,7 +51,34 @@ tool_says_so()
 	[ $? = 3 ] && grep 'kmemleak=on' "$KML_TMP/err"
 }
 
-kml_setup 23 kmemleak_selftest
+# What keeps the allocators of each CPU busy while the detector goes.
+start_load()
+{
+	touch "$KML_TMP/run"
+	for cpu in /sys/devices/system/cpu/cpu[0-9]*; do
+		"$KML_HERE/kmemleak_load" "$KML_TMP/run" &
+		while [ -e "$KML_TMP/run" ]; do
+			cat "$cpu"/uevent /proc/self/maps /proc/self/mountinfo > /dev/null
+		done &
+	done
+}
+
+metadata()
+{
+	[ ! -e "$KML_STATS" ] || kml_stat "metadata bytes"
+}
+
+# Nothing is made for a detector that is gone, by whoever had found it on.
+nothing_comes_back()
+{
+	before=$(metadata)
+	sleep 3
+	[ "$(metadata)" = "$before" ] && return
+	echo "$before bytes became $(metadata)"
+	return 1
+}
+
+kml_setup 25 kmemleak_selftest
 kml_watchdogs
 
 # There is much to clean up.
@@ -61,7 +88,9 @@ kml_scan > /dev/null
 
 kml_test "something is reported" kml_records
 kml_records > "$KML_TMP/records"
-kml_test "off is taken" kml_do off
+start_load
+sleep 2
+kml_test "off is taken, under load" kml_do off
 for command in scan scan=on scan=off scan=5 stack=on stack=off dump=0x10; do
 	kml_test "then $command is not permitted" answers "$command" EPERM
 done
@@ -77,7 +106,11 @@ kml_test "it is off" state off
 kml_test "the tool says so" tool_says_so
 kml_test "clear empties the report" emptied
 kml_test "it is cleared" state cleared
+kml_test "its metadata does not come back under load" nothing_comes_back
+rm -f "$KML_TMP/run"
+wait
 kml_test "clear is taken again" emptied
+kml_test "there was nothing left to clear" nothing_comes_back
 kml_test "allocators work" allocators_work
 kml_test "nothing is reported" kml_nothing_reported
 
