@@ -7,7 +7,7 @@ KSRC ?=
 KVER ?= 6.12
 export KVER
 
-# What run and shell start their guest on: scripts/guest.sh has a table.
+# The machine on which run and shell start their guest: scripts/guest.sh has a table.
 MACHINE ?= virt
 export MACHINE
 

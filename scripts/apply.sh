@@ -155,7 +155,7 @@ do_apply()
 		fi
 	done < "$work/want" > "$work/done"
 
-	# What an earlier state of the repository had put there.
+	# Files that an earlier state of the repository had put there.
 	cut -d ' ' -f 2 "$work/want" | sort -u > "$work/wanted"
 	awk '$1 != "dir" { print $3 }' "$state/manifest" | sort -u |
 		comm -23 - "$work/wanted" > "$work/unwanted"
@@ -180,7 +180,7 @@ do_apply()
 
 do_unapply()
 {
-	# What a run before us had finished, but for its own clearing up.
+	# An earlier run may have finished, but for its own clearing up.
 	rm -rf "$new_state" "$old_state"
 	[ -d "$state" ] || die "nothing is applied to $ksrc"
 	check_unchanged

@@ -138,7 +138,7 @@ function row(name, bar)
 		line(name, value["off", name], value["peer", name], value["ours", name], bar)
 }
 
-# What there is only with a detector. A unit of 0 is one instruction.
+# A figure that only a detector has. A unit of 0 is one instruction.
 function compare(name, bar, unit,  peer, ours, end)
 {
 	if (!have("peer", name) || !have("ours", name))
@@ -186,7 +186,7 @@ function per_word(time, words)
 	return words ? sprintf("%.2f", time / words) : "-"
 }
 
-# What an object adds to a scan is to be the same, however many there are.
+# An object has to add as much to a scan however many objects there are.
 function scan_growth(kind,  few, many)
 {
 	few["peer"] = each("peer", 250000, kind)
@@ -264,7 +264,7 @@ function memory(number,  name, off, peer, ours, end)
 		off, peer, ours, peer - off, ours - off, (ours - off) / (peer - off), end
 }
 
-# What was taken before the first object, of 4 GiB.
+# Memory of 4 GiB that is taken before the first object.
 function reserve(  name, all)
 {
 	name = "free pages"

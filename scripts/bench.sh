@@ -23,7 +23,7 @@ fine_usec=62.5
 # Seconds for a guest, ten times what the slowest takes.
 patience=1800
 
-# What differs has to be the detectors' own options, and what they select.
+# Only the detectors' own options, and options that they select, may differ.
 same_config()
 {
 	for kernel in bench-peer bench; do
@@ -86,7 +86,7 @@ wait_for()	# PIDS
 	[ $failures = 0 ]
 }
 
-# What make test does with ours. The guest says of each thing how it went.
+# As make test does with our detector. The guest prints a result for each check.
 tool()
 {
 	guest bench-tool bench-peer 2 1G "-- tool" -initrd "$build/bench-peer/tool.cpio"

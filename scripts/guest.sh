@@ -6,7 +6,7 @@
 # Starts guests. To be sourced after lib.sh. Before a guest is started,
 # kernel_setup or guest_prepare has to say of which kernel.
 
-# What a guest is started on, unless MACHINE says otherwise.
+# The machine of a guest, unless MACHINE names another one.
 guest_board=virt
 guest_cpu=cortex-a76
 
@@ -63,12 +63,12 @@ guest_prepare()
 # In front of QEMU: a time limit, but for an interactive guest.
 guest_prefix=
 
-# What COMMAND_LINE has after "--" goes to /init.
+# Words of COMMAND_LINE after "--" go to /init.
 guest_qemu()	# CPUS MEMORY COMMAND_LINE QEMU_OPTIONS...
 {
 	cpus=$1 memory=$2 append=$3
 	shift 3
-	# What the tests want of kernels of this version only.
+	# Options that the tests need for kernels of this version only.
 	[ ! -f "$top/compat/$kver/cmdline" ] || append="$(cat "$top/compat/$kver/cmdline") $append"
 	# panic=-1 and -no-reboot: a panic ends QEMU at once.
 	# shellcheck disable=SC2086

@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2034 # what is set here is for the scripts that source it
 #
-# What the scripts share. To be sourced after `set -eu`.
+# Functions and names that the scripts share. To be sourced after `set -eu`.
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 kver=${KVER:-6.12}
@@ -91,10 +91,10 @@ kernel_setup()
 {
 	objects=$build/$1
 	source=$linux
-	# What the fragments are put on top of: nothing, or a file of the kernel's own.
+	# The base below the fragments: nothing, or a file of the kernel's own.
 	base=
 	warnings=warning
-	# What its initramfs is for: without selftests the kernel lacks what the
+	# The purpose of its initramfs: without selftests the kernel lacks options that the
 	# selftests need and measurements are better without.
 	purpose=selftests
 	case $1 in

@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2034,SC2154 # what is set here is for the scripts that source it
 #
-# What overlay.tbl says of a kernel source, worked out without changing it. To be
+# Works out what overlay.tbl does to a kernel source, without changing it. To be
 # sourced after `set -eu`, with $command, a name for messages.
 
 die()
@@ -158,7 +158,7 @@ edit()	# ACTION PATH ANCHOR NEW
 	cat "$work/edited" > "$work/new/$2"
 }
 
-# What this repository has below SRC, less what editors and builds leave.
+# Files of this repository below SRC, without those of editors and builds.
 files_of()
 {
 	(cd "$top" && find "$1" -type f ! -name '*~' ! -name '.*.sw?' \

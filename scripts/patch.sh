@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # patch.sh [KSRC]: writes the overlay as a series of patches against KSRC, or against
-# the source that `make run` unpacks. What is in which of them stands in series.tbl,
-# what they say of themselves in series/.
+# the source that `make run` unpacks. series.tbl says which patch has which file,
+# series/ has their messages.
 
 set -eu
 . "$(dirname "$0")/lib.sh"
@@ -14,8 +14,8 @@ series=$top/scripts/series
 source=${1:-$linux}
 [ -f "$source/Makefile" ] || die "no kernel source at $source: unpack one, and say make patch KSRC=DIR"
 
-# Of each step the number of its patch, in $work/plan; the names of all patches in
-# their order, in $work/patches; and the files that grow, in $work/growing.
+# Write each step with the number of its patch to $work/plan, the names of all patches
+# in their order to $work/patches, and the files that grow to $work/growing.
 make_plan()
 {
 	: > "$work/growing"
@@ -145,7 +145,7 @@ cover()
 		}
 		if (in_table) {
 			line = $0
-			# What the quotes took goes behind them.
+			# Blanks in place of the quotes keep the columns.
 			if (gsub(/``/, "", line))
 				sub(/   */, "&    ", line)
 			table[title] = table[title] "  " line "\n"
@@ -189,7 +189,7 @@ while read -r title; do
 	[ -s "$series/$title.txt" ] || die "a message is missing: scripts/series/$title.txt"
 done < "$work/patches"
 
-# What has to come out in the end.
+# All patches together have to come to this.
 start_stage
 stage "$work/steps"
 mv "$work/new" "$work/whole"

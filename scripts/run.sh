@@ -15,8 +15,8 @@ driver=kmemleak_leaky
 test_modules=$objects/selftests/tools/testing/selftests/kmemleak/test_modules
 module=$test_modules/$driver.ko
 
-# What the driver says it leaked, "expect ADDRESS SIZE FUNCTION ...", against
-# the records of the report: each found, and no other.
+# Compare leaks of the driver, by its own words, "expect ADDRESS SIZE FUNCTION ...",
+# with the entries of the report: each found, and no other.
 judge()
 {
 	awk '
@@ -67,7 +67,7 @@ judge()
 	}' "$log.results"
 }
 
-# What the detector takes, of what there is.
+# Memory that the detector takes.
 show_costs()
 {
 	awk -F ': ' -v memory="$guest_memory" '

@@ -135,7 +135,7 @@ unpack_source()
 copy_source()
 {
 	rm -rf "$linux" "$linux.tmp" "$linux.version"
-	# What was built from another source would look newer than this one.
+	# Objects of another source would look newer than this one.
 	for kernel in $kernels; do
 		rm -rf "${build:?}/$kernel"
 	done

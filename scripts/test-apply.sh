@@ -12,7 +12,7 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-# What the tests need of the unmodified source, which is large.
+# Files of the unmodified source that the tests need: all of it is large.
 mkdir "$work/pristine"
 (cd "$pristine" && cp -Rp --parents Makefile MAINTAINERS mm lib/Kconfig.debug \
 	include/linux/kmemleak.h \
@@ -333,7 +333,7 @@ test_patches_say_who_and_why()
 	done
 }
 
-# Whatever stands in MAINTAINERS of ours is there, and the other way round.
+# Our files that MAINTAINERS names are there, and it names all of them.
 test_patches_keep_maintainers_right()
 {
 	make_patches

@@ -48,7 +48,7 @@ flat()	# FILE
 		s/([0-9]),([0-9]{3})\>/\1\2/g; t again'
 }
 
-# What the one group of PATTERN fits, wherever PATTERN does.
+# Print the text that the one group of PATTERN fits, wherever PATTERN does.
 found()	# FILE PATTERN
 {
 	flat "$1" | grep -oE -e "$2" | sed -E "s~^$2\$~\1~" | sort -u | xargs
@@ -183,7 +183,7 @@ test_numbers_of_the_tool()
 		interval=$(sed -nE 's/^#define[[:space:]]+INTERVAL[[:space:]]+//p' "$source/$file.c")
 		says $((interval / 1000)) $manual 'for watch , else ([0-9]+)'
 	done
-	# What it ends with.
+	# Its exit statuses.
 	sed -nE 's/^[[:space:]]EXIT_[A-Z_]+ = ([0-9]+),$/\1/p' "$source/kmemleak.h" > "$work/statuses"
 	[ -s "$work/statuses" ] || mistake "no EXIT_ in kmemleak.h"
 	sed -n '/^\.SH EXIT STATUS/,/^\.SH OUTPUT/s/^\.B \([0-9]*\)$/\1/p' $manual |
@@ -222,7 +222,7 @@ test_sizes()
 	says "$megabytes" $guide 'where ([0-9.]+) MB do not matter'
 	says "$megabytes" configs/rock5b-plus.config '([0-9.]+) MB, of which a boot'
 	says "$megabytes" scripts/series/base.txt 'of ([0-9.]+) MB by default'
-	# What a boot takes of it.
+	# Records of it that a boot takes.
 	left=$(found $guide 'mem pool available: ([0-9]+)')
 	says $((pool - left)) $guide 'Here it was ([0-9]+)'
 	says $((${range% *} - pool + left)) $guide 'has only ([0-9]+) records in reserve'
@@ -405,7 +405,7 @@ test_benchmark_as_it_is_printed()
 		mistake "README.md has another number of bars than $bars"
 }
 
-# What is taken of small and large memories, in README and in two tables of the guide.
+# Memory that boards of each size lose, in README and in two tables of the guide.
 test_boards()
 {
 	awk '
@@ -518,7 +518,7 @@ test_reports()
 	[ $reports -ge 8 ] || mistake "only $reports reports were found"
 }
 
-# What the tool says of reports that were saved, and in a watch.
+# Let the tool read reports that were saved, and watch.
 answers_of_the_tool()
 {
 	: > "$work/none.txt"
@@ -597,7 +597,7 @@ test_messages_of_the_detector_and_the_tool()
 	done
 }
 
-# What the detector prints to the log for dump= and refs=, and otherwise.
+# Lines of the detector in the log, for dump= and refs=, and others.
 test_samples_of_the_log()
 {
 	sed -nE 's/^ +kmemleak: //p' "$docs"/*.rst | grep -vx ' *\.\.\.' > "$work/messages"
@@ -608,8 +608,8 @@ test_samples_of_the_log()
 	known "$docs" "$work/messages" "$work/texts"
 }
 
-# What scripts say: what is in double quotes there, one a line, with a byte of 1 for
-# what is put in.
+# Print the texts of scripts in double quotes, one a line, with a byte of 1 for each
+# variable and command.
 texts_of_scripts()
 {
 	sed -E 's/\\\$/$/g
@@ -618,7 +618,7 @@ texts_of_scripts()
 		awk -v apart=1 -f "$here/literals.awk"
 }
 
-# What the shell says of an error of the detector is no text of ours.
+# All but those of the shell, for an error of the detector.
 test_messages_of_make()
 {
 	awk -F '|' '
@@ -631,7 +631,7 @@ test_messages_of_make()
 	known README.md "$work/messages" "$work/texts"
 }
 
-# What make says of its steps, as README shows it.
+# Lines of make about its steps, as README shows them.
 test_steps_of_make()
 {
 	sed -nE 's/^==> (.*)/\1/p' README.md | sed -E 's/ \.\.\.( [0-9]+ s)?$//' > "$work/messages"
@@ -683,7 +683,7 @@ test_files_that_are_named()
 	} | sort -u > "$work/paths"
 	[ "$(wc -l < "$work/paths")" -ge 20 ] || mistake "no names were found"
 	while read -r path; do
-		# What is built, and what the detector replaces.
+		# Files that are built, and the one that the detector replaces.
 		case $path in build/* | mm/kmemleak.c) continue ;; esac
 		there "$path" || echo "$path"
 	done < "$work/paths" > "$work/complaints"

@@ -59,7 +59,7 @@ documents()
 		-D kerneldoc_bin="$linux/scripts/kernel-doc" \
 		"$docs/tree/Documentation" "$docs/html" > "$logs/sphinx.log" 2>&1
 	status=$?
-	# What it says of the theme, and of pictures, of which we have none.
+	# All but lines about the theme, and about pictures, of which we have none.
 	grep -v -e '^Using .* theme$' -e 'dot(1) not found' "$logs/sphinx.log"
 	return $status
 }

@@ -9,7 +9,7 @@
 set -eu
 . "$(dirname "$0")/lib.sh"
 
-# What herd7 said last, and the variant that it ran.
+# The last output of herd7, and the variant that it ran.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 variant=$work/variant.litmus

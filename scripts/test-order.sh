@@ -15,7 +15,7 @@ trap 'rm -rf "$work"' EXIT
 # The files in the order of the Makefile, without the tests.
 sed -n 's/^kmemleak-y [:+]= \(.*\)\.o$/\1/p' "$top/mm/kmemleak/Makefile" > "$work/order"
 
-# What each of them defines and needs: "FILE KIND SYMBOL".
+# Symbols that each of them defines and needs: "FILE KIND SYMBOL".
 while read -r file; do
 	"${cross}nm" "$objects/mm/kmemleak/$file.o" |
 		awk -v file="$file" '

@@ -687,7 +687,7 @@ test_output_to_a_file_of_others()
 	kml 1 scan -o /dev/null --debugfs "$work/saved"
 }
 
-# What somebody has closed is not what is opened later: the table is a table.
+# The tool mistakes no file that it opens later for one that its caller has closed.
 test_closed_files()
 {
 	save < "$here/test-tool/ours.txt"
@@ -834,7 +834,7 @@ test_source_lines_of_another_machine()
 	$cc -c -o "$work/my-driver.ko" "$work/driver.c"
 	$cc -nostdlib -static -no-pie -Wl,-e,probe,--defsym=allocate=0x400000 \
 		-o "$work/vmlinux" "$work/driver.c"
-	# Of each call the address behind it, as the offset in its function.
+	# For each call the address behind it, as the offset in its function.
 	for file in my-driver.ko vmlinux; do
 		aarch64-linux-gnu-objdump -d "$work/$file" | awk -v of="$file" '
 		/>:$/ { name = $2; gsub(/[<>:]/, "", name); begin = $1 }

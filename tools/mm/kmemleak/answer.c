@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What scan, run and module have in common: they say once what is leaked.
+ * The common end of scan, run and module: they print the leaks once.
  */
 #include "kmemleak.h"
 

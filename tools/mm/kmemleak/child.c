@@ -27,7 +27,7 @@ static void pass_on(int signal)
 static const int signals[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP };
 static struct sigaction before[ARRAY_SIZE(signals)];
 
-/* What the terminal sends is for the program alone, the rest for both. */
+/* Signals of the terminal are for the program alone, others for both. */
 static void take_signals(void)
 {
 	size_t i;
@@ -74,8 +74,8 @@ static void __noreturn become(char **argv, bool keep_output, int report)
  * @argv: its name, which is looked for in PATH, its arguments and NULL
  * @keep_output: its standard output is ours; else it is our standard error
  *
- * What the terminal sends, as with Ctrl-C, is for the program. Who sends SIGTERM
- * or SIGHUP to the tool means both.
+ * Signals of the terminal, as with Ctrl-C, are for the program. SIGTERM and SIGHUP to
+ * the tool are for both.
  */
 void child_run(struct child *child, char **argv, bool keep_output)
 {

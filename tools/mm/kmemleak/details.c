@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the report does not have: which leaks hang from other ones, and what kind of
- * memory they are. Upstream's detector does not tell.
+ * Facts that the report does not have: which leaks are indirect, and the kind of
+ * memory of each. Upstream's detector does not tell.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@ static const char * const member_names[NR_MEMBERS] = {
 	[HELD_BY]	= "held_by",
 };
 
-/* What is known of a leak; the report may not have it any more. */
+/* Facts about a leak, which the report may have lost meanwhile. */
 struct known {
 	unsigned long long address;
 	unsigned long long size;

@@ -27,7 +27,7 @@ static bool others_write(const struct stat *st)
 	return st->st_mode & 022;
 }
 
-/* What is root's is not made by an enemy: root needs no link to do harm. */
+/* A file of root is not made by an enemy: root needs no link to do harm. */
 static bool is_trusted(const struct stat *st)
 {
 	return !st->st_uid || st->st_uid == geteuid();

@@ -37,7 +37,7 @@ static bool told_no_tool, told_no_lines;
 /* Where the kernel was built and where its source is, if vmlinux is still there. */
 static char *prefixes[2];
 
-/* What nftw() is to find, for want of an argument. */
+/* The file that nftw() is to find, as it takes no argument. */
 static const char *wanted;
 static char *found;
 
@@ -143,7 +143,7 @@ static bool in_path(const char *program)
 }
 
 /*
- * What may do for a place, best first: not each one knows each machine, and that
+ * Tools that may do for a place, best first: not each one knows each machine, and that
  * of LLVM does not tell sections apart.
  */
 static size_t find_tools(const struct place *place, const char *tools[4])

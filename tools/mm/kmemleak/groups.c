@@ -29,7 +29,7 @@ static int by_trace(const void *a, const void *b)
 	return (one->address > two->address) - (one->address < two->address);
 }
 
-/* What is lost only because of other leaks comes last. */
+/* Indirect leaks come last. */
 static int by_weight(const void *a, const void *b)
 {
 	const struct group *one = a, *two = b;

@@ -78,7 +78,7 @@ static bool read_escape(struct reader *reader, char *byte)
 	return true;
 }
 
-/* What does not fit is left out. */
+/* Leave out the rest that does not fit. */
 static bool read_string(struct reader *reader, char *to, size_t size)
 {
 	size_t len = 0;

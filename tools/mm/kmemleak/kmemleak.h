@@ -40,7 +40,7 @@
 #define __printf(a, b)	__attribute((format(printf, a, b)))
 #define __noreturn	__attribute((noreturn))
 
-/* What the tool ends with. The manual page explains each. */
+/* Exit statuses of the tool. The manual page explains each. */
 enum exit_status {
 	EXIT_CLEAN = 0,
 	EXIT_LEAKS = 1,
@@ -155,9 +155,9 @@ bool json_read_line(const char *line, size_t len, struct json_member *members, s
 
 /* report.c */
 
-/* What is known of a leak if the detector tells. */
+/* Facts about a leak that not each detector tells. */
 struct details {
-	/* What kind of memory it is; NULL if nothing is known. */
+	/* The kind of memory; NULL if it is not known. */
 	const struct intern *kind;
 	/* Of a slab object; else NULL. */
 	const struct intern *cache;

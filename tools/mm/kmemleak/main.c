@@ -226,8 +226,8 @@ static const char *from_environment(const char *name, const char *usual)
 }
 
 /*
- * Who closed one of these shall be told that nothing can be written; no file that is
- * opened later may get its number.
+ * A caller that closed one of these shall be told that nothing can be written: no file
+ * that the tool opens later may get its number.
  */
 static void hold_standard_files(void)
 {

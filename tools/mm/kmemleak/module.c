@@ -250,7 +250,7 @@ int command_module(const struct options *options, char **args)
 	answer.module = trial.name;
 	if (answer_leaks(&answer, &control, options, to))
 		return EXIT_LEAKS;
-	/* What was not run has no status but 0. */
+	/* A program that did not run has the status 0. */
 	if (!child_ok(&trial.load_end))
 		return child_exit(&trial.load_end);
 	if (!child_ok(&trial.exercise_end))

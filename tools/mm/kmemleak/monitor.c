@@ -7,7 +7,7 @@
 
 #include "kmemleak.h"
 
-/* What is known of a place that leaks, beside its trace. */
+/* A place that leaks, in all looks so far. */
 struct seen {
 	unsigned int first_look;
 	time_t first;

@@ -95,7 +95,7 @@ void json_open(struct json *json, const char *key, char bracket)
  * @json: where
  * @bracket: the one that ends it
  *
- * What is outside of everything is a line of its own.
+ * A newline follows the outermost one.
  */
 void json_close(struct json *json, char bracket)
 {

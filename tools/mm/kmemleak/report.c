@@ -208,7 +208,7 @@ void report_read(struct report *report, FILE *from)
 		} else if (parser.part == OUTSIDE) {
 			report->strange++;
 		} else {
-			/* What was cut off says nothing, or something else. */
+			/* The rest of the line is cut off and may read as anything. */
 			parser.part = HEAD;
 		}
 	}

@@ -35,7 +35,7 @@ static void members(struct json *json, const void *data)
  * @options: of the command line
  * @args: the program and its arguments
  *
- * What was lost before is set aside: it is no longer in the detector's report.
+ * Sets leaks aside that the detector knew before: its report loses them.
  *
  * Return: whether there are leaks; if there are none, how the program ended.
  */

@@ -261,7 +261,7 @@ static void json_frames(struct json *json, const struct group *group)
 	json_close(json, ']');
 }
 
-/* What is not known, or is not there, is null. */
+/* null for a member that is not known, or not there. */
 static void json_details(struct json *json, const struct details *details)
 {
 	if (!details->kind) {

@@ -23,7 +23,7 @@ static const char * const labels[NR_MEM_FIELDS] = {
 	[MEM_KERNEL_STACK]	= "stacks",
 };
 
-/* What is known of a cache, by its name. */
+/* A cache in all looks so far, found by its name. */
 struct trend {
 	unsigned int larger;
 	unsigned long long used;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a shell cannot do to a control file: make one write of any bytes and
- * name the error it gets, have it interrupted by a signal, read a file in
+ * Does to a control file what a shell cannot: makes one write of any bytes and
+ * names the error it gets, have it interrupted by a signal, read a file in
  * pieces of a given size or at any offset, do one thing after the other to a file
  * that stays open, and run a program as nobody, of whom /etc/passwd may not know.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a shell cannot do to keep a kernel busy: sockets, with files on their
- * way from one to the other, threads, and what waits for files. Ends when the
+ * Keeps a kernel busy in ways that a shell cannot: with sockets, with files on their
+ * way from one to the other, with threads, and with waits for files. Ends when the
  * file that is named on the command line is gone.
  */
 #include <errno.h>

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# What callers tell kmemleak of an object is honoured.
+# The detector honours what callers tell it about an object.
 
 # shellcheck source=/dev/null
 . "$(dirname "$0")/kmemleak_lib.sh"
@@ -13,7 +13,7 @@ first_scan()
 	kml_make retire && kml_make annotate && kml_scan && kml_expected | kml_compare quiet yes
 }
 
-# What was marked as lost for the time being has stayed lost.
+# Objects that were annotated as lost for the time being have stayed lost.
 second_scan()
 {
 	kml_make retire && kml_make annotate && kml_scan && kml_scan &&

@@ -78,8 +78,8 @@ false_reports()
 	kml_strangers kmemleak_test
 }
 
-# What the objects are for: the function of the module that has allocated them, or
-# the first frames.
+# The purpose of objects: the function of the module that has allocated them, or the
+# first frames.
 purposes()
 {
 	awk '{

@@ -152,7 +152,7 @@ same_leaks_for_all()
 	writer_complete 1 && writer_complete 2 && writer_complete 3
 }
 
-# What may be written in a storm, and what may be answered, by number.
+# A command of a storm, and the answers that it may get, by number.
 storm_command()
 {
 	case $1 in

@@ -11,7 +11,7 @@ many()
 	head -c "$1" /dev/zero | tr '\0' "$2"
 }
 
-# What it must refuse: a name, and the bytes as for printf.
+# Writes that it must refuse: a name, and the bytes as for printf.
 bad_input()
 {
 	cat <<-END
@@ -64,7 +64,7 @@ bad_input()
 
 BAD_INPUTS=$(bad_input | wc -l)
 
-# What it must take for a scan, in the same form.
+# Writes that it must take for a scan, in the same form.
 scan_input()
 {
 	cat <<-END
@@ -78,7 +78,7 @@ scan_input()
 
 SCAN_INPUTS=$(scan_input | wc -l)
 
-# What a command could have changed; stacks_scanned looks at the rest. Not the
+# All that a command could have changed; stacks_scanned looks at the rest. Not the
 # hex dumps: those of per-CPU objects show the CPU that happens to read.
 state()
 {
@@ -119,7 +119,7 @@ refused()
 	invalid "$1" && unchanged
 }
 
-# What the thread would lose by a command that stops it: no other one would start it
+# A command that wrongly stopped the thread would show here: no other one would start it
 # again.
 all_refused_with_thread()
 {

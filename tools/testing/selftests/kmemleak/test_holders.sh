@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Who points at an object, which leaks lead to which, and the trace events.
+# Holders of an object, direct and indirect leaks, and the trace events.
 
 # shellcheck source=/dev/null
 . "$(dirname "$0")/kmemleak_lib.sh"
@@ -13,7 +13,7 @@ KML_EVENTS=$KML_TRACING/events/kmemleak
 NODES=1000
 [ ! -e /proc/lockdep ] || NODES=100
 
-# What must be refused.
+# Writes that must be refused.
 bad_input()
 {
 	cat <<-END

@@ -37,7 +37,7 @@ come_and_go()
 	done
 }
 
-# What was leaked is in the report, and nothing else.
+# The report has all leaks of the module, and nothing else.
 right()
 {
 	kml_make leak && kml_scan && kml_expected | kml_compare quiet yes || return

@@ -121,7 +121,7 @@ clears_all_one_by_one()
 	[ "$(wc -c < "$JSON")" = 0 ] && [ "$(wc -c < "$KML_FILE")" = 0 ]
 }
 
-# What is in use is no leak, nor is what is not tracked.
+# Objects in use, and addresses without an object, are no leaks.
 refuses_others()
 {
 	kml_make free && kml_do clear && kml_make hold=stack && kml_scan || return
@@ -150,7 +150,7 @@ clears_while_scanning()
 	return "$status"
 }
 
-# What only a cleared object refers to is in use.
+# An object to which only a cleared object refers is in use.
 cleared_scanned()
 {
 	kml_make free && kml_do clear && kml_make orphan && kml_scan &&

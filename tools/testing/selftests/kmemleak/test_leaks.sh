@@ -14,7 +14,7 @@ fixes_quiet()
 	kml_load_leaky 1 && kml_unload kmemleak_leaky && kml_scan && kml_nothing_of_module
 }
 
-# What its exit function will lose is in use until then.
+# The buffer that its exit function will lose is in use until then.
 buffer_in_use()
 {
 	kml_mark

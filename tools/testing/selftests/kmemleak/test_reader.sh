@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Whoever reads the report gets whole records, each once, in pieces of any size and at
-# any offset, whatever becomes of them meanwhile.
+# A reader of the report gets whole entries, each once, in pieces of any size and at
+# any offset, whatever becomes of the leaks meanwhile.
 
 # shellcheck source=/dev/null
 . "$(dirname "$0")/kmemleak_lib.sh"

@@ -64,8 +64,8 @@ change_places()
 		take_place kmemleak_twin_b && tell kmemleak_twin_b leak
 }
 
-# What the two modules have logged since the last mark: module, address, context, return
-# address.
+# Lines of the two modules in the log since the last mark: module, address, context,
+# return address.
 leaked()
 {
 	kml_log | sed -n 's/.*\(kmemleak_twin_[ab]\): twin /\1 /p'
@@ -88,7 +88,7 @@ same_calls()
 	done
 }
 
-# What was hidden from one scan may be found by a later one. The log may be full
+# A later scan may find an object that was hidden from this one. The log may be full
 # by then.
 keep_record()
 {

@@ -73,8 +73,8 @@ kmalloc_size()
 		END { print best }'
 }
 
-# What it leaks itself, as SIZE*COUNT: newer ones a per-CPU object too, as they say.
-# Of what it calls vmalloc() for, each is a page.
+# The module's own leaks, as SIZE*COUNT: newer ones leak a per-CPU object too, as they
+# say. Each of its vmalloc() calls is for a page.
 leaked_at_once()
 {
 	echo "$(kmalloc_size 32)*2 1024*2 2048*2 4096*7"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# What test suites, fuzzers and people do to find leaks: each of their sequences finds
-# a leak, and says nothing without one.
+# The sequences of commands by which test suites, fuzzers and people find leaks: each
+# finds a leak, and reports nothing without one.
 
 # shellcheck source=/dev/null
 . "$(dirname "$0")/kmemleak_lib.sh"
@@ -50,7 +50,7 @@ judge()
 	[ ! -s "$KML_TMP/strangers" ]
 }
 
-# What was there before is of no interest any more: it must not come again.
+# Leaks that were there before must not come again.
 cleared()
 {
 	kml_expected | kml_all quiet > "$KML_TMP/cleared"
@@ -102,7 +102,7 @@ thread_runs()
 	kml_do scan=600 && [ "$(kml_threads)" = kmemleak ]
 }
 
-# Who can stop the thread, and can scan, has a detector that is on.
+# A detector whose thread can be stopped, and which can scan, is on.
 probe_scan_read()
 {
 	thread_runs && kml_probe scan=off && [ -z "$(kml_threads)" ] && kml_probe scan &&
@@ -135,8 +135,8 @@ scan_read_grep()
 	greps "$answer" '\[kmemleak_selftest\]'
 }
 
-# What is left of the last test is freed, that of an attempt before this one is not: its
-# objects would be the same again.
+# Objects of the last test are freed, those of an earlier attempt at this one are not:
+# the next ones would be at the same addresses.
 try()
 {
 	[ "$KML_ATTEMPT" != 1 ] || { kml_make free && kml_make hold=list; } || return

@@ -291,7 +291,7 @@ debugfs_goes()
 	return "$status"
 }
 
-# Who ends the tool ends the program, too.
+# A signal that ends the tool ends the program, too.
 run_is_ended()
 {
 	mkfifo "$KML_TMP/waiting"

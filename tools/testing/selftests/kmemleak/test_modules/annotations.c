@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a caller may tell kmemleak of an object, and what has to come of it.
+ * Each annotation that a caller may make, and the reports that have to come of it.
  *
  * In each case there is a parent of several pages with pointers to two
  * children that nothing else refers to: one at its start, the inner, one in
@@ -72,7 +72,7 @@ static struct kind parents[] = {
 	[UNTRACKED] = PARENT_KIND(by_untracked_cache),
 };
 
-/* What is left behind a hole in registered pages; the pages are not its own. */
+/* The part behind a hole in registered pages; the pages are not its own. */
 static void free_tail(const struct kind *kind, size_t size, void **objs, unsigned int nr)
 {
 	while (nr--)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the parts of kmemleak_bench share. */
+/* Names that the parts of kmemleak_bench share. */
 #ifndef _KMEMLEAK_BENCH_H
 #define _KMEMLEAK_BENCH_H
 

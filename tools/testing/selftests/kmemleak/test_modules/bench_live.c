@@ -99,8 +99,8 @@ static unsigned long free_pages_now(void)
 static const unsigned int numbers[] = { 10000, 100000, MILLION };
 
 /*
- * What the system has freed since it was booted is used first, and would look
- * like objects that take no memory.
+ * Memory that the system has freed since it was booted is used first, and objects
+ * there would seem to take none.
  */
 static const unsigned int use_up = 20000;
 

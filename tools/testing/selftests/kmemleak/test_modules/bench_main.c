@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What it costs to allocate and free. Under QEMU with -icount shift=0 a
+ * Measures allocations and frees. Under QEMU with -icount shift=0 a
  * nanosecond is an instruction, and the figures repeat.
  *
  * "insmod kmemleak_bench.ko group=GROUP" says "row NAME VALUE" in the log for

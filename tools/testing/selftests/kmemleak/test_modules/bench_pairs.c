@@ -227,9 +227,8 @@ static long free_batch(void *unused)
 }
 
 /*
- * What a free puts off may come due while others allocate. Either that counts,
- * with the frees, or all of it is waited for before the next batch, and only
- * what it takes to allocate counts.
+ * Work that a free puts off may come due while others allocate. Either that counts,
+ * with the frees, or the next batch waits for all of it, and only allocations count.
  */
 static u64 time_batches(bool with_free, int cpu)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a scan is measured with: objects that stay until the module is unloaded,
- * frees that come while it runs, the time, and the least that could be done with
- * as many words.
+ * Measures scans: beside objects that stay until the module is unloaded, and with
+ * frees that come while a scan runs; and the least that could be done with as many
+ * words.
  */
 #include <linux/hrtimer.h>
 #include <linux/kernel.h>
@@ -193,8 +193,8 @@ static noinline unsigned long stream(const unsigned long *area, unsigned long nr
 }
 
 /*
- * What it takes to read as many words as a scan does, and to compare each of
- * them with both ends of a range.
+ * Reads as many words as a scan does, and compares each of them with both ends of a
+ * range.
  */
 void bench_run_stream(void)
 {

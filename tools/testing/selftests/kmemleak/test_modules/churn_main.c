@@ -24,7 +24,7 @@ static unsigned int linked = 200;
 module_param(linked, uint, 0444);
 MODULE_PARM_DESC(linked, "number of objects in lists and trees");
 
-/* What is done between two offers to let others run. */
+/* Moves between two offers to let others run. */
 #define SWAPS	32
 #define LINKS	8
 

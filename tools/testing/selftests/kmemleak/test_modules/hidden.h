@@ -21,7 +21,7 @@ static inline void *reveal_address(unsigned long hidden)
 	return (void *)~hidden;
 }
 
-/* What the report calls the object: KASAN's tag is not part of it. */
+/* The address as the report has it: KASAN's tag is not part of it. */
 static inline unsigned long reported_address(const void *obj)
 {
 	return (unsigned long)kasan_reset_tag(obj);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the parts of kmemleak_leaky share. There is one for each pattern, which the
+ * Names that the parts of kmemleak_leaky share. There is one for each pattern, which the
  * user guide shows: a function with a mistake as drivers make it, and the same
  * function without it. All that the test needs is outside of these two.
  */

@@ -20,7 +20,7 @@ static int reset_port(struct leaky_port *port)
 	return -EIO;
 }
 
-/* What is left in the memory of a port could hide the ring. */
+/* A pointer that stays in the memory of a port could hide the ring. */
 static void free_port(struct leaky_port *port)
 {
 	kfree_sensitive(port);

@@ -77,7 +77,7 @@ static noinline void TWIN(in_irqs)(void)
 	irq_work_sync(&work);
 }
 
-/* What the detector remembers of a stack it remembers on one CPU. */
+/* The detector caches a stack on the CPU that has seen it. */
 static __always_inline void twice_on_each_cpu(void (*func)(void))
 {
 	int round, cpu;
