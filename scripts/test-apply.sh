@@ -355,7 +355,7 @@ test_patch_of_a_file_without_one_is_refused()
 	echo "int more;" > "$work/repo/mm/kmemleak/more.c"
 	no_patch 'mm/kmemleak/more.c belongs to no patch'
 	fresh
-	printf 'docs\tmm/kmemleak\tmark.c\n' >> "$work/repo/scripts/series.tbl"
+	printf 'docs\tmm/kmemleak/scan\tmark.c\n' >> "$work/repo/scripts/series.tbl"
 	no_patch 'mm/kmemleak/scan/mark.c belongs to more than one patch'
 	fresh
 	rm "$work/repo/mm/kmemleak/scan/mark.c"
