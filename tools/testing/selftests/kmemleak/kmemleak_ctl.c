@@ -3,7 +3,8 @@
  * Does to a control file what a shell cannot: makes one write of any bytes and
  * names the error it gets, have it interrupted by a signal, read a file in
  * pieces of a given size or at any offset, do one thing after the other to a file
- * that stays open, and run a program as nobody, of whom /etc/passwd may not know.
+ * that stays open, load one module under many names, or many times, and run a
+ * program as nobody, of whom /etc/passwd may not know.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -316,6 +318,49 @@ static int do_session(const char *path, char **steps, int nr)
 
 #define NOBODY		65534
 
+/* ---- Modules ---- */
+
+#define MODULE_MAX	(4 << 20)
+
+/* A module, in memory. Its name, wherever it stands there, becomes another one. */
+static char *read_module(const char *path, const char *name, const char *as,
+			 size_t *size)
+{
+	int fd = open_or_exit(path, O_RDONLY);
+	char *image = alloc_or_exit(MODULE_MAX);
+	size_t i, length = strlen(name);
+	ssize_t got = read_all(fd, image, MODULE_MAX, MODULE_MAX);
+
+	if (got < (ssize_t)length || got == MODULE_MAX || strlen(as) != length) {
+		fprintf(stderr, "%s: cannot be read, or called %s\n", path, as);
+		exit(2);
+	}
+	close(fd);
+	for (i = 0; i + length <= (size_t)got; i++) {
+		if (!memcmp(image + i, name, length))
+			memcpy(image + i, as, length);
+	}
+	*size = got;
+	return image;
+}
+
+/* Load a module under another name of the same length, and so often unload it. */
+static int do_load(const char *path, const char *name, const char *as, int times)
+{
+	size_t size;
+	char *image = read_module(path, name, as, &size);
+	int i;
+
+	for (i = 0; i == 0 || i < times; i++) {
+		if (syscall(SYS_init_module, image, size, "") ||
+		    (times && syscall(SYS_delete_module, as, O_NONBLOCK))) {
+			perror(as);
+			return 1;
+		}
+	}
+	return 0;
+}
+
 static int do_as_nobody(char **argv)
 {
 	if (setgid(NOBODY) || setuid(NOBODY)) {
@@ -339,12 +384,18 @@ int main(int argc, char **argv)
 		return do_pread(argv[2]);
 	if (argc >= 5 && !strcmp(argv[1], "session"))
 		return do_session(argv[2], argv + 3, argc - 3);
+	if (argc == 5 && !strcmp(argv[1], "load"))
+		return do_load(argv[2], argv[3], argv[4], 0);
+	if (argc == 5 && !strcmp(argv[1], "reload"))
+		return do_load(argv[2], argv[3], argv[3], atoi(argv[4]));
 	if (argc >= 3 && !strcmp(argv[1], "as-nobody"))
 		return do_as_nobody(argv + 2);
 	fprintf(stderr, "usage: kmemleak_ctl write FILE [MILLISECONDS] < BYTES\n"
 			"       kmemleak_ctl reread FILE\n"
 			"       kmemleak_ctl pread FILE\n"
 			"       kmemleak_ctl session FILE STEP...\n"
+			"       kmemleak_ctl load FILE NAME ANOTHER_NAME\n"
+			"       kmemleak_ctl reload FILE NAME TIMES\n"
 			"       kmemleak_ctl as-nobody PROGRAM [ARGUMENT...]\n"
 			"steps: write TEXT, read INTO, seek OFFSET, wait MILLISECONDS\n");
 	return 2;

@@ -53,6 +53,12 @@ kml_stat()
 	sed -n "s/^$1: //p" "$KML_STATS"
 }
 
+# What the stack depot keeps for ever; nothing if the kernel does not tell.
+kml_depot_bytes()
+{
+	sed -n 's/^persistent_bytes: //p' "$KML_DEBUGFS/stackdepot/stats" 2> /dev/null
+}
+
 # The names of the detector's threads, one a line.
 kml_threads()
 {

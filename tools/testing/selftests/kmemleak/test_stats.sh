@@ -6,8 +6,8 @@
 # shellcheck source=/dev/null
 . "$(dirname "$0")/kmemleak_lib.sh"
 
-NAMES="state,objects,bytes,metadata bytes,slabs,unknown objects,pool left,scans,\
-last scan ms,last scan words,last scan suspects,last scan undecided,\
+NAMES="state,objects,bytes,metadata bytes,slabs,unknown objects,pool left,names,\
+scans,last scan ms,last scan words,last scan suspects,last scan undecided,\
 last scan passes,leaks now,leaks ever,running scan words"
 
 # Many objects, so that what else goes on in the kernel counts for little.
@@ -34,7 +34,9 @@ grammar()
 			complain("no " name[NR])
 		else if (NR == 1 && value != "on")
 			complain("it is on")
-		else if (NR > 1 && value !~ /^[0-9]+$/)
+		else if (name[NR] == "names" && value !~ /^[0-9]+ of [0-9]+$/)
+			complain("no numbers")
+		else if (NR > 1 && name[NR] != "names" && value !~ /^[0-9]+$/)
 			complain("no number")
 	}
 	END {

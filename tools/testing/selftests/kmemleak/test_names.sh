@@ -1,0 +1,118 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# A user gives its task millions of names, and allocates under each of them. That
+# takes no memory, and others do not notice.
+
+# shellcheck source=/dev/null
+. "$(dirname "$0")/kmemleak_lib.sh"
+
+# In a kernel with lockdep each of them takes about ten times as long.
+if [ -e /proc/lockdep ]; then
+	NUMBER=100000
+else
+	NUMBER=3000000
+fi
+
+# What an allocation may take longer meanwhile, in percent.
+SLOWER=10
+
+# What the depot and the metadata may grow by, in bytes. In a depot that keeps names,
+# a thousandth of these takes as much.
+GROWTH=$((NUMBER / 1000 * 48))
+
+kml_setup 5 kmemleak_selftest
+
+kml_time()
+{
+	"$KML_HERE/kmemleak_names" time
+}
+
+# less TIME THAN: it is not more than SLOWER percent longer.
+not_longer()
+{
+	[ $((100 * $1)) -le $(((100 + SLOWER) * $2)) ] && return
+	echo "an allocation takes $1 ns, and took $2 ns"
+	return 1
+}
+
+# grown BEFORE AFTER: in bytes.
+not_grown()
+{
+	[ -n "$1" ] && [ $(($2 - $1)) -lt "$GROWTH" ] && return
+	echo "from $1 to $2 bytes, for $NUMBER names"
+	return 1
+}
+
+# Without that of slabs that are empty, which two scans give back.
+kml_metadata()
+{
+	kml_scan > /dev/null && kml_scan > /dev/null && kml_stat "metadata bytes"
+}
+
+# The shortest times before, while names are taken, and afterwards.
+take_names()
+{
+	depot=$(kml_depot_bytes)
+	metadata=$(kml_metadata)
+	before=$(kml_time)
+	"$KML_HERE/kmemleak_ctl" as-nobody "$KML_HERE/kmemleak_names" take "$NUMBER" &
+	taker=$!
+	during=
+	while kill -0 $taker 2> /dev/null; do
+		now=$(kml_time)
+		# The last one may have been alone.
+		kill -0 $taker 2> /dev/null || [ -z "$during" ] || break
+		[ -n "$during" ] && [ "$during" -le "$now" ] || during=$now
+	done
+	wait $taker
+	status=$?
+	after=$(kml_time)
+	depot_after=$(kml_depot_bytes)
+	metadata_after=$(kml_metadata)
+	echo "# ns: $before, $during, $after; depot: $depot, $depot_after bytes;" \
+		"metadata: $metadata, $metadata_after bytes; names: $(kml_stat names)"
+	[ "$status" = 0 ]
+}
+
+others_are_as_fast()
+{
+	not_longer "$during" "$before" && not_longer "$after" "$before"
+}
+
+depot_is_flat()
+{
+	not_grown "$depot" "$depot_after"
+}
+
+metadata_is_flat()
+{
+	not_grown "$metadata" "$metadata_after"
+}
+
+# Its name is new, and comes after all of these.
+latecomer_is_named()
+{
+	kml_forget || return
+	cp "$KML_HERE/kmemleak_ctl" "$KML_TMP/latecomer" || return
+	printf list=5 | "$KML_TMP/latecomer" write "$KML_TESTER/command" || return
+	kml_scan || return
+	grep -q '^  comm "latecomer", pid ' "$KML_FILE" && return
+	grep '^  comm ' "$KML_FILE"
+	[ -n "$(kml_records)" ] || return "$HIDDEN"
+	return 1
+}
+
+take_names
+kml_test "others allocate as fast as before" others_are_as_fast
+if [ -n "$depot" ]; then
+	kml_test "the stack depot does not grow" depot_is_flat
+else
+	ktap_test_skip "the stack depot does not grow (this kernel does not tell)"
+fi
+kml_test "the metadata does not grow" metadata_is_flat
+kml_test "there are no more names than there is room for" eval \
+	'names=$(kml_stat names) && [ "${names% of *}" -le "${names#* of }" ]'
+kml_test "who comes later has a name again" latecomer_is_named
+
+kml_finish
