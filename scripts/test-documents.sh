@@ -472,7 +472,7 @@ test_figures_in_stats()
 {
 	grep -rhoE 'seq_printf\(seq, "[a-z ]+: %l?[us]' mm/kmemleak |
 		sed -E 's/.*"(.*): .*/\1/' > "$work/printed"
-	sed -n '/^Statistics$/,/^Trace events$/s/^  \([a-z ]*\): [a-z0-9]*$/\1/p' $interface |
+	sed -n '/^Statistics$/,/^Trace events$/s/^  \([a-z ]*\): [a-z0-9 ]*$/\1/p' $interface |
 		diff "$work/printed" - || mistake "$interface has other figures than are printed"
 	sed -n '/^Statistics$/,/^Trace events$/s/^``\([a-z ]*``.*\)/\1/p' $interface |
 		sed 's/``$//; s/``, ``/\n/g' | sort > "$work/explained"
