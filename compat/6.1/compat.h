@@ -14,6 +14,16 @@
 /* There is none: see who uses it. */
 #define SLAB_NO_MERGE			0
 
+/* Shrinkers were static, and had a name when they were registered. */
+#define shrinker_alloc(flags, name)					\
+({									\
+	static struct shrinker __shrinker;				\
+	(void)(flags);							\
+	(void)(name);							\
+	&__shrinker;							\
+})
+#define shrinker_register(shrinker)	register_shrinker(shrinker, "kmemleak")
+
 /* The part of a caller's flags that is for allocations within its own. */
 #define gfp_nested_mask(flags)						\
 	(((flags) & (GFP_KERNEL | GFP_ATOMIC | __GFP_NOLOCKDEP)) |	\

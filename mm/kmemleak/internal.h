@@ -28,6 +28,9 @@
  *      kml_pool_lock		free list of the metadata pool
  *      names_lock		names of tasks (names.c)
  *
+ * The mutex of release.c is only ever tried, under kml_scan_mutex and whatever those
+ * hold who are short of memory.
+ *
  * The locks of level 5 are raw spinlocks taken with interrupts off. They are
  * leaves: none is taken while another of them is held, no memory is allocated
  * and nothing is printed under them, because hooks run wherever memory is

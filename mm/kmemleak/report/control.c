@@ -365,6 +365,7 @@ static int __init kml_late_init(void)
 	}
 
 	kml_scan_init();
+	kml_release_init();
 	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_AUTO_SCAN)) {
 		mutex_lock(&kml_control_mutex);
 		if (kml_thread_start(FIRST_SCAN_SECS))

@@ -7,7 +7,6 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/bitmap.h>
 #include <linux/init.h>
 #include <linux/ktime.h>
 #include <linux/moduleparam.h>
@@ -18,7 +17,6 @@
 #define CREATE_TRACE_POINTS
 #include <trace/events/kmemleak.h>
 
-#include "../store/slab.h"
 #include "../track/track.h"
 #include "refs.h"
 
@@ -40,49 +38,12 @@ module_param_cb(min_unref_scans, &min_unref_scans_ops, &min_unref_scans, 0600);
 static struct {
 	/* The last one was given up: some objects were not met by it. */
 	bool broken;
-	/* There are slabs to bury when a grace period has passed, this one. */
-	bool closed;
-	struct rcu_gp_oldstate closed_when;
 	/* Leaks of the last scan that came to an end. */
 	unsigned long leaks;
 	/* So many leaks were there when it was last asked who leads to whom. */
 	unsigned long asked;
 	struct kml_scan_stats stats;
 } scan;
-
-/* ---- Slabs ---- */
-
-/* Close a slab that is empty for the second time. */
-static void close_idle_slab(struct kml_slab *slab, void *arg)
-{
-	bool empty = bitmap_empty(slab->seen, slab->nr) &&
-		     kml_slab_is_empty(slab);
-
-	if (empty && slab->idle) {
-		kml_slab_close(slab);
-		scan.closed = true;
-	}
-	slab->idle = empty;
-}
-
-static void release_slab(struct kml_slab *slab, void *arg)
-{
-	if (slab->idle)
-		kml_slab_release(slab);
-}
-
-/* It is the next scan that buries what one has closed: nobody need wait. */
-static void release_idle_slabs(void)
-{
-	if (scan.closed && !poll_state_synchronize_rcu_full(&scan.closed_when))
-		return;
-	if (scan.closed)
-		kml_walk_slabs(release_slab, NULL);
-	scan.closed = false;
-	kml_walk_slabs(close_idle_slab, NULL);
-	if (scan.closed)
-		start_poll_synchronize_rcu_full(&scan.closed_when);
-}
 
 /* ---- Decide ---- */
 
@@ -232,7 +193,7 @@ static int scan_all(kml_print_t print, struct kml_confirmation *conf)
 	if (ret)
 		return ret;
 	decide(print);
-	release_idle_slabs();
+	kml_release_idle_slabs(ULONG_MAX, false);
 	return 0;
 }
 

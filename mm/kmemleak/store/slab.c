@@ -9,9 +9,9 @@
  * there is little, a hash of the page.
  *
  * A slab outlives the memory it describes: it waits for the slab to come back.
- * If the pages come back as another kind of slab, a new slab replaces it. A
- * scan closes slabs in which it finds no object, and buries them an RCU grace
- * period later if they are empty still. So whoever found a slab open under RCU
+ * If the pages come back as another kind of slab, a new slab replaces it. Slabs
+ * without objects are closed and, if they are empty still after an RCU grace
+ * period, released: see release.c for when. So whoever found a slab open under RCU
  * may use a slot of it, for as long as the RCU read-side critical section lasts.
  */
 #include <linux/init.h>
@@ -44,6 +44,8 @@ struct kml_percpu_range kml_percpu_range = { .lo = ULONG_MAX };
 
 /* For pages in whose part of the table no slab has been yet. */
 static struct kml_table no_table;
+
+const struct kml_slab_cursor kml_slab_end = { .space = KML_NR_SPACES };
 
 struct hlist_head kml_percpu_hash[KML_PERCPU_BUCKETS];
 
@@ -396,9 +398,9 @@ bool kml_slab_for_percpu(unsigned long addr, gfp_t gfp)
 
 /* ---- Walks ---- */
 
-/* Pin the next slabs that end above *@from, which moves behind them. */
-static unsigned int pin_slabs(enum kml_space space, unsigned long *from,
-			       struct kml_slab **slabs)
+/* Pin the next slabs that start below @end, from a place on that moves behind them. */
+static unsigned int pin_slabs(struct kml_slab_cursor *cur, unsigned long end,
+			      struct kml_slab **slabs, unsigned long max)
 {
 	struct kml_slab *slab;
 	struct rb_node *node;
@@ -406,11 +408,11 @@ static unsigned int pin_slabs(enum kml_space space, unsigned long *from,
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&kml_slab_lock, flags);
-	slab = find_from(&slab_trees[space], *from);
-	while (slab && nr < WALK_BATCH) {
+	slab = find_from(&slab_trees[cur->space], cur->next);
+	while (slab && slab->start < end && nr < WALK_BATCH && nr < max) {
 		refcount_inc(&slab->ref);
 		slabs[nr++] = slab;
-		*from = end_of(slab);
+		cur->next = end_of(slab);
 		node = rb_next(&slab->node);
 		slab = rb_entry_safe(node, struct kml_slab, node);
 	}
@@ -419,7 +421,10 @@ static unsigned int pin_slabs(enum kml_space space, unsigned long *from,
 }
 
 /**
- * kml_walk_slabs() - do something with each slab, in address order
+ * kml_walk_some_slabs() - go on with a walk over all slabs, in address order
+ * @cur: where to go on, is moved
+ * @end: where the walk ends; &kml_slab_cursor.space is KML_NR_SPACES behind all
+ * @max: how many slabs to visit at most
  * @action: what to do with the slab, which is pinned; may sleep
  * @arg: passed on to @action
  *
@@ -427,24 +432,56 @@ static unsigned int pin_slabs(enum kml_space space, unsigned long *from,
  * once.
  *
  * Context: Process context; may sleep.
+ * Return: how many slabs were visited; less than @max at the end only.
+ */
+unsigned long kml_walk_some_slabs(struct kml_slab_cursor *cur,
+				  const struct kml_slab_cursor *end,
+				  unsigned long max, kml_slab_action_t action,
+				  void *arg)
+{
+	struct kml_slab *slabs[WALK_BATCH];
+	unsigned long visited = 0;
+	unsigned int i, nr;
+
+	while (visited < max) {
+		bool last = cur->space == end->space;
+
+		if (last && cur->next >= end->next)
+			break;
+		nr = pin_slabs(cur, last ? end->next : ULONG_MAX, slabs,
+			       max - visited);
+		if (!nr && last) {
+			cur->next = end->next;
+			break;
+		}
+		if (!nr) {
+			cur->space++;
+			cur->next = 0;
+		}
+		for (i = 0; i < nr; i++) {
+			action(slabs[i], arg);
+			kml_slab_put(slabs[i]);
+		}
+		visited += nr;
+		cond_resched_tasks_rcu_qs();
+	}
+	return visited;
+}
+
+/**
+ * kml_walk_slabs() - do something with each slab, in address order
+ * @action: what to do with the slab, which is pinned; may sleep
+ * @arg: passed on to @action
+ *
+ * As kml_walk_some_slabs(), for all of them.
+ *
+ * Context: Process context; may sleep.
  */
 void kml_walk_slabs(kml_slab_action_t action, void *arg)
 {
-	struct kml_slab *slabs[WALK_BATCH];
-	enum kml_space space;
-	unsigned int i, nr;
+	struct kml_slab_cursor cur = {};
 
-	for (space = 0; space < KML_NR_SPACES; space++) {
-		unsigned long from = 0;
-
-		while ((nr = pin_slabs(space, &from, slabs))) {
-			for (i = 0; i < nr; i++) {
-				action(slabs[i], arg);
-				kml_slab_put(slabs[i]);
-			}
-			cond_resched_tasks_rcu_qs();
-		}
-	}
+	kml_walk_some_slabs(&cur, &kml_slab_end, ULONG_MAX, action, arg);
 }
 
 /**
@@ -489,8 +526,9 @@ void kml_slab_close(struct kml_slab *slab)
  * At least one RCU grace period must have passed since it was closed.
  *
  * Context: Any but NMI.
+ * Return: true if it was given up.
  */
-void kml_slab_release(struct kml_slab *slab)
+bool kml_slab_release(struct kml_slab *slab)
 {
 	bool unlinked = false;
 	unsigned long flags;
@@ -512,6 +550,7 @@ void kml_slab_release(struct kml_slab *slab)
 	raw_spin_unlock_irqrestore(&kml_slab_lock, flags);
 	if (unlinked)
 		kml_slab_put(slab);
+	return unlinked;
 }
 
 /**

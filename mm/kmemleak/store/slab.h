@@ -71,7 +71,7 @@ struct kml_slot {
  * @nr: number of @slots; fixed
  * @space: address space, an enum kml_space; fixed
  * @linked: is in the tree; kml_slab_lock
- * @idle: no object was in it when the last scan looked; kml_scan_mutex
+ * @idle: no object was in it when the last scan looked; see release.c
  * @queued: is in the list of slabs to be scanned; kml_scan_mutex
  * @gray: has, or once had, objects that are roots
  * @common: @nr; 0 if it has, or once had, objects of which not all words may be
@@ -212,16 +212,32 @@ static __always_inline struct kml_slab *kml_percpu_slab_at(unsigned long addr)
 	return NULL;
 }
 
+/**
+ * struct kml_slab_cursor - place in a walk over all slabs
+ * @space: address space that the walk has come to; KML_NR_SPACES at its end
+ * @next: the walk goes on with the first slab that ends above this address
+ */
+struct kml_slab_cursor {
+	enum kml_space space;
+	unsigned long next;
+};
+
+extern const struct kml_slab_cursor kml_slab_end;
+
 /* What is done with a slab. */
 typedef void (*kml_slab_action_t)(struct kml_slab *slab, void *arg);
 
 bool kml_slab_for_object(unsigned long addr, size_t size, gfp_t gfp);
 bool kml_slab_for_percpu(unsigned long addr, gfp_t gfp);
+unsigned long kml_walk_some_slabs(struct kml_slab_cursor *cur,
+				  const struct kml_slab_cursor *end,
+				  unsigned long max, kml_slab_action_t action,
+				  void *arg);
 void kml_walk_slabs(kml_slab_action_t action, void *arg);
 void kml_slab_put(struct kml_slab *slab);
 bool kml_slab_is_empty(const struct kml_slab *slab);
 void kml_slab_close(struct kml_slab *slab);
-void kml_slab_release(struct kml_slab *slab);
+bool kml_slab_release(struct kml_slab *slab);
 void kml_slab_forget(struct kml_slab *slab);
 bool kml_slab_is_gone(const struct kml_slab *slab);
 size_t kml_slab_memory(const struct kml_slab *slab);

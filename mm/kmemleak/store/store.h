@@ -461,6 +461,21 @@ void kml_unknown_add(enum kml_space space, unsigned long start, size_t size);
 unsigned long kml_unknown_objects(void);
 int kml_visit_unknown(kml_visit_t visit);
 
+/* ---- release.c: metadata of slabs without objects ---- */
+
+/**
+ * struct kml_released - what was done about slabs without objects
+ * @visited: how many slabs were looked at; 0: it is too early
+ * @released: the metadata of so many was given back
+ */
+struct kml_released {
+	unsigned long visited;
+	unsigned long released;
+};
+
+struct kml_released kml_release_idle_slabs(unsigned long max, bool at_once);
+void __init kml_release_init(void);
+
 /* ---- slot.c: generations ---- */
 
 void kml_slot_new_generation(void);
