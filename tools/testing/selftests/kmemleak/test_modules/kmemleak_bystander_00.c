@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A module that allocates whenever another one comes or goes, and does not change
- * itself.
+ * A module that has an object, and allocates whenever another one comes or goes.
  */
 #include <linux/module.h>
 #include <linux/notifier.h>
@@ -23,15 +22,25 @@ static struct notifier_block bystander_notifier = {
 	.notifier_call = bystander_event,
 };
 
+/* As long as the module is there. */
+static void *mine;
+
 static int __init bystander_init(void)
 {
-	return register_module_notifier(&bystander_notifier);
+	int err;
+
+	mine = kmalloc(40, GFP_KERNEL);
+	err = mine ? register_module_notifier(&bystander_notifier) : -ENOMEM;
+	if (err)
+		kfree(mine);
+	return err;
 }
 module_init(bystander_init);
 
 static void __exit bystander_exit(void)
 {
 	unregister_module_notifier(&bystander_notifier);
+	kfree(mine);
 }
 module_exit(bystander_exit);
 
