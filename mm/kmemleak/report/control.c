@@ -261,24 +261,21 @@ static int control_object(struct kml_command *cmd)
 /* Commands about the thread and the state. */
 static int control_thread(const struct kml_command *cmd)
 {
-	int ret = 0;
+	int ret;
 
 	if (mutex_lock_interruptible(&kml_control_mutex))
 		return -EINTR;
 	/* It may have been switched off since the caller looked. */
-	if (!kml_tracking()) {
+	if (!kml_tracking())
 		ret = -EPERM;
-	} else if (cmd->id == KML_CMD_SCAN_ON) {
+	else if (cmd->id == KML_CMD_SCAN_ON)
 		ret = kml_thread_start(0);
-	} else if (cmd->id == KML_CMD_OFF) {
-		kml_switch_off();
-	} else {
-		kml_thread_stop();
-		if (cmd->id == KML_CMD_SCAN_PERIOD && cmd->secs) {
-			kml_thread_set_period(cmd->secs);
-			ret = kml_thread_start(0);
-		}
-	}
+	else if (cmd->id == KML_CMD_OFF)
+		ret = kml_switch_off();
+	else if (cmd->id == KML_CMD_SCAN_PERIOD && cmd->secs)
+		ret = kml_thread_set_period(cmd->secs);
+	else
+		ret = kml_thread_stop();
 	mutex_unlock(&kml_control_mutex);
 	return ret;
 }

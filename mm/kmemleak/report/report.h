@@ -134,9 +134,9 @@ int kml_json_leak(struct seq_file *seq, struct kml_record *rec);
 
 int kml_scan_now(void);
 int kml_thread_start(unsigned int delay_secs);
-void kml_thread_stop(void);
-void kml_thread_set_period(unsigned int secs);
-void kml_switch_off(void);
+int kml_thread_stop(void);
+int kml_thread_set_period(unsigned int secs);
+int kml_switch_off(void);
 
 /* ---- command.c: what users may ask for ---- */
 

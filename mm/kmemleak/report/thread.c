@@ -21,6 +21,9 @@ static struct task_struct *scan_thread;
 /* Seconds between two of its scans; written under kml_control_mutex. */
 static unsigned int scan_period = SCAN_PERIOD_SECS;
 
+/* The thread need not wait; set under kml_control_mutex. */
+static bool scan_due;
+
 static bool verbose;
 module_param(verbose, bool, 0600);
 
@@ -35,7 +38,7 @@ int kml_scan_now(void)
 	return kml_scan(READ_ONCE(verbose) ? kml_log_leak : NULL);
 }
 
-/* Returns false when the thread is to stop. */
+/* Until then, or until a scan is due. Returns false when the thread is to stop. */
 static bool sleep_secs(unsigned int secs)
 {
 	/* Longer than a timer can count is as good as for ever. */
@@ -43,7 +46,7 @@ static bool sleep_secs(unsigned int secs)
 
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE);
-		if (kthread_should_stop() || left <= 0)
+		if (kthread_should_stop() || READ_ONCE(scan_due) || left <= 0)
 			break;
 		left = schedule_timeout(left);
 	}
@@ -57,6 +60,7 @@ static int scan_thread_fn(void *data)
 
 	set_user_nice(current, 10);
 	while (sleep_secs(delay)) {
+		WRITE_ONCE(scan_due, false);
 		kml_scan_now();
 		delay = READ_ONCE(scan_period);
 	}
@@ -85,16 +89,9 @@ int kml_thread_start(unsigned int delay_secs)
 	return 0;
 }
 
-/**
- * kml_thread_stop() - stop the scan thread, if it runs
- *
- * A scan that it is in is given up.
- *
- * Context: Holder of kml_control_mutex, not of kml_scan_mutex; may sleep.
- */
-void kml_thread_stop(void)
+/* Scans are barred, so that the thread, which no signal wakes, ends soon. */
+static void stop_thread(void)
 {
-	lockdep_assert_held(&kml_control_mutex);
 	if (!scan_thread)
 		return;
 	kthread_stop(scan_thread);
@@ -102,15 +99,46 @@ void kml_thread_stop(void)
 }
 
 /**
- * kml_thread_set_period() - set how often the thread scans
+ * kml_thread_stop() - stop the scan thread, if it runs, and the scan that runs
+ *
+ * All scans are given up that somebody has asked for and that have not come to
+ * their end, those too that wait for another one.
+ *
+ * Context: Holder of kml_control_mutex, not of kml_scan_mutex; may sleep.
+ * Return: 0; -EINTR on a signal, and the thread goes on.
+ */
+int kml_thread_stop(void)
+{
+	int ret;
+
+	lockdep_assert_held(&kml_control_mutex);
+	ret = kml_bar_scans(-ECANCELED);
+	if (ret)
+		return ret;
+	stop_thread();
+	kml_allow_scans();
+	return 0;
+}
+
+/**
+ * kml_thread_set_period() - set how often the thread scans, and let it scan now
  * @secs: seconds between two scans
  *
- * Context: Holder of kml_control_mutex.
+ * The thread is started if it does not run. If it is at work, the scan is its
+ * next one.
+ *
+ * Context: Holder of kml_control_mutex; may sleep.
+ * Return: 0 or a negative error code.
  */
-void kml_thread_set_period(unsigned int secs)
+int kml_thread_set_period(unsigned int secs)
 {
 	lockdep_assert_held(&kml_control_mutex);
 	WRITE_ONCE(scan_period, secs);
+	if (!scan_thread)
+		return kml_thread_start(0);
+	WRITE_ONCE(scan_due, true);
+	wake_up_process(scan_thread);
+	return 0;
 }
 
 /**
@@ -119,18 +147,26 @@ void kml_thread_set_period(unsigned int secs)
  * What was reported stays readable until kml_forget_all().
  *
  * Context: Holder of kml_control_mutex; may sleep.
+ * Return: 0; -EINTR on a signal, and the detector is on.
  */
-void kml_switch_off(void)
+int kml_switch_off(void)
 {
-	lockdep_assert_held(&kml_control_mutex);
-	kml_state_advance(KML_STATE_OFF);
-	kml_thread_stop();
+	int ret;
 
-	/* A scan that still runs elsewhere sees the state and ends. */
+	lockdep_assert_held(&kml_control_mutex);
+	ret = kml_bar_scans(-EPERM);
+	if (ret)
+		return ret;
+	/* From here on scans see the state, and a signal comes too late. */
+	kml_state_advance(KML_STATE_OFF);
+	kml_allow_scans();
+	stop_thread();
+
 	mutex_lock(&kml_scan_mutex);
 	if (kml_have_leaks())
 		pr_info("off; what was found is kept until \"clear\" is written to /sys/kernel/debug/kmemleak\n");
 	else
 		kml_forget_all();
 	mutex_unlock(&kml_scan_mutex);
+	return 0;
 }

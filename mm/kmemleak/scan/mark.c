@@ -19,10 +19,8 @@
  */
 #include <linux/bitfield.h>
 #include <linux/bitmap.h>
-#include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
-#include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
@@ -414,22 +412,6 @@ static size_t mark_slots(struct kml_slab *slab, unsigned int first,
 		words += nr;
 	}
 	return words;
-}
-
-/**
- * kml_scan_must_stop() - ask whether to go on with a scan
- *
- * Context: Process context.
- * Return: 0; -EINTR on a signal, or when the scan thread is to stop; -EPERM if
- * the detector is off.
- */
-int kml_scan_must_stop(void)
-{
-	if (!kml_tracking())
-		return -EPERM;
-	if (current->flags & PF_KTHREAD)
-		return kthread_should_stop() ? -EINTR : 0;
-	return signal_pending(current) ? -EINTR : 0;
 }
 
 /* Between two chunks: let others run, and see whether to go on. */

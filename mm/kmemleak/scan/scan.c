@@ -215,8 +215,8 @@ static void note_stats(const struct kml_confirmation *conf, unsigned long ms)
  *	NULL; or NULL
  *
  * Context: Process context; may sleep. Takes kml_scan_mutex.
- * Return: 0; -EINTR on a signal, or when the scan thread is to stop; -EPERM if
- * the detector is off. On error what is reported stays as it was.
+ * Return: 0 or an error as of kml_scan_must_stop(). On error what is reported
+ * stays as it was.
  */
 int kml_scan(kml_print_t print)
 {
@@ -225,12 +225,10 @@ int kml_scan(kml_print_t print)
 	ktime_t begin;
 	int ret;
 
-	if (mutex_lock_interruptible(&kml_scan_mutex))
-		return -EINTR;
-
-	ret = kml_scan_must_stop();
+	ret = kml_scan_lock();
 	if (ret)
-		goto out;
+		return ret;
+
 	begin = ktime_get();
 	ever = scan.stats.leaks_ever;
 	kml_passes_start(__builtin_frame_address(0));
@@ -242,7 +240,6 @@ int kml_scan(kml_print_t print)
 		       1 + conf.passes, scan.stats.leaks_ever - ever,
 		       scan.leaks, ret);
 	kml_passes_end();
-out:
 	mutex_unlock(&kml_scan_mutex);
 	return ret;
 }

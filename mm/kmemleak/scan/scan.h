@@ -59,11 +59,17 @@ typedef int (*kml_visit_words_t)(const struct kml_words *words, void *arg);
 int kml_visit_words(const struct kml_ref *ref, kml_visit_words_t visit,
 		    void *arg);
 
+/* ---- stop.c: when a scan has to stop ---- */
+
+int kml_scan_must_stop(void);
+int kml_bar_scans(int err);
+void kml_allow_scans(void);
+int kml_scan_lock(void);
+
 /* ---- mark.c, pass.c: mark passes ---- */
 
 extern bool kml_scan_stacks;
 
-int kml_scan_must_stop(void);
 unsigned long kml_words_read(void);
 
 /* ---- scan.c: from the begin to the verdict ---- */

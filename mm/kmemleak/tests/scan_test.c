@@ -10,8 +10,10 @@
 #include <linux/completion.h>
 #include <linux/cpumask.h>
 #include <linux/err.h>
+#include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -23,6 +25,7 @@
 
 #define SCAN_OBJECT	200
 #define SCAN_ATTEMPTS	5
+#define SCAN_LONG	(2 * HZ)
 #define SCAN_WIDE	(8 * KML_MARK_STACK)
 
 /* A thread of the test, and the object that it has. */
@@ -153,6 +156,83 @@ static void scan_generations(struct kunit *test)
 	mutex_unlock(&kml_scan_mutex);
 	kfree(younger);
 	kfree(older);
+}
+
+/* ---- Who ends scans ---- */
+
+/**
+ * struct scan_long - a thread that has kml_scan_mutex, like a scan that is long
+ * @ready: it has the mutex
+ * @stubborn: it does not ask whether to go on
+ * @err: what it was told when it asked
+ */
+struct scan_long {
+	struct completion ready;
+	bool stubborn;
+	int err;
+};
+
+static int scan_for_long(void *data)
+{
+	unsigned long end = jiffies + SCAN_LONG;
+	struct scan_long *scan = data;
+
+	mutex_lock(&kml_scan_mutex);
+	complete(&scan->ready);
+	while (time_before(jiffies, end) && (scan->stubborn || !scan->err)) {
+		schedule_timeout_interruptible(1);
+		scan->err = kml_scan_must_stop();
+	}
+	mutex_unlock(&kml_scan_mutex);
+	while (!kthread_should_stop())
+		schedule_timeout_interruptible(1);
+	return 0;
+}
+
+static struct task_struct *begin_long(struct kunit *test, struct scan_long *scan)
+{
+	struct task_struct *task;
+
+	init_completion(&scan->ready);
+	task = kthread_run(scan_for_long, scan, "kml_scan_long");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	wait_for_completion(&scan->ready);
+	return task;
+}
+
+static void scan_barred(struct kunit *test)
+{
+	struct scan_long scan = {};
+	struct task_struct *task = begin_long(test, &scan);
+
+	mutex_lock(&kml_control_mutex);
+	KUNIT_EXPECT_EQ(test, kml_bar_scans(-ECANCELED), 0);
+	/* Nor does another one begin. */
+	KUNIT_EXPECT_EQ(test, kml_scan(NULL), -ECANCELED);
+	kml_allow_scans();
+	mutex_unlock(&kml_control_mutex);
+	kthread_stop(task);
+	KUNIT_EXPECT_EQ(test, scan.err, -ECANCELED);
+	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
+}
+
+/* Who waits for a scan, to end it, can be interrupted himself. */
+static void scan_bar_interrupted(struct kunit *test)
+{
+	struct scan_long scan = { .stubborn = true };
+	struct task_struct *task = begin_long(test, &scan);
+
+	allow_signal(SIGUSR1);
+	send_sig(SIGUSR1, current, 1);
+	mutex_lock(&kml_control_mutex);
+	KUNIT_EXPECT_EQ(test, kml_bar_scans(-ECANCELED), -EINTR);
+	mutex_unlock(&kml_control_mutex);
+	flush_signals(current);
+	disallow_signal(SIGUSR1);
+
+	/* As if nothing had been said. */
+	KUNIT_EXPECT_EQ(test, kml_scan_must_stop(), 0);
+	kthread_stop(task);
 }
 
 /* ---- Stacks and registers ---- */
@@ -328,6 +408,8 @@ static struct kunit_case scan_cases[] = {
 	KUNIT_CASE(scan_vmap_areas),
 	KUNIT_CASE(scan_vmap_cache),
 	KUNIT_CASE(scan_generations),
+	KUNIT_CASE(scan_barred),
+	KUNIT_CASE(scan_bar_interrupted),
 	KUNIT_CASE(scan_register),
 	KUNIT_CASE(scan_dead_stack),
 	KUNIT_CASE(scan_wide),

@@ -106,7 +106,7 @@ void control_open(struct control *control, const struct options *options)
 	free(stats);
 }
 
-/* 0, or EINTR; other errors end the tool. */
+/* 0, EINTR or ECANCELED; other errors end the tool. */
 static int write_command(const struct control *control, const char *command)
 {
 	int fd = open(control->file, O_WRONLY | O_CLOEXEC);
@@ -127,7 +127,7 @@ static int write_command(const struct control *control, const char *command)
 	close(fd);
 	if (error == EPERM)
 		is_off();
-	if (error && error != EINTR)
+	if (error && error != EINTR && error != ECANCELED)
 		die(EXIT_TROUBLE, "%s does not take \"%s\": %s", control->file, command,
 		    strerror(error));
 	return error;
@@ -137,7 +137,8 @@ static int write_command(const struct control *control, const char *command)
  * control_scan() - let the detector scan once
  * @control: the control file
  *
- * Return: false if a signal ended it; the report is as it was then.
+ * Return: false if a signal, or somebody else, ended it; the report is as it was
+ * then.
  */
 bool control_scan(struct control *control)
 {
@@ -148,7 +149,8 @@ bool control_scan(struct control *control)
  * control_scan_all() - let the detector scan until its report is complete
  * @control: the control file
  *
- * A signal that does not end the tool ends a scan; then there is no answer.
+ * A signal that does not end the tool ends a scan, and so does "scan=off"; then
+ * there is no answer.
  */
 void control_scan_all(struct control *control)
 {
@@ -161,7 +163,7 @@ void control_scan_all(struct control *control)
 		if (i && !control->decides_at_once)
 			sleep(control->wait);
 		if (!control_scan(control))
-			die(EXIT_TROUBLE, "a signal ended the scan");
+			die(EXIT_TROUBLE, "a signal, or \"scan=off\", ended the scan");
 	}
 }
 

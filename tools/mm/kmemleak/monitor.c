@@ -124,7 +124,7 @@ static bool take_look(struct look *look, struct control *control, const struct o
 	if (signals_stopped())
 		return false;
 	if (!complete)
-		warn("a signal ended the scan");
+		warn("a signal, or \"scan=off\", ended the scan");
 	groups_free(&look->groups);
 	look->when = time(NULL);
 	look->nr++;

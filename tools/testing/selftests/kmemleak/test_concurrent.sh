@@ -11,9 +11,12 @@ COMMANDS=40
 WRITERS=4
 # Microseconds between the first and the second of two writers.
 DELAYS="0 1000 5000 20000 50000 100000 200000 400000"
+# Objects that make a scan so long that it is not over before it can be ended.
+CROWD=500000
 # With lockdep a scan takes seconds.
 if [ -e /proc/lockdep ]; then
 	COMMANDS=8
+	CROWD=50000
 	DELAYS="0 100000 1000000"
 fi
 
@@ -87,6 +90,54 @@ waiter_interrupted()
 	kml_compare quiet yes < "$KML_TMP/wanted"
 }
 
+scan_runs()
+{
+	[ "$(kml_stat "running scan words")" -gt 0 ]
+}
+
+# Both of two scans, one of which waits for the other one.
+stopped_by_scan_off()
+{
+	leak_twice || return
+	kml_ctl scan > "$KML_TMP/answer" &
+	while ! scan_runs; do
+		usleep 1000
+	done
+	kml_ctl scan >> "$KML_TMP/answer" &
+	usleep 100000
+	kml_do scan=off || return
+	wait
+	cat "$KML_TMP/answer"
+	[ "$(sort -u "$KML_TMP/answer")" = ECANCELED ] || return
+	kml_records | cmp "$KML_TMP/before" - && expected_found
+}
+
+# One that began before the thread, which waits for it.
+stopped_with_thread()
+{
+	leak_twice || return
+	kml_ctl scan > "$KML_TMP/answer" &
+	while ! scan_runs; do
+		usleep 1000
+	done
+	kml_do scan=600 && kml_do scan=off || return
+	wait
+	cat "$KML_TMP/answer"
+	[ "$(cat "$KML_TMP/answer")" = ECANCELED ] && [ -z "$(kml_threads)" ] && expected_found
+}
+
+# However often the shell that asked for a scan tries again what a signal has ended.
+not_asked_again()
+{
+	scans=$(kml_stat scans)
+	echo scan > "$KML_FILE" 2> /dev/null &
+	while ! scan_runs; do
+		usleep 1000
+	done
+	kml_do scan=off || return
+	! wait $! && [ "$(kml_stat scans)" = "$scans" ]
+}
+
 killed()
 {
 	leak_twice || return
@@ -156,14 +207,14 @@ same_leaks_for_all()
 storm_command()
 {
 	case $1 in
-	0 | 1) echo "scan OK" ;;
+	0 | 1) echo "scan OK ECANCELED" ;;
 	2) echo "scan=on OK" ;;
 	3) echo "scan=off OK" ;;
 	4) echo "scan=1 OK" ;;
 	5) echo "stack=on OK" ;;
 	6) echo "stack=off OK" ;;
 	7) echo "clear OK" ;;
-	8) echo "dump=$2 OK EINVAL" ;;
+	8) echo "dump=$2 OK EINVAL ECANCELED" ;;
 	9) echo "dump=0x10 EINVAL" ;;
 	10) echo "scanx EINVAL" ;;
 	11) echo "scan=-1 EINVAL" ;;
@@ -233,12 +284,17 @@ calm_down()
 	kml_do stack=on && kml_do scan=600 && kml_do scan=off && [ -z "$(kml_threads)" ]
 }
 
-kml_setup 9 kmemleak_selftest
+kml_setup 12 kmemleak_selftest
 
 kml_test "a signal interrupts a scan, which changes nothing" signals_interrupt
 kml_test "so do many signals" many_signals
 kml_test "a signal interrupts one that waits for a scan" waiter_interrupted
 kml_test "the scan of a process that is killed changes nothing" killed
+kml_make "crowd=$CROWD" > /dev/null
+kml_test "scan=off ends scans, which changes nothing" stopped_by_scan_off
+kml_test "and the thread that waits for one" stopped_with_thread
+kml_test "and no shell asks for it again" not_asked_again
+kml_make free > /dev/null
 kml_test "two scans at once are both complete" each_answer_complete
 kml_test "three scans that begin at once are complete" same_leaks_for_all
 kml_make free > /dev/null

@@ -21,6 +21,18 @@ probe_fails()
 	! kml_probe "$1"
 }
 
+# A scan of all that there is takes seconds.
+off_ends_scan()
+{
+	kml_ctl scan > "$KML_TMP/answer" &
+	scan=$!
+	usleep 200000
+	kml_do off || return
+	wait "$scan"
+	cat "$KML_TMP/answer"
+	[ "$(cat "$KML_TMP/answer")" = EPERM ]
+}
+
 still_readable()
 {
 	kml_records | cmp "$KML_TMP/records" -
@@ -90,7 +102,7 @@ kml_test "something is reported" kml_records
 kml_records > "$KML_TMP/records"
 start_load
 sleep 2
-kml_test "off is taken, under load" kml_do off
+kml_test "off is taken under load, and ends a scan" off_ends_scan
 for command in scan scan=on scan=off scan=5 stack=on stack=off dump=0x10; do
 	kml_test "then $command is not permitted" answers "$command" EPERM
 done
