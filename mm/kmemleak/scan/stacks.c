@@ -252,22 +252,27 @@ static bool is_among(unsigned long value, const unsigned long *words)
  * A thread of the kernel never returns to kthread(), whose frame, and registers,
  * hold a pointer to what the thread was created with, for ever: that was freed
  * when it began. So @outer, the record of kthread(), is where the stack ends.
- * Of the registers that @inner, the thread's own function, keeps for kthread(),
- * and of what else may stand there, leave out what kthread() has in its frame.
+ *
+ * The first registers that @inner, the thread's own function, keeps for kthread()
+ * are that pointer and, as kthread() asks for it next, the struct kthread. Leave
+ * out the pointer, known by what kthread() has in its frame, where that struct
+ * follows it. The same word elsewhere is the function's own: by now there may be
+ * an object of its at the same address. A compiler that keeps them in another order
+ * lets the pointer count, which may hide a leak there.
  */
 static int visit_inner(const unsigned long *inner, const unsigned long *outer,
 		       kml_visit_t visit, struct kml_root *root)
 {
+	unsigned long self = (unsigned long)root->task->worker_private;
 	const unsigned long *from = inner + 2;
 	size_t i, nr = min_t(size_t, outer - from, SAVED_REGISTERS);
 	unsigned long regs[SAVED_REGISTERS];
 	int ret;
 
-	for (i = 0; i < nr; i++) {
+	for (i = 0; i < nr; i++)
 		regs[i] = READ_ONCE_NOCHECK(from[i]);
-		if (is_among(regs[i], outer + 2))
-			regs[i] = 0;
-	}
+	if (nr > 1 && self && regs[1] == self && is_among(regs[0], outer + 2))
+		regs[0] = 0;
 	root->at = from;
 	ret = visit(regs, regs + nr, root);
 	root->at = NULL;

@@ -369,6 +369,107 @@ static void scan_dead_stack(struct kunit *test)
 	KUNIT_FAIL(test, "the dead part of a stack is read");
 }
 
+#ifdef CONFIG_ARM64
+
+/*
+ * What kthread() has in its frame is put there by the thread itself: the address
+ * of an object, as if that of what the thread was created with were in use again.
+ * The thread never returns to where that would be missed. Returns where its
+ * function keeps that word for kthread(), or NULL if the compiler keeps it elsewhere.
+ */
+static __always_inline unsigned long *recycle(unsigned long *inner,
+					      unsigned long hidden)
+{
+	unsigned long *outer = (unsigned long *)inner[0];
+
+	/* Whoever uses these keeps them for the caller. */
+	asm volatile("" : : : "x19", "x20");
+	if (inner[3] != (unsigned long)current->worker_private)
+		return NULL;
+	outer[2] = ~hidden;
+	return &inner[2];
+}
+
+static noinline unsigned long alloc_hidden(void)
+{
+	return ~addr_of(kmalloc(SCAN_OBJECT, GFP_KERNEL));
+}
+
+/* The object is in the frame of this function, and nowhere else. */
+static int scan_own_frame(void *data)
+{
+	struct scan_holder *holder = data;
+	unsigned long words[2] = {};
+
+	WRITE_ONCE(holder->hidden, alloc_hidden());
+	holder->keep = recycle(__builtin_frame_address(0), holder->hidden);
+	WRITE_ONCE(words[0], ~holder->hidden);
+	barrier_data(words);
+	complete(&holder->ready);
+	while (!kthread_should_stop())
+		schedule_timeout_interruptible(HZ);
+	barrier_data(words);
+	return 0;
+}
+
+/* It is in the register that this function keeps for kthread(). */
+static int scan_kept_register(void *data)
+{
+	struct scan_holder *holder = data;
+	unsigned long *kept;
+
+	WRITE_ONCE(holder->hidden, alloc_hidden());
+	kept = recycle(__builtin_frame_address(0), holder->hidden);
+	holder->keep = kept;
+	if (kept)
+		WRITE_ONCE(*kept, ~holder->hidden);
+	kept = NULL;
+	OPTIMIZER_HIDE_VAR(kept);
+	complete(&holder->ready);
+	while (!kthread_should_stop())
+		schedule_timeout_interruptible(HZ);
+	return 0;
+}
+
+/* Is an object reported that is known in the frame of a thread's function? */
+static bool leaks_from_frame(struct kunit *test, int (*fn)(void *data))
+{
+	struct scan_holder holder;
+	struct task_struct *task = start(test, &holder, fn);
+	bool leaks;
+
+	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
+	leaks = is_reported(holder.hidden);
+	kthread_stop(task);
+	free_hidden(holder.hidden);
+	if (!holder.keep)
+		kunit_skip(test, "kthread() keeps other registers first");
+	return leaks;
+}
+
+static void scan_thread_frame(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < SCAN_ATTEMPTS; i++)
+		KUNIT_EXPECT_FALSE(test, leaks_from_frame(test, scan_own_frame));
+	/* The word that it keeps for kthread() is none of its own. */
+	for (i = 0; i < SCAN_ATTEMPTS; i++) {
+		if (leaks_from_frame(test, scan_kept_register))
+			return;
+	}
+	KUNIT_FAIL(test, "what kthread() has forgotten counts");
+}
+
+#else
+
+static void scan_thread_frame(struct kunit *test)
+{
+	kunit_skip(test, "the frame of kthread() is left out on arm64 only");
+}
+
+#endif /* CONFIG_ARM64 */
+
 /* ---- Many at a time ---- */
 
 static void **alloc_pair(void)
@@ -412,6 +513,7 @@ static struct kunit_case scan_cases[] = {
 	KUNIT_CASE(scan_bar_interrupted),
 	KUNIT_CASE(scan_register),
 	KUNIT_CASE(scan_dead_stack),
+	KUNIT_CASE(scan_thread_frame),
 	KUNIT_CASE(scan_wide),
 	{}
 };
