@@ -134,16 +134,28 @@ edit()	# ACTION PATH ANCHOR NEW
 		if (config)
 			anchor = "config " anchor
 		text = ENVIRON["NEW"]
+		indented = match(text, /^(\\t)+/)
+		for (tabs = ""; text ~ /^\\t/; text = substr(text, 3))
+			tabs = tabs "\t"
+	}
+	# Lines of the table have lost the tabs at their beginning.
+	{
+		line = $0
+		indent = ""
+		if (!config && match(line, /^\t+/)) {
+			indent = substr(line, 1, RLENGTH)
+			line = substr(line, RLENGTH + 1)
+		}
 	}
 	# A Kconfig block ends where the next line starts in the first column.
 	/^[^ \t]/ { inside = 0 }
-	$0 == anchor {
+	line == anchor {
 		found++
 		inside = config
 		if (keep)
 			print
 		if (text != "")
-			print text (config ? "\n" : "")
+			print (indented ? tabs : indent) text (config ? "\n" : "")
 		next
 	}
 	!inside

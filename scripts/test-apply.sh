@@ -14,7 +14,7 @@ trap 'exit 143' TERM HUP
 
 # Files of the unmodified source that the tests need: all of it is large.
 mkdir "$work/pristine"
-(cd "$pristine" && cp -Rp --parents Makefile MAINTAINERS mm lib/Kconfig.debug \
+(cd "$pristine" && cp -Rp --parents Makefile MAINTAINERS mm lib/Kconfig.debug lib/stackdepot.c \
 	include/linux/kmemleak.h \
 	Documentation/dev-tools Documentation/core-api/mm-api.rst \
 	tools/testing/selftests/lib.mk "$work/pristine")

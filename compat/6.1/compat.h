@@ -36,10 +36,6 @@
 	__a > __b ? __a - __b : __b - __a;				\
 })
 
-/* The lists of the stack depot end, and so lead nowhere if they are empty. */
-#define KML_DEPOT_LIST			struct hlist_head
-#define KML_DEPOT_EMPTY(list)		((void)(list), NULL)
-
 /* Where the code of a module is, and its length in bytes. */
 #define KML_MODULE_TEXT(mod)		((mod)->core_layout.base)
 #define KML_MODULE_TEXT_SIZE(mod)	((mod)->core_layout.text_size)

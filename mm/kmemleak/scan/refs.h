@@ -86,7 +86,6 @@ extern struct kml_refs kml_refs;
 void __init kml_stacks_init(void);
 int kml_visit_stacks(const struct kml_root_visitor *visitor);
 void __init kml_hide_memmap(void);
-void __init kml_hide_depot(void);
 
 /* ---- content.c: words of objects that may be references ---- */
 

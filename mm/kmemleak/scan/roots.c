@@ -10,8 +10,6 @@
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/percpu.h>
-#include <linux/stackdepot.h>
-#include <linux/string.h>
 #include <linux/vmalloc.h>
 
 #include <asm/sections.h>
@@ -19,18 +17,6 @@
 #include "../../internal.h"
 #include "../track/track.h"
 #include "refs.h"
-
-/* How far into the record of a stack its entries are looked for. */
-#define DEPOT_RECORD_WORDS	12
-
-#ifndef KML_DEPOT_LIST
-/* A list of the stack depot, and what it leads to if it is empty. */
-#define KML_DEPOT_LIST		struct list_head
-#define KML_DEPOT_EMPTY(list)	((const void *)(list))
-#endif
-
-/* Lists of the stack depot that are looked at between two offers to reschedule. */
-#define DEPOT_BATCH		4096
 
 /*
  * Page frames of which all are online, or none, and that are looked at between
@@ -101,76 +87,6 @@ void __init kml_hide_memmap(void)
 		end = phys + PAGE_SIZE;
 	}
 	kml_untrack_range(KML_PHYS, start, end - start);
-}
-
-/* Is that the record of a stack with these entries, or near it? */
-static bool __init is_record_of(const void *record, const unsigned long *entries,
-				unsigned int nr)
-{
-	unsigned long words[DEPOT_RECORD_WORDS];
-	unsigned int i;
-
-	if (kml_read_memory(words, record, sizeof(words)))
-		return false;
-	for (i = 0; i + nr <= ARRAY_SIZE(words); i++) {
-		if (!memcmp(&words[i], entries, nr * sizeof(*entries)))
-			return true;
-	}
-	return false;
-}
-
-/* Is that an array of lists, one of which begins with such a record? */
-static bool __init is_depot_table(const void *table, size_t size,
-				  const unsigned long *entries, unsigned int nr)
-{
-	const KML_DEPOT_LIST *first = table, *list;
-
-	for (list = first; (void *)(list + 1) <= table + size; list++) {
-		const void *empty = KML_DEPOT_EMPTY(list), *next;
-
-		if (kml_read_memory(&next, list, sizeof(next)) ||
-		    (empty && !next))
-			return false;
-		if (next != empty && is_record_of(next, entries, nr))
-			return true;
-		if (!((list - first) % DEPOT_BATCH))
-			cond_resched();
-	}
-	return false;
-}
-
-static bool __init match_gray(const struct kml_record *rec, void *arg)
-{
-	return rec->space == KML_PHYS && kml_is_gray(rec);
-}
-
-/**
- * kml_hide_depot() - do not take the table of the stack depot for boot memory
- *
- * It grows with memory to be millions of words, none of which refers to anything
- * that is tracked. It is known by a stack that nobody else has saved.
- *
- * Context: Boot, process context.
- */
-void __init kml_hide_depot(void)
-{
-	unsigned long entries[] = {
-		(unsigned long)kml_hide_depot, (unsigned long)is_depot_table,
-		(unsigned long)is_record_of,
-	};
-	struct kml_cursor cur = KML_CURSOR(&kml_trees[KML_PHYS]);
-	struct kml_record *rec;
-
-	if (!stack_depot_save(entries, ARRAY_SIZE(entries), GFP_KERNEL))
-		return;
-	while (kml_collect(&cur, match_gray, NULL, &rec, 1)) {
-		const void *content = kml_content(rec, 0);
-
-		if (content && is_depot_table(content, rec->size, entries,
-					      ARRAY_SIZE(entries)))
-			kml_set_flags(rec, KML_NO_SCAN, 0);
-		kml_put(rec);
-	}
 }
 
 /*

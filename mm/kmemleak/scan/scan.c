@@ -329,6 +329,5 @@ void __init kml_scan_init(void)
 {
 	kml_untrack_range(KML_VIRT, (unsigned long)&kml_refs, sizeof(kml_refs));
 	kml_hide_memmap();
-	kml_hide_depot();
 	kml_stacks_init();
 }

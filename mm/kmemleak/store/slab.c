@@ -308,16 +308,15 @@ static bool make_tables(unsigned long start, unsigned long length, gfp_t gfp)
 }
 
 /*
- * Objects of other caches could not be told from what vmap.c is about, once such a
- * cache was merged with that one. Its first slab comes as soon as the cache does,
- * before there is another one, and so early it can be kept from being merged in the
- * way in which the slab allocator does it with caches of its own.
+ * The cache of the vmap_areas, see content.c. It is never merged with another one:
+ * mm/vmalloc.c sees to that. Its first slab comes as soon as the cache does, when
+ * nobody else makes caches whose name could be the same.
  */
-static void note_special_cache(struct kmem_cache *cache)
+static void note_special_cache(const struct kmem_cache *cache)
 {
-	if (strcmp(cache->name, "vmap_area") || cache->refcount > 1)
+	if (strcmp(cache->name, "vmap_area") || cache->refcount > 1 ||
+	    (cache->flags & SLAB_NO_MERGE) != SLAB_NO_MERGE)
 		return;
-	cache->refcount = -1;
 	kml_special_cache = cache;
 }
 

@@ -11,6 +11,7 @@
 #include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/jiffies.h>
+#include <linux/kallsyms.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
@@ -92,6 +93,26 @@ static void scan_vmap_areas(struct kunit *test)
 
 	kfree(object);
 	vfree(area);
+}
+
+/* Many words that lead to nothing. */
+static void scan_depot_table(struct kunit *test)
+{
+	void **variable = (void **)kallsyms_lookup_name("stack_table");
+	struct kml_record *rec;
+	const void *table;
+
+	if (!variable)
+		kunit_skip(test, "needs CONFIG_KALLSYMS_ALL");
+	table = *variable;
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	/* From memblock, or by kvcalloc(). */
+	rec = kml_find(&kml_trees[KML_VIRT], addr_of(table));
+	if (!rec && kml_is_linear(addr_of(table)))
+		rec = kml_find(&kml_trees[KML_PHYS], __pa(table));
+	KUNIT_ASSERT_NOT_NULL(test, rec);
+	KUNIT_EXPECT_TRUE(test, READ_ONCE(rec->flags) & KML_NO_SCAN);
+	kml_put(rec);
 }
 
 /* Whatever other caches there come to be, this one's objects are of one kind. */
@@ -508,6 +529,7 @@ static struct kunit_case scan_cases[] = {
 	KUNIT_CASE(scan_loads),
 	KUNIT_CASE(scan_vmap_areas),
 	KUNIT_CASE(scan_vmap_cache),
+	KUNIT_CASE(scan_depot_table),
 	KUNIT_CASE(scan_generations),
 	KUNIT_CASE(scan_barred),
 	KUNIT_CASE(scan_bar_interrupted),
