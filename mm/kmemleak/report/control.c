@@ -229,31 +229,31 @@ static int explain(enum kml_command_id id, unsigned long addr)
 	return ret;
 }
 
-/*
- * Who parsed a number has left it on the stack, from where it could get into a hole
- * of a frame of who waits.
- */
-static noinline void wipe_stack(void)
+static bool is_about_object(const char *text)
 {
-	unsigned long dead[128];
-
-	memzero_explicit(dead, sizeof(dead));
+	return str_has_prefix(text, "dump=") || str_has_prefix(text, "refs=") ||
+	       str_has_prefix(text, "clear=");
 }
 
-/* Commands about the object at an address. */
-static int control_object(struct kml_command *cmd)
+/*
+ * Commands about the object at an address. The address is text as long as a scan
+ * is waited for: that would take a number on the stack of the task that waits for
+ * a reference, and the leak that a user wants to know of would be none.
+ */
+static int control_object(const char *text, size_t size)
 {
+	struct kml_command cmd;
 	int ret;
 
-	/* A scan that is waited for would take it for a reference. */
-	cmd->addr = ~cmd->addr;
-	wipe_stack();
 	if (mutex_lock_interruptible(&kml_scan_mutex))
 		return -EINTR;
-	if (cmd->id == KML_CMD_CLEAR_AT)
-		ret = kml_clear_leak(~cmd->addr);
-	else
-		ret = explain(cmd->id, ~cmd->addr);
+	ret = kml_parse_command(text, size, &cmd);
+	if (!ret && !kml_tracking())
+		ret = -EPERM;
+	if (!ret && cmd.id == KML_CMD_CLEAR_AT)
+		ret = kml_clear_leak(cmd.addr);
+	else if (!ret)
+		ret = explain(cmd.id, cmd.addr);
 	mutex_unlock(&kml_scan_mutex);
 	return ret;
 }
@@ -292,7 +292,7 @@ static int clear(void)
 	return 0;
 }
 
-static int run_command(struct kml_command *cmd)
+static int run_command(const struct kml_command *cmd)
 {
 	if (cmd->id == KML_CMD_CLEAR)
 		return clear();
@@ -306,10 +306,6 @@ static int run_command(struct kml_command *cmd)
 	case KML_CMD_STACK_OFF:
 		WRITE_ONCE(kml_scan_stacks, cmd->id == KML_CMD_STACK_ON);
 		return 0;
-	case KML_CMD_DUMP:
-	case KML_CMD_REFS:
-	case KML_CMD_CLEAR_AT:
-		return control_object(cmd);
 	default:
 		return control_thread(cmd);
 	}
@@ -318,17 +314,21 @@ static int run_command(struct kml_command *cmd)
 static ssize_t control_write(struct file *file, const char __user *ubuf,
 			     size_t size, loff_t *ppos)
 {
-	char text[KML_COMMAND_MAX];
+	char text[KML_COMMAND_MAX + 1] = {};
 	struct kml_command cmd;
 	int ret;
 
-	if (size > sizeof(text))
+	if (size > KML_COMMAND_MAX)
 		return -EINVAL;
 	if (copy_from_user(text, ubuf, size))
 		return -EFAULT;
-	ret = kml_parse_command(text, size, &cmd);
-	if (!ret)
-		ret = run_command(&cmd);
+	if (is_about_object(text)) {
+		ret = control_object(text, size);
+	} else {
+		ret = kml_parse_command(text, size, &cmd);
+		if (!ret)
+			ret = run_command(&cmd);
+	}
 	return ret ?: size;
 }
 

@@ -138,6 +138,18 @@ not_asked_again()
 	! wait $! && [ "$(kml_stat scans)" = "$scans" ]
 }
 
+# Whoever waits with an address in his hand does not refer to the object.
+waiter_refers_to_nothing()
+{
+	kml_make retire && kml_do clear && kml_make leak && kml_scan || return
+	object=$(kml_records | awk '{ print $3; exit }')
+	kml_ctl scan > "$KML_TMP/answer" &
+	while ! scan_runs; do
+		usleep 1000
+	done
+	kml_do "clear=${object:-of a leak}" && wait && [ "$(cat "$KML_TMP/answer")" = OK ]
+}
+
 killed()
 {
 	leak_twice || return
@@ -284,7 +296,7 @@ calm_down()
 	kml_do stack=on && kml_do scan=600 && kml_do scan=off && [ -z "$(kml_threads)" ]
 }
 
-kml_setup 12 kmemleak_selftest
+kml_setup 13 kmemleak_selftest
 
 kml_test "a signal interrupts a scan, which changes nothing" signals_interrupt
 kml_test "so do many signals" many_signals
@@ -294,6 +306,7 @@ kml_make "crowd=$CROWD" > /dev/null
 kml_test "scan=off ends scans, which changes nothing" stopped_by_scan_off
 kml_test "and the thread that waits for one" stopped_with_thread
 kml_test "and no shell asks for it again" not_asked_again
+kml_test "an address that waits for a scan is no reference" waiter_refers_to_nothing
 kml_make free > /dev/null
 kml_test "two scans at once are both complete" each_answer_complete
 kml_test "three scans that begin at once are complete" same_leaks_for_all
