@@ -78,6 +78,7 @@ END {
 
 	heading("instructions of the longest in a scan")
 	compare("longest wait of a free")
+	compare("longest wait for the CPU")
 	compare("longest interrupts-off", 1 / 5, usec)
 
 	heading("bytes per live object")

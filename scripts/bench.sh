@@ -132,6 +132,8 @@ step bench-scan "measure scans: peer, ours" modes "peer ours" scan 1 1G "$scans"
 step bench-scan4 "measure scans in 4 GiB: peer, ours" \
 	modes "peer ours" scan4 1 4G "scan:250000:poor scan:250000:rich"
 step bench-frees "measure frees during a scan: peer, ours" modes "peer ours" frees 1 1G frees
+step bench-runs "measure waits for the CPU during a scan: peer, ours" \
+	modes "peer ours" runs 1 1G runs
 step bench-irqsoff "measure interrupts-off during a scan: peer, ours" irqs_off
 step bench-depth1 "measure pairs with trace_depth=1: ours" one_frame
 step bench-locks "count locks on two CPUs: off, ours" locks

@@ -5,7 +5,12 @@
 #ifndef __MM_KMEMLEAK_LOAD_H
 #define __MM_KMEMLEAK_LOAD_H
 
+#include <linux/kasan.h>
+#include <linux/minmax.h>
+#include <linux/rcupdate.h>
 #include <linux/uaccess.h>
+
+#include "refs.h"
 
 #ifdef CONFIG_ARM64
 #include <asm/asm-extable.h>
@@ -78,6 +83,32 @@ static __always_inline bool kml_load_words(const unsigned long *from,
 	       kml_load_word(&from[2], &words[2]) &&
 	       kml_load_word(&from[3], &words[3]);
 #endif
+}
+
+static __always_inline unsigned long kml_untagged(unsigned long addr)
+{
+	return (unsigned long)kasan_reset_tag((void *)addr);
+}
+
+/* ---- Sections: what is read before others can run ---- */
+
+static inline void kml_begin_reading(void)
+	__acquires(RCU)
+{
+	rcu_read_lock();
+	pagefault_disable();
+	kasan_disable_current();
+}
+
+static inline void kml_count_words(size_t nr)
+{
+	kml_reading.section += nr;
+	WRITE_ONCE(kml_reading.words, kml_reading.words + nr);
+}
+
+static inline size_t kml_section_left(void)
+{
+	return KML_SECTION_WORDS - min(kml_reading.section, KML_SECTION_WORDS);
 }
 
 #endif /* __MM_KMEMLEAK_LOAD_H */

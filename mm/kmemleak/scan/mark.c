@@ -31,99 +31,6 @@
 /* Struct pages looked at between two offers to reschedule. */
 #define MARK_PAGE_BATCH		64
 
-/* Objects of the mark stack that are read between two offers to reschedule. */
-#define MARK_STACK_BATCH	1024
-
-struct kml_refs kml_refs = { .stack_top = kml_refs.stack };
-
-/* Words read by all passes so far; read without kml_scan_mutex. */
-static unsigned long words_read;
-
-/* ---- Colours ---- */
-
-static void shade_record(struct kml_record *rec)
-{
-	struct kml_ref ref = { .rec = rec };
-
-	if (kml_ref_is_suspect(&ref)) {
-		kml_refs.found++;
-		kml_note_find(READ_ONCE(rec->trace), kml_refs.pass);
-	}
-	rec->seen = kml_scan_seq;
-	if (rec->queued == kml_refs.pass || !kml_get(rec))
-		return;
-	rec->queued = kml_refs.pass;
-	rec->gray_next = kml_refs.gray;
-	kml_refs.gray = rec;
-}
-
-static void queue_slot(struct kml_slab *slab, unsigned int index)
-{
-	if (!slab->queued) {
-		/* It has been given up: what is in it is freed. */
-		if (!refcount_inc_not_zero(&slab->ref))
-			return;
-		slab->queued = true;
-		slab->gray_next = kml_refs.gray_slabs;
-		kml_refs.gray_slabs = slab;
-	}
-	__set_bit(index, kml_slab_gray(slab));
-}
-
-static void shade_slot(struct kml_slab *slab, unsigned int index)
-{
-	if (!__test_and_set_bit(index, slab->seen))
-		queue_slot(slab, index);
-}
-
-/**
- * kml_shade() - make sure that this pass scans an object: it is in use
- * @ref: the object, pinned or seen under RCU
- *
- * Context: Holder of kml_scan_mutex.
- */
-void kml_shade(const struct kml_ref *ref)
-{
-	lockdep_assert_held(&kml_scan_mutex);
-	if (ref->rec)
-		shade_record(ref->rec);
-	else
-		shade_slot(ref->slab, ref->index);
-}
-
-/* To be given back after its mark &kml_slab.queued was taken off. */
-static struct kml_slab *next_gray_slab(void)
-{
-	struct kml_slab *slab = kml_refs.gray_slabs;
-
-	if (slab)
-		kml_refs.gray_slabs = slab->gray_next;
-	return slab;
-}
-
-/* To be given back with kml_put(). */
-static struct kml_record *next_gray(void)
-{
-	struct kml_record *rec = kml_refs.gray;
-
-	if (rec)
-		kml_refs.gray = rec->gray_next;
-	return rec;
-}
-
-/* The mark stack has no room left for now: its objects wait in the queue. */
-static void spill_mark_stack(void)
-{
-	struct kml_ref ref;
-
-	while (kml_refs.stack_top != kml_refs.stack) {
-		const struct kml_mark_entry *stack = --kml_refs.stack_top;
-
-		if (kml_slot_find(KML_VIRT, (unsigned long)stack->start, &ref))
-			queue_slot(ref.slab, ref.index);
-	}
-}
-
 /* ---- References ---- */
 
 /* Returns true unless the object has enough of them. */
@@ -141,7 +48,7 @@ static bool count_reference(struct kml_record *rec)
 	/* A pass that confirms scans what was in use before by itself. */
 	if (++rec->count == needed &&
 	    (!kml_refs.targets.filter || rec->seen != kml_scan_seq))
-		shade_record(rec);
+		kml_shade_record(rec);
 	return true;
 }
 
@@ -196,7 +103,7 @@ static void mark_slot(struct kml_slab *slab, unsigned int index, u32 meta,
 	    (meta & KML_SLOT_SURPLUS &&
 	     !is_first_reference(slab, index, holder)))
 		return;
-	shade_slot(slab, index);
+	kml_shade_slot(slab, index);
 }
 
 static void mark_percpu(unsigned long addr, const struct kml_holder *holder)
@@ -288,11 +195,6 @@ static noinline bool mark_linear(unsigned long addr, unsigned long offset)
 	return true;
 }
 
-static __always_inline unsigned long untagged(unsigned long addr)
-{
-	return (unsigned long)kasan_reset_tag((void *)addr);
-}
-
 /* The tests of a word need these, in registers. */
 struct tests {
 	struct kml_range range;
@@ -308,7 +210,7 @@ static __always_inline void mark_word(unsigned long addr,
 {
 	unsigned long offset;
 
-	addr = untagged(addr);
+	addr = kml_untagged(addr);
 	if (addr < tests->range.start)
 		return;
 	offset = addr - tests->linear.start;
@@ -325,7 +227,7 @@ static __always_inline void mark_pair(unsigned long a, unsigned long b,
 				      const struct tests *tests,
 				      const struct kml_holder *holder)
 {
-	if (likely(untagged(a | b) < tests->range.start))
+	if (likely(kml_untagged(a | b) < tests->range.start))
 		return;
 	mark_word(a, tests, holder);
 	mark_word(b, tests, holder);
@@ -363,43 +265,80 @@ static __always_inline void mark_in_place(const unsigned long *start,
 	}
 }
 
-/*
- * Count what objects refer to that were just found, before the end of the RCU
- * read-side critical section in which they were. Returns how many words that were.
+/**
+ * kml_drain_mark_stack() - count what objects refer to that were found
+ * @max: how many words to read at most, up to KML_SECTION_WORDS
+ *
+ * To be called at the end of each RCU read-side critical section in which
+ * objects are found. What is left over waits for the next one.
+ *
+ * Context: Holder of kml_scan_mutex, page faults and reports of KASAN off.
+ * Return: how many words that were.
  */
-static size_t drain_mark_stack(unsigned int max)
+size_t kml_drain_mark_stack(size_t max)
 {
+	struct kml_mark_entry *old = kml_refs.stack_old;
 	const struct tests tests = TESTS_INIT;
 	struct kml_holder self = { .space = KML_VIRT };
-	size_t words = 0;
+	size_t left = max;
 
-	while (kml_refs.stack_top != kml_refs.stack) {
-		const struct kml_mark_entry *stack = --kml_refs.stack_top;
+	for (;;) {
+		struct kml_mark_entry *entry = kml_refs.stack_top - 1;
+		size_t nr;
 
-		self.addr = (unsigned long)stack->start;
-		words += stack->nr;
-		mark_in_place(stack->start, stack->nr, &tests, &self);
-		if (unlikely(!--max)) {
-			spill_mark_stack();
-			break;
+		if (unlikely(kml_refs.stack_top == old)) {
+			if (old == kml_refs.stack)
+				break;
+			old = entry;
+			if (!kml_renew_entry(entry)) {
+				kml_refs.stack_top = entry;
+				continue;
+			}
 		}
+		nr = entry->nr;
+		if (unlikely(nr > left)) {
+			if (nr <= KML_SECTION_WORDS)
+				break;
+			kml_refs.stack_top = entry;
+			kml_queue_entry(entry);
+			continue;
+		}
+		kml_refs.stack_top = entry;
+		left -= nr;
+		self.addr = (unsigned long)entry->start;
+		mark_in_place(entry->start, nr, &tests, &self);
 	}
-	return words;
+	kml_refs.stack_old = kml_refs.stack_top;
+	return max - left;
+}
+
+/* The lowest of @bits, so many that the objects have no more than @max words. */
+static unsigned long that_fit(unsigned long bits, size_t nr, size_t max)
+{
+	size_t span;
+
+	if (likely(nr * BITS_PER_LONG <= max))
+		return bits;
+	span = max / nr;
+	return span ? bits & (GENMASK(span - 1, 0) << __ffs(bits)) : 0;
 }
 
 /*
  * Count what objects in slots of a slab refer to: of those from @first on that have
- * a bit. Returns how many words that were.
+ * a bit in @bits, which is not 0, and is left with those that were not looked at.
+ * Reads no more than @max words, and returns how many that were.
  */
 static size_t mark_slots(struct kml_slab *slab, unsigned int first,
-			 unsigned long bits)
+			 unsigned long *bits, size_t max)
 {
 	size_t nr = READ_ONCE(slab->size) / sizeof(long), words = 0;
+	unsigned long todo = that_fit(*bits, nr, max);
 	const struct tests tests = TESTS_INIT;
 	struct kml_holder self = { .space = KML_VIRT };
 
-	for (; bits; bits &= bits - 1) {
-		unsigned int index = first + __ffs(bits);
+	*bits &= ~todo;
+	for (; todo; todo &= todo - 1) {
+		unsigned int index = first + __ffs(todo);
 		u32 meta = READ_ONCE(slab->slots[index].meta);
 		size_t skip = FIELD_GET(KML_SLOT_SKIP, meta);
 
@@ -415,32 +354,40 @@ static size_t mark_slots(struct kml_slab *slab, unsigned int first,
 }
 
 /* Between two chunks: let others run, and see whether to go on. */
-static int scan_breathe(void)
+static int pause_scan(void)
 {
+	kml_reading.section = 0;
 	cond_resched_tasks_rcu_qs();
 	return kml_scan_must_stop();
 }
 
 /* ---- Memory ---- */
 
-static void begin_reading(void)
-	__acquires(RCU)
-{
-	rcu_read_lock();
-	pagefault_disable();
-	kasan_disable_current();
-}
-
-/* Not before what was found is scanned, or put in the queue. */
+/* Not before what was found is scanned, as far as there is time. */
 static void end_reading(void)
 	__releases(RCU)
 {
-	size_t words = drain_mark_stack(MARK_STACK_BATCH);
-
-	WRITE_ONCE(words_read, words_read + words);
+	if (!kml_mark_stack_is_empty())
+		kml_count_words(kml_drain_mark_stack(kml_section_left()));
+	kml_reading.longest = max(kml_reading.longest, kml_reading.section);
 	kasan_enable_current();
 	pagefault_enable();
 	rcu_read_unlock();
+}
+
+/* Between two chunks, after which nothing is at hand that they led to. */
+static int scan_breathe(void)
+{
+	int ret = pause_scan();
+
+	while (!ret && !kml_mark_stack_is_empty()) {
+		kml_begin_reading();
+		end_reading();
+		ret = pause_scan();
+	}
+	if (ret)
+		kml_drop_mark_stack();
+	return ret;
 }
 
 static void mark_range(unsigned long start, unsigned long end,
@@ -449,15 +396,15 @@ static void mark_range(unsigned long start, unsigned long end,
 	const struct tests tests = TESTS_INIT;
 	size_t nr = (end - start) / sizeof(long);
 
-	WRITE_ONCE(words_read, words_read + nr);
+	kml_count_words(nr);
 	mark_in_place((const unsigned long *)start, nr, &tests, holder);
 }
 
 /* A copy of words of the holder @arg. */
 static int scan_copy(const struct kml_words *words, void *arg)
 {
-	WRITE_ONCE(words_read, words_read + words->nr);
-	begin_reading();
+	kml_count_words(words->nr);
+	kml_begin_reading();
 	mark_words(words->words, words->nr, arg);
 	end_reading();
 	return scan_breathe();
@@ -474,7 +421,7 @@ static int scan_in_place(unsigned long start, unsigned long end,
 	while (addr < last && !ret) {
 		size_t len = kml_chunk_len(addr, last - addr);
 
-		begin_reading();
+		kml_begin_reading();
 		mark_range(addr, addr + len, holder);
 		end_reading();
 		addr += len;
@@ -528,34 +475,13 @@ int kml_scan_pages(struct page *first, struct page *end)
 
 	for (page = first; page < end && !ret; page = stop) {
 		stop = min(page + MARK_PAGE_BATCH, end);
-		begin_reading();
+		kml_begin_reading();
 		for (; page < stop; page++)
 			mark_page(page);
 		end_reading();
 		ret = scan_breathe();
 	}
 	return ret;
-}
-
-/**
- * kml_words_read() - tell how far a scan is
- *
- * Context: Any.
- * Return: the number of words read since kml_forget_words(); 0 if none runs.
- */
-unsigned long kml_words_read(void)
-{
-	return READ_ONCE(words_read);
-}
-
-/**
- * kml_forget_words() - count words that are read from 0 on
- *
- * Context: Holder of kml_scan_mutex.
- */
-void kml_forget_words(void)
-{
-	WRITE_ONCE(words_read, 0);
 }
 
 /* ---- Objects ---- */
@@ -581,7 +507,7 @@ static void scan_record(struct kml_record *rec)
 	kml_ref_visit_pieces(&ref, scan_piece, &self);
 }
 
-static void scan_special_slot(struct kml_slab *slab, unsigned int index)
+static int scan_special_slot(struct kml_slab *slab, unsigned int index)
 {
 	struct kml_holder self = {
 		.space = slab->space,
@@ -594,49 +520,82 @@ static void scan_special_slot(struct kml_slab *slab, unsigned int index)
 	};
 
 	kml_slot_age(&slab->slots[index], ref.meta);
-	if (ref.meta & KML_SLOT_LIVE)
-		kml_visit_words(&ref, scan_copy, &self);
+	if (!(ref.meta & KML_SLOT_LIVE))
+		return 0;
+	return kml_visit_words(&ref, scan_copy, &self);
 }
 
-/* Objects of a slab that is not like others. */
-static void scan_special_slots(struct kml_slab *slab, unsigned int first,
-			       unsigned long bits)
+/* Are its objects so long that one may not fit into a section? */
+static bool is_long(const struct kml_slab *slab)
 {
-	for (; bits; bits &= bits - 1)
-		scan_special_slot(slab, first + __ffs(bits));
+	return slab->stride > KML_SECTION_WORDS * sizeof(long);
+}
+
+static int scan_long_slot(struct kml_slab *slab, unsigned int index)
+{
+	unsigned long start = kml_slot_start(slab, index);
+	struct kml_holder self = { .space = KML_VIRT, .addr = start };
+	u32 meta = READ_ONCE(slab->slots[index].meta);
+	size_t skip = FIELD_GET(KML_SLOT_SKIP, meta) * sizeof(long);
+
+	if (!(meta & KML_SLOT_LIVE))
+		return 0;
+	kml_slot_age(&slab->slots[index], meta);
+	return scan_in_place(start + skip, start + kml_slot_size(slab, index),
+			     &self);
+}
+
+/* One by one, with time for others in between. */
+static int scan_single_slots(struct kml_slab *slab, unsigned int first,
+			     unsigned long bits)
+{
+	int ret = 0;
+
+	for (; bits && !ret; bits &= bits - 1) {
+		unsigned int index = first + __ffs(bits);
+
+		ret = is_long(slab) ? scan_long_slot(slab, index) :
+				      scan_special_slot(slab, index);
+	}
+	return ret;
 }
 
 /* Up to a word of objects of a slab is scanned in one go. */
-static void scan_slots(struct kml_slab *slab, unsigned int first,
-		       unsigned long bits)
+static int scan_slots(struct kml_slab *slab, unsigned int first,
+		      unsigned long bits)
 {
-	size_t words;
+	int ret = 0;
 
-	if (slab->space == KML_PERCPU || kml_is_vmap_slab(slab)) {
-		scan_special_slots(slab, first, bits);
-		return;
+	if (slab->space == KML_PERCPU || kml_is_vmap_slab(slab) || is_long(slab))
+		return scan_single_slots(slab, first, bits);
+	while (bits && !ret) {
+		kml_begin_reading();
+		kml_count_words(mark_slots(slab, first, &bits, kml_section_left()));
+		end_reading();
+		/* The section is full. In an empty one there is room for one. */
+		if (bits)
+			ret = scan_breathe();
 	}
-	begin_reading();
-	words = mark_slots(slab, first, bits);
-	end_reading();
-	WRITE_ONCE(words_read, words_read + words);
+	return ret;
 }
 
-static void scan_gray_slots(struct kml_slab *slab)
+static int scan_gray_slots(struct kml_slab *slab)
 {
 	unsigned long *gray = kml_slab_gray(slab);
 	unsigned int word;
+	int ret = 0;
 
-	/* An object that refers to one before it sets a bit behind this loop. */
+	/* What it marks in itself may come up behind. */
 	do {
-		for (word = 0; word < BITS_TO_LONGS(slab->nr); word++) {
+		for (word = 0; word < BITS_TO_LONGS(slab->nr) && !ret; word++) {
 			unsigned long bits = gray[word];
 
 			gray[word] = 0;
 			if (bits)
-				scan_slots(slab, word * BITS_PER_LONG, bits);
+				ret = scan_slots(slab, word * BITS_PER_LONG, bits);
 		}
-	} while (!bitmap_empty(gray, slab->nr));
+	} while (!ret && !bitmap_empty(gray, slab->nr));
+	return ret;
 }
 
 static void drop_gray_slots(struct kml_slab *slab)
@@ -657,16 +616,15 @@ int kml_scan_gray(void)
 	int ret = 0;
 
 	do {
-		while ((slab = next_gray_slab())) {
+		while ((slab = kml_next_gray_slab())) {
+			ret = ret ?: scan_gray_slots(slab);
 			if (ret)
 				drop_gray_slots(slab);
-			else
-				scan_gray_slots(slab);
 			slab->queued = false;
 			kml_slab_put(slab);
 			ret = ret ?: scan_breathe();
 		}
-		rec = next_gray();
+		rec = kml_next_gray();
 		if (rec) {
 			if (!ret)
 				scan_record(rec);
@@ -693,7 +651,7 @@ static void shade_gray_slots(struct kml_slab *slab)
 
 	for (i = 0; i < slab->nr; i++) {
 		if (kml_slot_meta(&slab->slots[i]) & KML_SLOT_GRAY)
-			shade_slot(slab, i);
+			kml_shade_slot(slab, i);
 	}
 }
 
@@ -712,7 +670,7 @@ static bool select_root(const struct kml_ref *ref, void *arg)
 
 static int shade_root(const struct kml_ref *ref, void *arg)
 {
-	shade_record(ref->rec);
+	kml_shade_record(ref->rec);
 	return 0;
 }
 
@@ -741,7 +699,7 @@ static void shade_unseen(struct kml_slab *slab, unsigned int index)
 		return;
 	kml_slot_age(slot, meta);
 	if (meta & KML_SLOT_GRAY || kml_slot_is_young(meta))
-		shade_slot(slab, index);
+		kml_shade_slot(slab, index);
 }
 
 static void finish_slab(struct kml_slab *slab, void *arg)
@@ -784,7 +742,8 @@ static void scan_slots_in_use(struct kml_slab *slab, void *arg)
 		if (is_in_use(slab, i))
 			bits |= BIT_MASK(i);
 		if (i % BITS_PER_LONG == BITS_PER_LONG - 1 || i == slab->nr - 1) {
-			scan_slots(slab, first, bits);
+			if (scan_slots(slab, first, bits))
+				return;
 			first = i + 1;
 			bits = 0;
 		}

@@ -144,6 +144,34 @@ static int scan_roots(void)
 
 /* ---- Passes ---- */
 
+static void forget_reading(void)
+{
+	WRITE_ONCE(kml_reading.words, 0);
+	kml_reading.section = 0;
+}
+
+/**
+ * kml_words_read() - tell how far a scan is
+ *
+ * Context: Any.
+ * Return: the number of words read since kml_passes_start(); 0 if none runs.
+ */
+unsigned long kml_words_read(void)
+{
+	return READ_ONCE(kml_reading.words);
+}
+
+/**
+ * kml_longest_section() - tell how long others have to wait for a scan
+ *
+ * Context: Holder of kml_scan_mutex.
+ * Return: the most words that the last scan has read before it let others run.
+ */
+size_t kml_longest_section(void)
+{
+	return kml_reading.longest;
+}
+
 /**
  * kml_passes_start() - begin with the passes of a scan
  * @frame: the frame of the scanning task from which on its stack is a root
@@ -154,7 +182,8 @@ void kml_passes_start(const void *frame)
 {
 	lockdep_assert_held(&kml_scan_mutex);
 	scanning_from = frame;
-	kml_forget_words();
+	forget_reading();
+	kml_reading.longest = 0;
 }
 
 /**
@@ -165,7 +194,7 @@ void kml_passes_start(const void *frame)
 void kml_passes_end(void)
 {
 	scanning_from = NULL;
-	kml_forget_words();
+	forget_reading();
 }
 
 /**

@@ -5,6 +5,8 @@
 #ifndef __MM_KMEMLEAK_REFS_H
 #define __MM_KMEMLEAK_REFS_H
 
+#include <linux/sizes.h>
+
 #include "scan.h"
 
 /**
@@ -47,6 +49,12 @@ struct kml_targets {
 /* Objects found in use that are kept at hand. */
 #define KML_MARK_STACK	256
 
+/*
+ * The most words that a scan reads before it lets others run: 32 KiB, since whoever
+ * waits for an RCU grace period waits for that too.
+ */
+#define KML_SECTION_WORDS	(SZ_32K / sizeof(long))
+
 /**
  * struct kml_mark_entry - an object in a slot of a slab, to be scanned next
  * @start: its first word; objects of slabs start at one, whatever their length
@@ -65,7 +73,9 @@ struct kml_mark_entry {
  * @gray: objects to be scanned, pinned and linked by gray_next
  * @gray_slabs: slabs with objects to be scanned, the same
  * @stack_top: behind the last one of @stack
- * @stack: objects to be scanned within the RCU read-side critical section
+ * @stack_old: behind the last one that may be free by now: it was found in an
+ *	earlier RCU read-side critical section
+ * @stack: objects to be scanned next
  *
  * In one piece, which scans leave out.
  */
@@ -76,10 +86,25 @@ struct kml_refs {
 	struct kml_record *gray;
 	struct kml_slab *gray_slabs;
 	struct kml_mark_entry *stack_top;
+	struct kml_mark_entry *stack_old;
 	struct kml_mark_entry stack[KML_MARK_STACK];
 };
 
 extern struct kml_refs kml_refs;
+
+/**
+ * struct kml_reading - how much a scan has read; kml_scan_mutex
+ * @words: by all passes so far; read without the mutex
+ * @section: words since others could run
+ * @longest: the most that @section ever was
+ */
+struct kml_reading {
+	unsigned long words;
+	size_t section;
+	size_t longest;
+};
+
+extern struct kml_reading kml_reading;
 
 /* ---- stacks.c, roots.c: what a scan starts from ---- */
 
@@ -101,6 +126,23 @@ void kml_finds_start(void);
 void kml_note_find(depot_stack_handle_t trace, u32 pass);
 bool kml_found_since(depot_stack_handle_t trace, u32 pass);
 
+/* ---- shade.c: which objects a pass has to scan ---- */
+
+static inline bool kml_mark_stack_is_empty(void)
+{
+	return kml_refs.stack_top == kml_refs.stack;
+}
+
+void kml_shade_record(struct kml_record *rec);
+void kml_queue_slot(struct kml_slab *slab, unsigned int index);
+void kml_shade_slot(struct kml_slab *slab, unsigned int index);
+void kml_shade(const struct kml_ref *ref);
+struct kml_slab *kml_next_gray_slab(void);
+struct kml_record *kml_next_gray(void);
+void kml_queue_entry(const struct kml_mark_entry *entry);
+bool kml_renew_entry(struct kml_mark_entry *entry);
+void kml_drop_mark_stack(void);
+
 /* ---- mark.c: the fast path ---- */
 
 /* Bit of the page of @addr in kml_targets.filter. */
@@ -109,11 +151,10 @@ static inline unsigned int kml_filter_bit(unsigned long addr)
 	return (addr >> PAGE_SHIFT) % KML_FILTER_BITS;
 }
 
-void kml_shade(const struct kml_ref *ref);
+size_t kml_drain_mark_stack(size_t max);
 int kml_scan_range(const void *start, const void *end);
 int kml_scan_pages(struct page *first, struct page *end);
 int kml_scan_gray(void);
-void kml_forget_words(void);
 void kml_mark_start(void);
 void kml_mark_new(void);
 void kml_mark_restart(void);

@@ -27,6 +27,9 @@
 #define SCAN_OBJECT	200
 #define SCAN_ATTEMPTS	5
 #define SCAN_LONG	(2 * HZ)
+#define SCAN_LARGE	8192
+#define SCAN_HUGE	(3 * KML_SECTION_WORDS * sizeof(long) + 8)
+#define SCAN_MANY	200
 #define SCAN_WIDE	(8 * KML_MARK_STACK)
 
 /* A thread of the test, and the object that it has. */
@@ -525,6 +528,102 @@ static void scan_wide(struct kunit *test)
 	kfree(pairs);
 }
 
+/* Objects that one leads to, and that one cannot read in one go. */
+static noinline void fill_table(void **table)
+{
+	unsigned int i;
+
+	for (i = 0; i < SCAN_MANY; i++)
+		table[i] = kzalloc(SCAN_LARGE, GFP_KERNEL);
+}
+
+/* The object is known to the last word of another one only. */
+static noinline unsigned long hide_at_end(unsigned long *object)
+{
+	unsigned long addr = addr_of(kzalloc(SCAN_OBJECT, GFP_KERNEL));
+
+	object[SCAN_HUGE / sizeof(long) - 1] = addr;
+	return ~addr;
+}
+
+static void scan_sections(struct kunit *test)
+{
+	void **table = kcalloc(SCAN_MANY, sizeof(*table), GFP_KERNEL);
+	struct kmem_cache *cache = kmem_cache_create("kmemleak_test_huge",
+						     SCAN_HUGE, 0, 0, NULL);
+	unsigned long *huge, hidden;
+	unsigned int i;
+	size_t longest;
+
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	KUNIT_ASSERT_NOT_NULL(test, cache);
+	fill_table(table);
+	huge = kmem_cache_zalloc(cache, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, huge);
+	hidden = hide_at_end(huge);
+
+	/* In the second scan they are found, as none is young. */
+	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
+	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
+	mutex_lock(&kml_scan_mutex);
+	longest = kml_longest_section();
+	mutex_unlock(&kml_scan_mutex);
+	KUNIT_EXPECT_GT(test, longest, KML_CHUNK / sizeof(long));
+	KUNIT_EXPECT_LE(test, longest, KML_SECTION_WORDS);
+	KUNIT_EXPECT_FALSE(test, is_reported(hidden));
+
+	free_hidden(hidden);
+	kmem_cache_free(cache, huge);
+	kmem_cache_destroy(cache);
+	for (i = 0; i < SCAN_MANY; i++)
+		kfree(table[i]);
+	kfree(table);
+}
+
+/*
+ * What is at hand when a section ends may be gone when the next one begins: it is
+ * read no more then, and what it leads to is not found.
+ */
+static void scan_stale_entries(struct kunit *test)
+{
+	unsigned long *object = kzalloc(SCAN_OBJECT, GFP_KERNEL);
+	struct kml_mark_entry *entry = kml_refs.stack;
+	struct kml_ref ref;
+	size_t words[2];
+
+	KUNIT_ASSERT_NOT_NULL(test, object);
+	mutex_lock(&kml_scan_mutex);
+	rcu_read_lock();
+	if (kml_slot_find(KML_VIRT, addr_of(object), &ref)) {
+		__set_bit(ref.index, ref.slab->seen);
+		entry->start = object;
+		entry->nr = SCAN_OBJECT / sizeof(long);
+		kml_refs.stack_top = entry + 1;
+		/* No room: it stays, for the next section. */
+		words[0] = kml_drain_mark_stack(SCAN_OBJECT / sizeof(long) - 1);
+		KUNIT_EXPECT_EQ(test, words[0], 0);
+		KUNIT_EXPECT_FALSE(test, kml_mark_stack_is_empty());
+		words[0] = kml_drain_mark_stack(KML_SECTION_WORDS);
+
+		entry->start = object;
+		entry->nr = SCAN_OBJECT / sizeof(long);
+		kml_refs.stack_top = entry + 1;
+		kml_drain_mark_stack(0);
+		kfree(object);
+		object = NULL;
+		words[1] = kml_drain_mark_stack(KML_SECTION_WORDS);
+		KUNIT_EXPECT_GE(test, words[0], SCAN_OBJECT / sizeof(long));
+		KUNIT_EXPECT_EQ(test, words[1], 0);
+		KUNIT_EXPECT_TRUE(test, kml_mark_stack_is_empty());
+	} else {
+		KUNIT_FAIL(test, "not in a slot");
+	}
+	kml_drop_mark_stack();
+	rcu_read_unlock();
+	mutex_unlock(&kml_scan_mutex);
+	kfree(object);
+}
+
 static struct kunit_case scan_cases[] = {
 	KUNIT_CASE(scan_loads),
 	KUNIT_CASE(scan_vmap_areas),
@@ -532,11 +631,13 @@ static struct kunit_case scan_cases[] = {
 	KUNIT_CASE(scan_depot_table),
 	KUNIT_CASE(scan_generations),
 	KUNIT_CASE(scan_barred),
-	KUNIT_CASE(scan_bar_interrupted),
+	KUNIT_CASE_SLOW(scan_bar_interrupted),
 	KUNIT_CASE(scan_register),
 	KUNIT_CASE(scan_dead_stack),
 	KUNIT_CASE(scan_thread_frame),
 	KUNIT_CASE(scan_wide),
+	KUNIT_CASE(scan_sections),
+	KUNIT_CASE(scan_stale_entries),
 	{}
 };
 

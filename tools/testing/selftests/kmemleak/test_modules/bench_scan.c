@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Measures scans: beside objects that stay until the module is unloaded, and with
- * frees that come while a scan runs; and the least that could be done with as many
- * words.
+ * Measures scans: beside objects that stay until the module is unloaded, with frees
+ * that come while a scan runs, and with a task that wants the CPU; and the least that
+ * could be done with as many words.
  */
+#include <linux/err.h>
 #include <linux/hrtimer.h>
 #include <linux/kernel.h>
+#include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/sched.h>
@@ -18,6 +20,7 @@
 #define LARGE		SZ_4M
 #define STREAM		SZ_1M
 #define FREE_EVERY	(20 * NSEC_PER_USEC)
+#define RUN_EVERY	(50 * NSEC_PER_USEC)
 
 static unsigned int objects = 250000;
 module_param(objects, uint, 0444);
@@ -34,6 +37,10 @@ MODULE_PARM_DESC(large, "One more is large, and has nothing but pointers");
 static bool frees;
 module_param(frees, bool, 0444);
 MODULE_PARM_DESC(frees, "Free other objects in the meantime");
+
+static bool runs;
+module_param(runs, bool, 0444);
+MODULE_PARM_DESC(runs, "Let another task run in the meantime");
 
 static unsigned long words;
 module_param(words, ulong, 0444);
@@ -124,6 +131,42 @@ static void start_frees(void)
 	hrtimer_start(&free_timer, ns_to_ktime(FREE_EVERY), HRTIMER_MODE_REL_PINNED_HARD);
 }
 
+/* ---- Others who want to run ---- */
+
+static struct task_struct *runner;
+
+/*
+ * How long a task of the highest priority waits for the CPU that scans, without
+ * preemption in the kernel until the scan lets others run. Where there is
+ * preemption, what delays others is interrupts-off alone: all locks that the
+ * detector spins on are taken with interrupts off.
+ */
+static int run_often(void *unused)
+{
+	sched_set_fifo(current);
+	while (!kthread_should_stop()) {
+		ktime_t due = ktime_add_ns(ktime_get(), RUN_EVERY);
+		u64 wait;
+
+		set_current_state(TASK_INTERRUPTIBLE);
+		schedule_hrtimeout(&due, HRTIMER_MODE_ABS);
+		wait = ktime_to_ns(ktime_sub(ktime_get(), due));
+		/* It may have been woken to stop. */
+		if ((s64)wait > 0)
+			longest_wait = max(longest_wait, wait);
+	}
+	return 0;
+}
+
+static void start_runs(void)
+{
+	runner = kthread_run(run_often, NULL, "bench_runner");
+	if (!IS_ERR(runner))
+		return;
+	runner = NULL;
+	bench_failed = true;
+}
+
 void bench_run_objects(void)
 {
 	struct small_object **all = vmalloc_array(objects, sizeof(*all));
@@ -137,10 +180,14 @@ void bench_run_objects(void)
 	vfree(all);
 	if (frees)
 		start_frees();
+	if (runs)
+		start_runs();
 }
 
 void bench_free_objects(void)
 {
+	if (runner)
+		kthread_stop(runner);
 	if (free_timer.function)
 		hrtimer_cancel(&free_timer);
 	kfree(victim);
@@ -175,7 +222,7 @@ static int get_wait(char *buffer, const struct kernel_param *kp)
 
 static const struct kernel_param_ops wait_ops = { .get = get_wait };
 module_param_cb(wait, &wait_ops, NULL, 0444);
-MODULE_PARM_DESC(wait, "Nanoseconds that a free took at most, from when it was due");
+MODULE_PARM_DESC(wait, "Nanoseconds from when a free, or a task, was due, at most");
 
 /* ---- The limit ---- */
 
