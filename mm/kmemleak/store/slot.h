@@ -242,7 +242,8 @@ static __always_inline bool kml_slot_free_percpu(unsigned long addr)
 		sizes = kml_slab_sizes(slab);
 		nr = DIV_ROUND_UP(sizes[index] * KML_PERCPU_UNIT,
 				  KML_PERCPU_GRAIN);
-		WRITE_ONCE(sizes[index], 0);
+		/* Behind the slot: pairs with smp_rmb() of those who read it twice. */
+		smp_store_release(&sizes[index], 0);
 		if (unlikely(kml_percpu_has_length(sizes, index, nr)))
 			kml_percpu_drop(slab, index, nr);
 	}

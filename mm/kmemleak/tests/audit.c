@@ -35,14 +35,23 @@
 static bool sight_slot(enum kml_space space, unsigned long addr,
 		       struct kml_sight *sight)
 {
+	const struct kml_slot *slot;
 	struct kml_ref ref;
 	u64 handles;
 
-	if (!kml_slot_find(space, addr, &ref))
-		return false;
-	handles = READ_ONCE(ref.slab->slots[ref.index].handles);
-	sight->start = kml_slot_start(ref.slab, ref.index);
-	sight->size = kml_slot_size(ref.slab, ref.index);
+	do {
+		if (!kml_slot_find(space, addr, &ref))
+			return false;
+		slot = &ref.slab->slots[ref.index];
+		handles = READ_ONCE(slot->handles);
+		sight->start = kml_slot_start(ref.slab, ref.index);
+		sight->size = kml_slot_size(ref.slab, ref.index);
+		/*
+		 * All that is of one object if the slot says the same still. Pairs
+		 * with smp_store_release() in kml_slot_free_percpu().
+		 */
+		smp_rmb();
+	} while (READ_ONCE(slot->meta) != ref.meta);
 	sight->pid = ref.meta >> KML_SLOT_PID_SHIFT;
 	sight->trace = kml_trace_of(handles);
 	sight->comm = kml_comm_of(handles);
