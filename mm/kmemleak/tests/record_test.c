@@ -15,6 +15,7 @@
 
 #include "../store/slot.h"
 #include "../track/origin.h"
+#include "sides.h"
 #include "slot.h"
 #include "tree.h"
 
@@ -505,36 +506,12 @@ static void promote_read(struct kunit *test)
 
 /* ---- Traces that are set at the same time ---- */
 
-#define RETRACED	4000
+/* What objects get for the stack of their allocation while they are promoted. */
+static depot_stack_handle_t other_trace;
 
-/**
- * struct retrace - objects that are promoted while they get another trace
- * @trace: what they get
- * @turn: so many may get it by now
- * @objects: their addresses
- */
-struct retrace {
-	depot_stack_handle_t trace;
-	unsigned int turn;
-	u8 *objects[RETRACED];
-};
-
-/* Promotion takes some time, in which the trace is set sooner or later. */
-static int set_traces(void *data)
+static void *retraced_alloc(void)
 {
-	struct retrace *retrace = data;
-	unsigned int i, wait;
-
-	for (i = 0; i < RETRACED; i++) {
-		while (READ_ONCE(retrace->turn) <= i)
-			cond_resched();
-		for (wait = i % 1000; wait; wait--)
-			cpu_relax();
-		kml_set_trace(addr_of(retrace->objects[i]), retrace->trace);
-	}
-	while (!kthread_should_stop())
-		schedule_timeout_interruptible(1);
-	return 0;
+	return kzalloc(64, GFP_KERNEL);
 }
 
 /* Where the object says it was allocated, once it is promoted. */
@@ -548,34 +525,36 @@ static depot_stack_handle_t trace_at(unsigned long addr)
 	return trace;
 }
 
+static void retraced_promote(void *ptr)
+{
+	trace_at(addr_of(ptr));
+}
+
+static void retraced_set(void *ptr)
+{
+	kml_set_trace(addr_of(ptr), other_trace);
+}
+
+static bool retraced_has_other(void *ptr)
+{
+	bool ret = trace_at(addr_of(ptr)) == other_trace;
+
+	kfree(ptr);
+	return ret;
+}
+
 static void promote_retraced(struct kunit *test)
 {
-	unsigned int cpu = cpumask_any_but(cpu_online_mask, raw_smp_processor_id());
-	unsigned int i, lost = 0;
-	struct retrace *retrace;
-	struct task_struct *task;
+	struct kml_sides sides = {
+		.alloc = retraced_alloc,
+		.mine = retraced_promote,
+		.theirs = retraced_set,
+		.check = retraced_has_other,
+	};
 
-	if (cpu >= nr_cpu_ids)
-		kunit_skip(test, "needs another CPU");
-	retrace = kunit_kzalloc(test, sizeof(*retrace), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, retrace);
-	retrace->trace = trace_at(new_slot(test));
-	KUNIT_ASSERT_NE(test, retrace->trace, 0);
-	for (i = 0; i < RETRACED; i++) {
-		retrace->objects[i] = kunit_kzalloc(test, 64, GFP_KERNEL);
-		KUNIT_ASSERT_NOT_NULL(test, retrace->objects[i]);
-	}
-	task = kthread_run_on_cpu(set_traces, retrace, cpu, "kml_retrace/%u");
-	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
-	for (i = 0; i < RETRACED; i++) {
-		WRITE_ONCE(retrace->turn, i + 1);
-		trace_at(addr_of(retrace->objects[i]));
-		cond_resched();
-	}
-	kthread_stop(task);
-	for (i = 0; i < RETRACED; i++)
-		lost += trace_at(addr_of(retrace->objects[i])) != retrace->trace;
-	KUNIT_EXPECT_EQ(test, lost, 0);
+	other_trace = trace_at(new_slot(test));
+	KUNIT_ASSERT_NE(test, other_trace, 0);
+	kml_sides_run(test, &sides);
 }
 
 /* ---- Allocators ---- */

@@ -2,11 +2,10 @@
 /*
  * Kernel memory leak detector: what happens to an object while it is promoted.
  *
- * It is watched, and a thread of its own frees it. That has begun, or is about
- * to, when the object is promoted: by a different time before or after in each
- * turn. Whoever wins, it must not be tracked in the end. Or a thread waits for it
- * to leave its slot, and has to find it in the tree. Last, what leads to the slots
- * is given back while somebody looks.
+ * It is shared, and a thread of its own frees it, before it gets a record, after
+ * that, or meanwhile. Whoever comes first, it must not be tracked in the end. Or a
+ * thread waits for it to leave its slot, and has to find it in the tree. Last, what
+ * leads to the slots is given back while somebody looks.
  */
 #include <kunit/test.h>
 #include <linux/delay.h>
@@ -18,99 +17,68 @@
 
 #include "audit.h"
 #include "cache.h"
+#include "sides.h"
 #include "tree.h"
-
-#define WATCH_TURNS	20000
-
-enum watch_turn {
-	WATCH_MINE,
-	WATCH_FREE,
-};
 
 static struct {
 	struct kmem_cache *cache;
-	struct task_struct *task;
-	enum watch_turn turn;
-	unsigned int delay;
-	void *ptr;
-} watch;
-
-static void watch_relax(unsigned int turns)
-{
-	while (turns--)
-		cpu_relax();
-}
-
-static int watch_free(void *data)
-{
-	while (!kthread_should_stop()) {
-		/* Pairs with smp_store_release() in watch_once(). */
-		if (smp_load_acquire(&watch.turn) != WATCH_FREE) {
-			cond_resched();
-			continue;
-		}
-		watch_relax(watch.delay / 64);
-		kmem_cache_free(watch.cache, watch.ptr);
-		/* Pairs with smp_load_acquire() in watch_once(). */
-		smp_store_release(&watch.turn, WATCH_MINE);
-	}
-	return 0;
-}
-
-/* Returns false if the object is still tracked. */
-static bool watch_once(unsigned int delay)
-{
 	struct kml_ref ref;
-	struct kml_sight sight;
-	unsigned long addr;
+} shared;
+
+/* The slab of the object stays pinned until shared_is_gone(). */
+static void *shared_alloc(void)
+{
+	void *ptr = kmem_cache_alloc(shared.cache, GFP_KERNEL);
 	bool found;
 
-	watch.ptr = kmem_cache_alloc(watch.cache, GFP_KERNEL);
-	if (!watch.ptr)
-		return true;
-	addr = (unsigned long)kasan_reset_tag(watch.ptr);
+	if (!ptr)
+		return NULL;
 	rcu_read_lock();
-	found = kml_slot_find(KML_VIRT, addr, &ref) &&
-		refcount_inc_not_zero(&ref.slab->ref);
+	found = kml_slot_find(KML_VIRT, (unsigned long)kasan_reset_tag(ptr),
+			      &shared.ref) &&
+		refcount_inc_not_zero(&shared.ref.slab->ref);
 	rcu_read_unlock();
-	if (found)
-		kml_slot_change(&ref.slab->slots[ref.index], 0,
-				KML_SLOT_SHARED);
-
-	watch.delay = delay;
-	/* Pairs with smp_load_acquire() in watch_free(). */
-	smp_store_release(&watch.turn, WATCH_FREE);
-	watch_relax(delay % 64);
-	if (found) {
-		kml_slot_to_record(ref.slab, ref.index, true, GFP_KERNEL);
-		kml_slab_put(ref.slab);
+	if (!found) {
+		kmem_cache_free(shared.cache, ptr);
+		return NULL;
 	}
-	/* Pairs with smp_store_release() in watch_free(). */
-	while (smp_load_acquire(&watch.turn) != WATCH_MINE)
-		cond_resched();
-	kml_look(KML_VIRT, addr, &sight);
-	return found && sight.where == KML_NOWHERE;
+	kml_slot_change(&shared.ref.slab->slots[shared.ref.index], 0,
+			KML_SLOT_SHARED);
+	return ptr;
 }
 
-static void watch_free_promoted(struct kunit *test)
+static void shared_promote(void *ptr)
 {
-	unsigned long end = jiffies + HZ;
-	unsigned int i, left = 0;
+	kml_slot_to_record(shared.ref.slab, shared.ref.index, true, GFP_KERNEL);
+}
 
-	if (num_online_cpus() < 2)
-		kunit_skip(test, "it takes two CPUs");
+static void shared_free(void *ptr)
+{
+	kmem_cache_free(shared.cache, ptr);
+}
+
+static bool shared_is_gone(void *ptr)
+{
+	struct kml_sight sight;
+
+	kml_slab_put(shared.ref.slab);
+	kml_look(KML_VIRT, (unsigned long)kasan_reset_tag(ptr), &sight);
+	return sight.where == KML_NOWHERE;
+}
+
+static void shared_free_promoted(struct kunit *test)
+{
+	struct kml_sides sides = {
+		.alloc = shared_alloc,
+		.mine = shared_promote,
+		.theirs = shared_free,
+		.check = shared_is_gone,
+	};
+
 	/* Nobody else gets the memory of an object that is free. */
-	watch.cache = create_own_cache("kmemleak_watch", 64, 0, 0, NULL);
-	KUNIT_ASSERT_NOT_NULL(test, watch.cache);
-	watch.turn = WATCH_MINE;
-	watch.task = kthread_run(watch_free, NULL, "kmemleak_watch");
-	if (IS_ERR(watch.task))
-		watch.task = NULL;
-	KUNIT_ASSERT_NOT_NULL(test, watch.task);
-	for (i = 0; i < WATCH_TURNS && time_before(jiffies, end); i++)
-		left += !watch_once(i * 37 % 4096);
-	KUNIT_EXPECT_EQ(test, left, 0);
-	kunit_info(test, "%u turns\n", i);
+	shared.cache = create_own_cache("kmemleak_shared", 64, 0, 0, NULL);
+	KUNIT_ASSERT_NOT_NULL(test, shared.cache);
+	kml_sides_run(test, &sides);
 }
 
 /* ---- An object is looked for while it leaves its slot ---- */
@@ -134,24 +102,30 @@ static struct {
 	unsigned int missed;
 } move;
 
+static void move_relax(unsigned int turns)
+{
+	while (turns--)
+		cpu_relax();
+}
+
 /* First the slot, then the tree: it must be in one of them. */
 static void look_once(void)
 {
-	/* Pairs with smp_load_acquire() in watch_moved(). */
+	/* Pairs with smp_load_acquire() in shared_moved(). */
 	smp_store_release(&move.turn, MOVE_LOOKING);
 	while (kml_slot_meta(&move.slot) & KML_SLOT_LIVE)
 		cpu_relax();
 	rcu_read_lock();
 	move.missed += !kml_lookup(&tree, MOVE_ADDR);
 	rcu_read_unlock();
-	/* Pairs with smp_load_acquire() in watch_moved(). */
+	/* Pairs with smp_load_acquire() in shared_moved(). */
 	smp_store_release(&move.turn, MOVE_MINE);
 }
 
 static int move_look(void *data)
 {
 	while (!kthread_should_stop()) {
-		/* Pairs with smp_store_release() in watch_moved(). */
+		/* Pairs with smp_store_release() in shared_moved(). */
 		if (smp_load_acquire(&move.turn) == MOVE_LOOK)
 			look_once();
 		else
@@ -160,7 +134,7 @@ static int move_look(void *data)
 	return 0;
 }
 
-static void watch_moved(struct kunit *test)
+static void shared_moved(struct kunit *test)
 {
 	unsigned long end = jiffies + HZ;
 	struct kml_record *rec;
@@ -181,7 +155,7 @@ static void watch_moved(struct kunit *test)
 		/* Pairs with smp_store_release() in look_once(). */
 		while (smp_load_acquire(&move.turn) != MOVE_LOOKING)
 			cond_resched();
-		watch_relax(i % 64);
+		move_relax(i % 64);
 		KUNIT_EXPECT_EQ(test, 0,
 				kml_insert_from_slot(&tree, rec, &move.slot,
 						     KML_SLOT_LIVE, true));
@@ -219,7 +193,7 @@ static int table_look(void *data)
 
 	rcu_read_lock();
 	table = READ_ONCE(late.tables[1]);
-	/* Pairs with smp_load_acquire() in watch_table(). */
+	/* Pairs with smp_load_acquire() in shared_table(). */
 	smp_store_release(&late.turn, TABLE_FOUND);
 	mdelay(20);
 	late.early = READ_ONCE(late.turn) == TABLE_FREED;
@@ -230,7 +204,7 @@ static int table_look(void *data)
 	return 0;
 }
 
-static void watch_table(struct kunit *test)
+static void shared_table(struct kunit *test)
 {
 	struct kml_table *tables[2];
 	unsigned int i;
@@ -263,36 +237,34 @@ static void watch_table(struct kunit *test)
 	}
 }
 
-static int watch_init(struct kunit *test)
+static int shared_init(struct kunit *test)
 {
 	skip_if_off(test);
 	return 0;
 }
 
-static void watch_exit(struct kunit *test)
+static void shared_exit(struct kunit *test)
 {
 	if (move.task)
 		kthread_stop(move.task);
 	memset(&move, 0, sizeof(move));
 	memset(&late, 0, sizeof(late));
-	if (watch.task)
-		kthread_stop(watch.task);
-	kmem_cache_destroy(watch.cache);
-	memset(&watch, 0, sizeof(watch));
+	kmem_cache_destroy(shared.cache);
+	memset(&shared, 0, sizeof(shared));
 }
 
-static struct kunit_case watch_cases[] = {
-	KUNIT_CASE(watch_free_promoted),
-	KUNIT_CASE(watch_moved),
-	KUNIT_CASE(watch_table),
+static struct kunit_case shared_cases[] = {
+	KUNIT_CASE(shared_free_promoted),
+	KUNIT_CASE(shared_moved),
+	KUNIT_CASE(shared_table),
 	{}
 };
 
-static struct kunit_suite watch_suite = {
-	.name = "kmemleak_watch",
-	.init = watch_init,
-	.exit = watch_exit,
-	.test_cases = watch_cases,
+static struct kunit_suite shared_suite = {
+	.name = "kmemleak_shared",
+	.init = shared_init,
+	.exit = shared_exit,
+	.test_cases = shared_cases,
 };
 
-kunit_test_suite(watch_suite);
+kunit_test_suite(shared_suite);

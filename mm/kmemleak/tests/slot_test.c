@@ -303,8 +303,11 @@ static void slot_noleaktrace(struct kunit *test)
 
 #define RETURN_OBJECTS	1024
 
-/* More than there are without a larger slab of pages to be split. */
+/* More pages than there are without a larger piece to be split. */
 #define RETURN_HOARD	2048
+
+/* Times that a test tries to see pages again, each with more of the others taken. */
+#define RETURN_ROUNDS	8
 
 static unsigned long pages[SLOT_OBJECTS];
 
@@ -330,27 +333,41 @@ static void drop_hoard(void)
 }
 
 /*
- * Fill the cache, and note where its slabs are. When they are given back they
- * shall be the first pages to be given out, whatever number is wanted. So no
- * smaller ones are left, and no two slabs are neighbours, to become larger ones.
+ * Fill the cache, and note where its slabs are. The page allocator shall give
+ * these pages out first when it gets them back, in pieces of @next_order. So it
+ * has no others of that size or below. Where the next pieces are as long as the
+ * slabs at most, no two slabs are neighbours, which it would join; where they
+ * are longer, it has to do that.
  */
-static unsigned int fill_and_note(struct kunit *test)
+static unsigned int fill_and_note(struct kunit *test, unsigned int next_order)
 {
 	const struct slab *last = NULL;
-	unsigned int i;
+	unsigned int i, order;
 
-	for (i = 0; i < RETURN_HOARD; i++)
-		hoard_pages(test, 0);
+	for (order = 0; order <= next_order; order++)
+		for (i = 0; i < RETURN_HOARD >> order; i++)
+			hoard_pages(test, order);
 	while (had.nr < RETURN_OBJECTS) {
 		const struct slab *slab = virt_to_slab(slot_alloc(test));
 
-		if (slab != last)
+		if (slab != last && next_order <= slab_order(slab))
 			hoard_pages(test, slab_order(slab));
 		last = slab;
 	}
 	for (i = 0; i < had.nr; i++)
 		pages[i] = addr_of(had.objects[i]) & PAGE_MASK;
 	return had.nr;
+}
+
+/* How many pages, as a power of two, such a cache takes for a slab. */
+static unsigned int order_of_slabs(struct kunit *test, const struct shape *shape)
+{
+	unsigned int order;
+
+	create_cache(test, shape->size, 0, shape->flags, NULL);
+	order = slab_order(virt_to_slab(slot_alloc(test)));
+	destroy_cache();
+	return order;
 }
 
 static unsigned int count_returned(unsigned int nr)
@@ -395,13 +412,13 @@ static void change_desc(const struct change *change, char *desc)
 KUNIT_ARRAY_PARAM(change, changes, change_desc);
 
 /* The address of the cache comes back as well, as a rule. */
-static void slot_pages_return(struct kunit *test)
+static unsigned int return_pages(struct kunit *test, const struct change *change)
 {
-	const struct change *change = test->param_value;
+	unsigned int order = order_of_slabs(test, &change->to);
 	unsigned int i, nr;
 
 	create_cache(test, change->from.size, 0, change->from.flags, NULL);
-	nr = fill_and_note(test);
+	nr = fill_and_note(test, order);
 	expect_all_tracked(test);
 	destroy_cache();
 	drain_all_pages(NULL);
@@ -413,43 +430,61 @@ static void slot_pages_return(struct kunit *test)
 		slot_alloc(test);
 	expect_all_tracked(test);
 	kml_audit_slabs(test);
-	kunit_info(test, "%u of %u objects in pages that returned\n",
-		   count_returned(nr), nr);
+	nr = count_returned(nr);
+	destroy_cache();
+	return nr;
+}
+
+static void slot_pages_return(struct kunit *test)
+{
+	unsigned int round, returned = 0;
+
+	for (round = 0; !returned && round < RETURN_ROUNDS; round++)
+		returned = return_pages(test, test->param_value);
+	KUNIT_EXPECT_GT(test, returned, 0);
+	kunit_info(test, "%u of %u objects in pages that returned, in round %u\n",
+		   returned, RETURN_OBJECTS, round);
+}
+
+/* Let the cache go on with slabs of that length, in pages of those it had. */
+static unsigned int change_length(struct kunit *test,
+				  struct kmem_cache_order_objects next)
+{
+	unsigned int nr = fill_and_note(test, next.x >> 16);
+
+	free_objects();
+	kmem_cache_shrink(had.cache);
+	drain_all_pages(NULL);
+	had.cache->oo = next;
+	while (had.nr < nr)
+		slot_alloc(test);
+	expect_all_tracked(test);
+	nr = count_returned(nr);
+	free_objects();
+	kmem_cache_shrink(had.cache);
+	return nr;
 }
 
 /* A cache makes its slabs as long as it can: here, short ones after long ones. */
 static void slot_slab_length(struct kunit *test)
 {
+	unsigned int round, shorter = 0, longer = 0;
 	struct kmem_cache_order_objects oo;
-	unsigned int nr;
 
 	create_cache(test, 2048, 0, 0, NULL);
 	oo = had.cache->oo;
 	if (oo.x == had.cache->min.x)
 		kunit_skip(test, "all slabs have the same length");
 
-	nr = fill_and_note(test);
-	free_objects();
-	kmem_cache_shrink(had.cache);
-	drain_all_pages(NULL);
-	had.cache->oo = had.cache->min;
-	while (had.nr < nr)
-		slot_alloc(test);
-	expect_all_tracked(test);
-	kunit_info(test, "%u of %u objects in pages of longer slabs\n",
-		   count_returned(nr), nr);
-
-	nr = fill_and_note(test);
-	free_objects();
-	kmem_cache_shrink(had.cache);
-	drain_all_pages(NULL);
-	had.cache->oo = oo;
-	while (had.nr < nr)
-		slot_alloc(test);
-	expect_all_tracked(test);
-	kunit_info(test, "%u of %u objects in pages of shorter slabs\n",
-		   count_returned(nr), nr);
+	for (round = 0; !(shorter && longer) && round < RETURN_ROUNDS; round++) {
+		shorter += change_length(test, had.cache->min);
+		longer += change_length(test, oo);
+	}
 	kml_audit_slabs(test);
+	KUNIT_EXPECT_GT(test, shorter, 0);
+	KUNIT_EXPECT_GT(test, longer, 0);
+	kunit_info(test, "%u objects in pages of longer slabs, %u of shorter ones, in round %u\n",
+		   shorter, longer, round);
 }
 
 /* What the allocator does when another cache becomes an alias of this one. */
@@ -473,34 +508,65 @@ static void slot_merge(struct kunit *test)
 	}
 }
 
-/* Pages of a slab that nobody told of their next use. */
-static void slot_pages_for_others(struct kunit *test)
+#define OTHER_ORDER	2
+#define OTHER_SIZE	(PAGE_SIZE << OTHER_ORDER)
+
+/* How many of @nr large objects are in pages of slabs that were noted. */
+static unsigned int count_others(void **others, unsigned int nr)
 {
-	static void *slabs[RETURN_OBJECTS / 4];
-	unsigned int i, nr;
+	unsigned int i, j, returned = 0;
+
+	for (i = 0; i < nr; i++) {
+		for (j = 0; j < RETURN_OBJECTS; j++) {
+			if (pages[j] - addr_of(others[i]) < OTHER_SIZE)
+				break;
+		}
+		returned += j < RETURN_OBJECTS;
+	}
+	return returned;
+}
+
+static unsigned int give_pages_to_others(struct kunit *test)
+{
+	static void *others[RETURN_OBJECTS / 4];
+	unsigned int i, nr, returned;
 
 	create_cache(test, 4096, 0, 0, NULL);
-	nr = fill_and_note(test);
+	nr = fill_and_note(test, OTHER_ORDER);
 	for (i = 0; i < nr; i++)
 		kml_slab_close(pin_slab(test, pages[i]));
 	destroy_cache();
 	drain_all_pages(NULL);
 
-	nr = ARRAY_SIZE(slabs);
+	nr = ARRAY_SIZE(others);
 	for (i = 0; i < nr; i++) {
-		slabs[i] = kmalloc(4 * PAGE_SIZE, GFP_KERNEL);
-		if (!slabs[i])
+		others[i] = kmalloc(OTHER_SIZE, GFP_KERNEL);
+		if (!others[i])
 			break;
-		expect_at(test, KML_VIRT, addr_of(slabs[i]) + PAGE_SIZE,
-			  addr_of(slabs[i]), 4 * PAGE_SIZE, KML_ON_ITS_OWN);
+		expect_at(test, KML_VIRT, addr_of(others[i]) + PAGE_SIZE,
+			  addr_of(others[i]), OTHER_SIZE, KML_ON_ITS_OWN);
 	}
 	KUNIT_EXPECT_EQ(test, i, nr);
+	returned = count_others(others, i);
 	while (i--) {
-		kfree(slabs[i]);
-		expect_where(test, KML_VIRT, addr_of(slabs[i]), KML_NOWHERE);
+		kfree(others[i]);
+		expect_where(test, KML_VIRT, addr_of(others[i]), KML_NOWHERE);
 	}
 	/* They would hide leaks from the scans of other tests. */
-	memset(slabs, 0, sizeof(slabs));
+	memset(others, 0, sizeof(others));
+	return returned;
+}
+
+/* Pages of a slab that nobody told of their next use. */
+static void slot_pages_for_others(struct kunit *test)
+{
+	unsigned int round, returned = 0;
+
+	for (round = 0; !returned && round < RETURN_ROUNDS; round++)
+		returned = give_pages_to_others(test);
+	KUNIT_EXPECT_GT(test, returned, 0);
+	kunit_info(test, "%u objects in pages of slabs, in round %u\n",
+		   returned, round);
 }
 
 /* ---- Empty slabs ---- */

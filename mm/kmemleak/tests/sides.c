@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel memory leak detector: two sides that act on one object at a time.
+ *
+ * Who came first waits longer the next time. So each side comes first in some
+ * turns, and in the others both act at once, whatever the machine: on a busy
+ * host, CPUs of an emulator lag behind each other by milliseconds.
+ */
+#include <linux/cpumask.h>
+#include <linux/err.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/math.h>
+#include <linux/minmax.h>
+#include <linux/processor.h>
+
+#include "sides.h"
+
+/* Turns that a test takes at least, and those of each outcome among them. */
+#define SIDES_TURNS	10000
+#define SIDES_EACH	100
+
+/* Seconds in which they have to come. */
+#define SIDES_SECS	30
+
+/* The least by which the wait changes, and the most that chance adds to it. */
+#define SIDES_STEP	8
+#define SIDES_JITTER	64
+
+static void wait_steps(int steps)
+{
+	while (steps-- > 0)
+		cpu_relax();
+}
+
+static int act_on_theirs(void *data)
+{
+	struct kml_sides *sides = data;
+
+	while (!kthread_should_stop()) {
+		/* Pairs with smp_store_release() in take_turn(). */
+		if (smp_load_acquire(&sides->turns) == sides->done) {
+			cond_resched();
+			continue;
+		}
+		wait_steps(sides->wait);
+		sides->late = READ_ONCE(sides->acted);
+		sides->theirs(sides->ptr);
+		/* Pairs with smp_load_acquire() in take_turn(). */
+		smp_store_release(&sides->done, sides->done + 1);
+	}
+	return 0;
+}
+
+/* Returns false if there is no object. */
+static bool take_turn(struct kml_sides *sides, int wait)
+{
+	unsigned int turn = sides->turns + 1;
+	bool late;
+
+	sides->ptr = sides->alloc();
+	if (!sides->ptr)
+		return false;
+	sides->wait = wait;
+	sides->acted = false;
+	/* Pairs with smp_load_acquire() in act_on_theirs(). */
+	smp_store_release(&sides->turns, turn);
+	wait_steps(-wait);
+	late = READ_ONCE(sides->done) == turn;
+	sides->mine(sides->ptr);
+	WRITE_ONCE(sides->acted, true);
+	/* Pairs with smp_store_release() in act_on_theirs(). */
+	while (smp_load_acquire(&sides->done) != turn)
+		cond_resched();
+	sides->theirs_first += late;
+	sides->mine_first += sides->late;
+	sides->met += !late && !sides->late;
+	sides->wrong += !sides->check(sides->ptr);
+	return true;
+}
+
+/* By a share of it, to get from a few instructions to a time slice and back. */
+static int next_wait(int wait, int lead)
+{
+	int change = SIDES_STEP + abs(wait) / 16;
+
+	if (lead < 0)
+		return wait - change;
+	return lead ? wait + change : wait;
+}
+
+static void take_turns(struct kml_sides *sides)
+{
+	unsigned long end = jiffies + SIDES_SECS * HZ;
+	int wait = 0, lead;
+
+	while ((sides->turns < SIDES_TURNS ||
+		min3(sides->mine_first, sides->theirs_first, sides->met) <
+		SIDES_EACH) && time_before(jiffies, end)) {
+		int jitter = (int)(sides->turns * 37 % SIDES_JITTER) -
+			     SIDES_JITTER / 2;
+
+		lead = sides->mine_first - sides->theirs_first;
+		if (!take_turn(sides, wait + jitter))
+			break;
+		lead -= sides->mine_first - sides->theirs_first;
+		wait = next_wait(wait, lead);
+	}
+}
+
+/**
+ * kml_sides_run() - let two sides act on objects until each has come first
+ * @test: fails if one of them, or none at a time, has not, or if it was wrong
+ * @sides: what they do; its other members are 0
+ *
+ * Context: Process context; may sleep.
+ */
+void kml_sides_run(struct kunit *test, struct kml_sides *sides)
+{
+	unsigned int cpu = cpumask_any_but(cpu_online_mask,
+					   raw_smp_processor_id());
+	struct task_struct *task;
+
+	if (cpu >= nr_cpu_ids)
+		kunit_skip(test, "needs another CPU");
+	task = kthread_run_on_cpu(act_on_theirs, sides, cpu, "kml_sides/%u");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	take_turns(sides);
+	kthread_stop(task);
+	KUNIT_EXPECT_EQ(test, sides->wrong, 0);
+	KUNIT_EXPECT_GE(test, sides->mine_first, SIDES_EACH);
+	KUNIT_EXPECT_GE(test, sides->theirs_first, SIDES_EACH);
+	KUNIT_EXPECT_GE(test, sides->met, SIDES_EACH);
+	kunit_info(test, "%u turns: the test was first in %u, the thread in %u, none in %u\n",
+		   sides->turns, sides->mine_first, sides->theirs_first,
+		   sides->met);
+}
