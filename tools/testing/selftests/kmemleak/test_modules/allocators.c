@@ -227,6 +227,8 @@ static int take_first_piece(void)
 {
 	size_t size;
 
+	if (bare)
+		return 0;
 	taken = kvcalloc(TAKEN_MAX, sizeof(*taken), GFP_KERNEL);
 	if (!taken)
 		return -ENOMEM;

@@ -134,9 +134,17 @@ static int hold_object(unsigned int slot, void *obj, size_t size)
 }
 
 /* Who gets that memory next must not inherit the pointers. */
+static void free_refs(const void *refs)
+{
+	if (bare)
+		kvfree(refs);
+	else
+		kvfree_sensitive(refs, SLOTS * sizeof(void *));
+}
+
 static void drop_object(void)
 {
-	kfree_sensitive(object_refs);
+	free_refs(object_refs);
 	object_refs = NULL;
 }
 
@@ -154,7 +162,7 @@ static int hold_vmalloc(unsigned int slot, void *obj, size_t size)
 
 static void drop_vmalloc(void)
 {
-	kvfree_sensitive(vmalloc_refs, SLOTS * sizeof(*vmalloc_refs));
+	free_refs(vmalloc_refs);
 	vmalloc_refs = NULL;
 }
 
@@ -310,7 +318,8 @@ static noinline void sleep_on_stack(void)
 static int stack_main(void *unused)
 {
 	sleep_on_stack();
-	wipe_stack(WIPE_DEPTH);
+	if (!bare)
+		wipe_stack(WIPE_DEPTH);
 	return 0;
 }
 

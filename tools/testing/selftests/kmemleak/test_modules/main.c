@@ -15,6 +15,10 @@
 #include "hidden.h"
 #include "selftest.h"
 
+bool bare;
+module_param(bare, bool, 0444);
+MODULE_PARM_DESC(bare, "do nothing that makes leaks easier to find");
+
 /* Commands change the records, and reading "expected" walks them. */
 static DEFINE_MUTEX(records_mutex);
 static struct dentry *dir;
@@ -44,6 +48,7 @@ static const struct {
 	{ "wards", make_wards },
 	{ "crowd", make_crowd },
 	{ "lose", lose_crowd },
+	{ "disband", disband_crowd },
 	{ "retire", retire_records },
 	{ "free", free_all },
 };
@@ -74,7 +79,8 @@ static ssize_t command_write(struct file *file, const char __user *from, size_t 
 	mutex_lock(&records_mutex);
 	err = run_command(strim(line));
 	mutex_unlock(&records_mutex);
-	wipe_stack(WIPE_DEPTH);
+	if (!bare)
+		wipe_stack(WIPE_DEPTH);
 	return err ? err : (ssize_t)count;
 }
 

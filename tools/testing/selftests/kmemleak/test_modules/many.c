@@ -46,6 +46,7 @@ int make_wards(const char *arg)
 			return -ENOMEM;
 		rec->label = "ward";
 		rec->fate = FATE_QUIET;
+		rec->held = true;
 	}
 	return 0;
 }
@@ -123,6 +124,14 @@ void free_crowd(void)
 		cond_resched();
 	}
 	memset(wards, 0, sizeof(wards));
+}
+
+/* Nobody refers to the wards any more. */
+int disband_crowd(const char *arg)
+{
+	free_crowd();
+	drop_records();
+	return 0;
 }
 
 int init_crowd(void)

@@ -40,6 +40,8 @@ int make_objects(const struct kind *kind, size_t size, void **objs, unsigned int
 
 	if (WARN_ON_ONCE(nr >= BATCH_MAX))
 		return -EINVAL;
+	if (bare)
+		return kind->alloc(kind, size, objs, nr) ? 0 : -ENOMEM;
 	if (!kind->alloc(kind, size, batch, nr + 1))
 		return -ENOMEM;
 	memcpy(objs, batch + 1, nr * sizeof(*objs));
@@ -122,7 +124,7 @@ void free_records(void)
 		kind = rec->kind;
 		size = rec->size;
 		batch[nr] = reveal_address(rec->hidden);
-		if (!is_percpu(kind))
+		if (!bare && !is_percpu(kind))
 			memset(batch[nr], 0, size);
 		nr++;
 		list_del(&rec->link);

@@ -15,6 +15,9 @@
 
 struct seq_file;
 
+/* As it is for drivers: nothing is done that makes leaks easier to find. */
+extern bool bare;
+
 /* What a scan has to say of an object. */
 enum fate {
 	FATE_LEAK,	/* reported */
@@ -148,6 +151,7 @@ void exit_crowd(void);
 int make_wards(const char *arg);
 int make_crowd(const char *arg);
 int lose_crowd(const char *arg);
+int disband_crowd(const char *arg);
 void free_crowd(void);
 
 /* orphan.c */
