@@ -12,12 +12,13 @@ MACHINE ?= virt
 export MACHINE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench shell apply unapply patch clean
+.PHONY: help run test bench recall shell apply unapply patch clean
 
 help:
 	@echo 'make run                 boot a kernel with the detector, show a leak it finds'
 	@echo 'make test                run every test'
 	@echo 'make bench               measure what the detector costs, and its peer'
+	@echo 'make recall              count the leaks found on a defconfig kernel: a long build'
 	@echo 'make shell               boot it and give a shell in it'
 	@echo 'make run MACHINE=NAME    on a machine like a board: rock5b-plus, small; shell, too'
 	@echo 'make apply KSRC=DIR      put the detector into a kernel source'
@@ -26,7 +27,7 @@ help:
 	@echo 'make ... KVER=6.1        the same with another kernel'
 	@echo 'make clean               remove build/'
 
-run shell test bench:
+run shell test bench recall:
 	@scripts/$@.sh
 
 apply unapply:

@@ -40,6 +40,16 @@ as_called_then()
 	fi
 }
 
+# No modules, and few boards.
+trim_base()
+{
+	kernel_make KCONFIG_CONFIG="$objects/whole.config" "${base##*/}" mod2noconfig
+	sed -n 's/^config \(ARCH_[A-Z0-9_]*\)$/CONFIG_\1=/p' "$source/arch/$arch/Kconfig.platforms" |
+		grep -v -E "ARCH_($boards)=" > "$objects/other-boards"
+	base=$objects/base.config
+	grep -v -F -f "$objects/other-boards" "$objects/whole.config" > "$base"
+}
+
 # allnoconfig, or the base, and the fragments, with what the selftests want on top
 # if they are to run.
 configure()
@@ -50,7 +60,7 @@ configure()
 		for fragment in $fragments; do
 			cat "$top/configs/$fragment"
 		done
-		[ $purpose != selftests ] || cat "$source/tools/testing/selftests/kmemleak/config"
+		[ $purpose != selftests ] || cat "$selftests_config"
 	} | as_called_then | last_of_each > "$wanted"
 
 	# The rest takes several seconds, and has only these to go by.
@@ -62,6 +72,8 @@ configure()
 	   cmp -s "$objects/config-input" "$objects/configured"; then
 		return
 	fi
+
+	[ -z "$boards" ] || trim_base
 
 	# Made beside .config, which stays as it is, with its time, if it is
 	# the same: else all of the kernel would be looked through again.

@@ -83,7 +83,7 @@ each_test()
 	done
 }
 
-kernels="arm64 arm64-debug arm64-kcsan x86_64 um rock5b-plus lint series bench
+kernels="arm64 arm64-debug arm64-kcsan arm64-defconfig x86_64 um rock5b-plus lint series bench
 	bench-peer bench-lockstat bench-irqsoff bench-peer-irqsoff"
 
 # kernel_setup NAME: the kernels that we build, and from what.
@@ -93,10 +93,14 @@ kernel_setup()
 	source=$linux
 	# The base below the fragments: nothing, or a file of the kernel's own.
 	base=
+	# Of which only what is built in for these is taken, unless it is empty.
+	boards=
 	warnings=warning
 	# The purpose of its initramfs: without selftests the kernel lacks options that the
 	# selftests need and measurements are better without.
 	purpose=selftests
+	# A file of options that the selftests want, as kselftest has it.
+	selftests_config=$source/tools/testing/selftests/kmemleak/config
 	case $1 in
 	arm64)
 		arch=arm64
@@ -127,6 +131,16 @@ kernel_setup()
 		arch=arm64
 		cross=aarch64-linux-gnu-
 		fragments="kmemleak.config guest.config smp.config tests.config kcsan.config"
+		targets="Image modules"
+		;;
+	arm64-defconfig)
+		arch=arm64
+		cross=aarch64-linux-gnu-
+		# Without modules and most boards, which take most of the time to build.
+		base=arch/arm64/configs/defconfig
+		boards="ROCKCHIP|VEXPRESS"
+		fragments=defconfig.config
+		selftests_config=/dev/null
 		targets="Image modules"
 		;;
 	x86_64)
