@@ -57,13 +57,15 @@ stop_bystanders()
 	wait
 }
 
-# Nearly all: pointers of others, or stale ones, may hide some.
+# Nearly all: pointers of others, or stale ones, may hide some. These were none of
+# 200000, and 1.7 in 1000 in a guest where unknown objects had been nearby.
 leaks_found()
 {
 	kml_mark
 	kml_make "lose=$LEAKS" && took "a scan that finds $LEAKS leaks" kml_scan || return
 	found=$(kml_log | sed -n 's/.*kmemleak: \([0-9]*\) new suspected memory leaks.*/\1/p')
-	[ "${found:-0}" -gt $((LEAKS - LEAKS / 100)) ] && [ "$found" -le "$LEAKS" ] && return
+	echo "# ${found:-none} of $LEAKS leaks found" >> "$KML_TMP/times"
+	[ "${found:-0}" -gt $((LEAKS - LEAKS / 250)) ] && [ "$found" -le "$LEAKS" ] && return
 	echo "${found:-none} of $LEAKS are found"
 	return 1
 }
