@@ -70,7 +70,8 @@ at_least()
 
 none_unknown()
 {
-	at_least "known objects more than there were" "$((unknown - $(kml_stat "unknown objects")))" 0
+	now=$(kml_stat "unknown objects")
+	at_least "unknown objects fewer" "$((unknown - now))" 0
 }
 
 objects_get_records()
