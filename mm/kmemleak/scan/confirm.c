@@ -192,13 +192,20 @@ struct unsettled {
 	unsigned long nr;
 };
 
+static int count_suspect(const struct kml_ref *ref, void *arg)
+{
+	kml_count_suspect(READ_ONCE(ref->rec->trace));
+	return 0;
+}
+
 static int withhold_suspect(const struct kml_ref *ref, void *arg)
 {
 	struct unsettled *unsettled = arg;
 
 	/* An earlier scan has looked for leaks of its own. */
 	if (!kml_ref_is_leak(ref) &&
-	    kml_found_since(ref->rec->trace, unsettled->since)) {
+	    kml_may_be_in_use(READ_ONCE(ref->rec->trace),
+			      unsettled->since)) {
 		unsettled->nr++;
 		kml_shade(ref);
 	}
@@ -214,6 +221,7 @@ static int withhold(struct kml_confirmation *conf, unsigned int late)
 {
 	struct unsettled unsettled = { .since = kml_refs.pass + 1 - late };
 
+	kml_for_each(KML_JUDGED, select_suspect, count_suspect, NULL);
 	kml_for_each(KML_JUDGED, select_suspect, withhold_suspect, &unsettled);
 	conf->undecided = unsettled.nr;
 	if (unsettled.nr)

@@ -3,9 +3,16 @@
  * Kernel memory leak detector: which kinds of suspects turn out to be in use late.
  *
  * An object that nobody refers to is not found in any pass. One that others move
- * about is found sooner or later, and how soon depends on what moves it. So a
- * find that comes after many passes tells that more of the same kind may be in
- * use. Of the same kind is what was allocated in the same place.
+ * about is found sooner or later, and how soon depends on what moves it. So finds
+ * that come after many passes tell that more of the same kind may be in use. Of the
+ * same kind is what was allocated in the same place.
+ *
+ * How many there may be, the number of late finds tells. If all suspects of a kind
+ * were in use, and each evaded a pass with probability q, then 16 passes would find
+ * the part 1 - q^16 of them. Less than one in 256 would mean that q is above 0.9997:
+ * an object that is moved about is in more than one of 4000 places that are looked
+ * at. But where hundreds of thousands are lost, words that happen to look like the
+ * address of one or the other come up all the time.
  */
 #include <linux/lockdep.h>
 
@@ -14,14 +21,26 @@
 /* Kinds that can be told apart. */
 #define FINDS_MAX	128
 
+/* Suspects that one late find is evidence against. */
+#define SUSPECTS_PER_FIND	256
+
+/* Passes whose finds are counted together, as a power of two. */
+#define WINDOW_SHIFT	4
+
 /**
- * struct find - a kind of suspects of which one was found in use
+ * struct find - a kind of suspects of which some were found in use
  * @trace: where they were allocated
  * @pass: the last pass that has found one
+ * @nr: how many were found in the window of that pass
+ * @before: how many were found in the window before that one
+ * @suspects: how many suspects there are
  */
 struct find {
 	depot_stack_handle_t trace;
 	u32 pass;
+	unsigned long nr;
+	unsigned long before;
+	unsigned long suspects;
 };
 
 /* What was found by the present scan; kml_scan_mutex. */
@@ -44,25 +63,34 @@ void kml_finds_start(void)
 	finds.lost = 0;
 }
 
-/* That of @trace, or else a new one, or the oldest. */
 static struct find *find_of(depot_stack_handle_t trace)
 {
-	struct find *oldest = &finds.finds[0];
 	unsigned int i;
 
 	for (i = 0; i < finds.nr; i++) {
-		struct find *find = &finds.finds[i];
-
-		if (find->trace == trace)
-			return find;
-		if ((s32)(find->pass - oldest->pass) < 0)
-			oldest = find;
+		if (finds.finds[i].trace == trace)
+			return &finds.finds[i];
 	}
-	if (finds.nr == FINDS_MAX)
-		return oldest;
-	oldest = &finds.finds[finds.nr++];
-	*oldest = (struct find){ .trace = trace };
-	return oldest;
+	return NULL;
+}
+
+/* In the place of the one with the oldest find, if there is no other. */
+static struct find *new_find(depot_stack_handle_t trace)
+{
+	struct find *find = &finds.finds[0];
+	unsigned int i;
+
+	if (finds.nr < FINDS_MAX) {
+		find = &finds.finds[finds.nr++];
+	} else {
+		for (i = 1; i < finds.nr; i++) {
+			if ((s32)(finds.finds[i].pass - find->pass) < 0)
+				find = &finds.finds[i];
+		}
+		finds.lost = find->pass;
+	}
+	*find = (struct find){ .trace = trace };
+	return find;
 }
 
 /**
@@ -75,33 +103,50 @@ static struct find *find_of(depot_stack_handle_t trace)
 void kml_note_find(depot_stack_handle_t trace, u32 pass)
 {
 	struct find *find = find_of(trace);
+	u32 windows;
 
 	lockdep_assert_held(&kml_scan_mutex);
-	/* The one that makes room for it is the oldest: none is lost that is later. */
-	if (find->trace != trace)
-		finds.lost = find->pass;
-	find->trace = trace;
+	if (!find)
+		find = new_find(trace);
+	windows = (pass >> WINDOW_SHIFT) - (find->pass >> WINDOW_SHIFT);
+	if (windows) {
+		find->before = windows == 1 ? find->nr : 0;
+		find->nr = 0;
+	}
+	find->nr++;
 	find->pass = pass;
 }
 
 /**
- * kml_found_since() - ask whether a suspect of a kind was found in use lately
- * @trace: where the kind is allocated
- * @pass: the first pass that counts
+ * kml_count_suspect() - count a suspect that is left, for kml_may_be_in_use()
+ * @trace: where it was allocated
  *
  * Context: Holder of kml_scan_mutex.
- * Return: true if one was, or may have been.
  */
-bool kml_found_since(depot_stack_handle_t trace, u32 pass)
+void kml_count_suspect(depot_stack_handle_t trace)
 {
-	unsigned int i;
+	struct find *find = find_of(trace);
 
 	lockdep_assert_held(&kml_scan_mutex);
-	if (finds.lost && (s32)(finds.lost - pass) >= 0)
-		return true;
-	for (i = 0; i < finds.nr; i++) {
-		if (finds.finds[i].trace == trace)
-			return (s32)(finds.finds[i].pass - pass) >= 0;
-	}
-	return false;
+	if (find)
+		find->suspects++;
+}
+
+/**
+ * kml_may_be_in_use() - ask whether late finds tell against suspects of a kind
+ * @trace: where the kind is allocated
+ * @since: the first pass that is late
+ *
+ * Context: Holder of kml_scan_mutex, when all suspects are counted.
+ * Return: true if there were enough, or may have been.
+ */
+bool kml_may_be_in_use(depot_stack_handle_t trace, u32 since)
+{
+	const struct find *find = find_of(trace);
+
+	lockdep_assert_held(&kml_scan_mutex);
+	if (!find)
+		return finds.lost && (s32)(finds.lost - since) >= 0;
+	return (s32)(find->pass - since) >= 0 &&
+	       find->suspects <= (find->nr + find->before) * SUSPECTS_PER_FIND;
 }

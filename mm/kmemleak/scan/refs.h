@@ -124,7 +124,8 @@ int kml_copy_piece(const struct kml_ref *ref, unsigned int cpu, size_t offset,
 
 void kml_finds_start(void);
 void kml_note_find(depot_stack_handle_t trace, u32 pass);
-bool kml_found_since(depot_stack_handle_t trace, u32 pass);
+void kml_count_suspect(depot_stack_handle_t trace);
+bool kml_may_be_in_use(depot_stack_handle_t trace, u32 since);
 
 /* ---- shade.c: which objects a pass has to scan ---- */
 

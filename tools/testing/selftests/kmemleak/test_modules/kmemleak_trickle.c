@@ -12,7 +12,7 @@
 
 #include "hidden.h"
 
-#define TRICKLE_OBJECTS	2000
+#define TRICKLE_OBJECTS	1000
 #define TRICKLE_SIZE	96
 #define LOST_SIZE	192
 
