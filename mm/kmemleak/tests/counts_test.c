@@ -13,6 +13,7 @@
 #include <linux/string.h>
 
 #include "../report/report.h"
+#include "tree.h"
 
 #define TRACES	12
 #define COMMS	9
@@ -376,6 +377,7 @@ static void tally_names(struct kunit *test)
 static void tally_test_exit(struct kunit *test)
 {
 	kml_counts_clear(&counts);
+	let_names_go(test);
 }
 
 static struct kunit_case tally_cases[] = {
@@ -391,6 +393,7 @@ static struct kunit_case tally_cases[] = {
 
 static struct kunit_suite tally_suite = {
 	.name = "kmemleak_tally",
+	.init = hold_names,
 	.exit = tally_test_exit,
 	.test_cases = tally_cases,
 };

@@ -18,6 +18,7 @@
 #include <linux/vmalloc.h>
 
 #include "../report/report.h"
+#include "tree.h"
 #include "cache.h"
 
 /* Room for what is printed, and the longest string that is tried. */
@@ -402,6 +403,8 @@ static struct kunit_case json_cases[] = {
 
 static struct kunit_suite json_suite = {
 	.name = "kmemleak_json",
+	.init = hold_names,
+	.exit = let_names_go,
 	.test_cases = json_cases,
 };
 

@@ -446,6 +446,7 @@ static void __init track_section(const void *start, const void *end)
  */
 void __init kmemleak_init(void)
 {
+	kml_names_init();
 	if (!kml_state_wanted()) {
 		/* All there is so far stands in the static pool. */
 		kml_state_advance(KML_STATE_CLEARED);
@@ -453,7 +454,6 @@ void __init kmemleak_init(void)
 	}
 
 	kml_pool_init();
-	kml_names_init();
 	kml_slab_init();
 	kml_trace_init();
 	kml_unknown_init();
