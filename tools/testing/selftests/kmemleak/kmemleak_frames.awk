@@ -33,7 +33,7 @@ part == 1 {
 	if (/^    [^ ]+\+0x[0-9a-f]+\/0x[0-9a-f]+/) {
 		name = $1
 		sub(/\+.*/, "", name)
-		if (NF > 1 || name ~ /^twin_/)
+		if (NF > 1 || name ~ /^same_/)
 			frames[addr] = frames[addr] " " name $2
 	} else if (/^    0x[0-9a-f]+$/) {
 		frames[addr] = frames[addr] " " $1
@@ -65,7 +65,7 @@ END {
 		}
 	}
 	for (addr in frames)
-		if (frames[addr] ~ / twin_/ && !(addr in logged))
+		if (frames[addr] ~ / same_/ && !(addr in logged))
 			complain("unexpected report: " addr frames[addr])
 	exit bad ? bad : missed
 }

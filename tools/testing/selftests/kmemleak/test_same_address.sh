@@ -10,7 +10,7 @@
 ROUNDS=4
 TRIES=20
 
-kml_setup 6 kmemleak_twin_a
+kml_setup 6 kmemleak_same_a
 
 section()
 {
@@ -21,7 +21,7 @@ section()
 # that comes speeds it up; this one leaves nothing behind.
 make_room()
 {
-	kml_load kmemleak_twin_b leak_in_init=0 && kml_unload kmemleak_twin_b
+	kml_load kmemleak_same_b leak_in_init=0 && kml_unload kmemleak_same_b
 }
 
 # take_place NAME [PARAMETER]: load a module where the other one has stood.
@@ -50,25 +50,25 @@ tell()
 # begin [PARAMETER]: one module comes and leaks.
 begin()
 {
-	kml_unload kmemleak_twin_a
-	kml_unload kmemleak_twin_b
-	kml_load kmemleak_twin_a "$@" || return
-	text=$(section kmemleak_twin_a .text)
-	tell kmemleak_twin_a leak
+	kml_unload kmemleak_same_a
+	kml_unload kmemleak_same_b
+	kml_load kmemleak_same_a "$@" || return
+	text=$(section kmemleak_same_a .text)
+	tell kmemleak_same_a leak
 }
 
 # Then it goes, and the other one comes in its place.
 change_places()
 {
-	begin && kml_unload kmemleak_twin_a &&
-		take_place kmemleak_twin_b && tell kmemleak_twin_b leak
+	begin && kml_unload kmemleak_same_a &&
+		take_place kmemleak_same_b && tell kmemleak_same_b leak
 }
 
 # Lines of the two modules in the log since the last mark: module, address, context,
 # return address.
 leaked()
 {
-	kml_log | sed -n 's/.*\(kmemleak_twin_[ab]\): twin /\1 /p'
+	kml_log | sed -n 's/.*\(kmemleak_same_[ab]\): object /\1 /p'
 }
 
 # same_calls CONTEXT...: both modules have leaked from there, at one address.
@@ -79,7 +79,7 @@ same_calls()
 			$3 == context { seen[$4] = seen[$4] $1 }
 			END {
 				for (call in seen)
-					if (seen[call] ~ /twin_a/ && seen[call] ~ /twin_b/)
+					if (seen[call] ~ /same_a/ && seen[call] ~ /same_b/)
 						exit 0
 				exit 1
 			}' && continue
@@ -120,7 +120,7 @@ both_named()
 gone_named()
 {
 	[ "$KML_ATTEMPT" = 1 ] || meet || return
-	kml_unload kmemleak_twin_b
+	kml_unload kmemleak_same_b
 	kml_scan && check_frames
 }
 
@@ -141,10 +141,10 @@ names_forgotten()
 {
 	keep_record
 	kml_do clear && begin leak_in_init=0 && kml_scan || return
-	grep -q "twin_a_alloc.*[[]kmemleak_twin_a]" "$KML_FILE" || return "$HIDDEN"
-	tell kmemleak_twin_a free && kml_unload kmemleak_twin_a || return
+	grep -q "same_a_alloc.*[[]kmemleak_same_a]" "$KML_FILE" || return "$HIDDEN"
+	tell kmemleak_same_a free && kml_unload kmemleak_same_a || return
 	kml_mark
-	take_place kmemleak_twin_b leak_in_init=0 && tell kmemleak_twin_b leak &&
+	take_place kmemleak_same_b leak_in_init=0 && tell kmemleak_same_b leak &&
 		kml_scan && check_frames
 }
 

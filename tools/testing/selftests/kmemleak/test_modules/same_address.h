@@ -2,7 +2,7 @@
 /*
  * A module that leaks wherever modules may, in a function which is called from one
  * place for each context. There are two of it that differ in names only, so
- * that the one can take the other's place. TWIN() makes the names.
+ * that the one can take the other's place. NAMED() makes the names.
  */
 #include <linux/completion.h>
 #include <linux/cpumask.h>
@@ -18,8 +18,8 @@
 #define OBJECT_SIZE	300
 
 /* These take names as they stand. */
-#define twin_module_init(func)	module_init(func)
-#define twin_module_exit(func)	module_exit(func)
+#define named_module_init(func)	module_init(func)
+#define named_module_exit(func)	module_exit(func)
 
 static bool leak_in_init = true;
 module_param(leak_in_init, bool, 0);
@@ -31,7 +31,7 @@ static DECLARE_COMPLETION(done);
 static unsigned long last_object = ~0UL;
 
 /* Says where it is called from: the other module has to be called from there too. */
-static noinline void TWIN(alloc)(const char *context)
+static noinline void NAMED(alloc)(const char *context)
 {
 	unsigned long *obj = kzalloc(OBJECT_SIZE, GFP_ATOMIC);
 
@@ -39,32 +39,32 @@ static noinline void TWIN(alloc)(const char *context)
 		return;
 	*obj = last_object;
 	last_object = hide_address(obj);
-	pr_info("%s: twin 0x%08lx %s 0x%lx\n", KBUILD_MODNAME,
+	pr_info("%s: object 0x%08lx %s 0x%lx\n", KBUILD_MODNAME,
 		reported_address(obj), context, _RET_IP_);
 }
 
-static noinline void TWIN(in_task)(void)
+static noinline void NAMED(in_task)(void)
 {
-	TWIN(alloc)("task");
+	NAMED(alloc)("task");
 	barrier();
 }
 
-static void TWIN(in_softirq)(struct tasklet_struct *unused)
+static void NAMED(in_softirq)(struct tasklet_struct *unused)
 {
-	TWIN(alloc)("softirq");
+	NAMED(alloc)("softirq");
 	complete(&done);
 }
 
-static void TWIN(in_hardirq)(struct irq_work *unused)
+static void NAMED(in_hardirq)(struct irq_work *unused)
 {
-	TWIN(alloc)("hardirq");
+	NAMED(alloc)("hardirq");
 	complete(&done);
 }
 
-static DECLARE_TASKLET(tasklet, TWIN(in_softirq));
-static struct irq_work work = IRQ_WORK_INIT_HARD(TWIN(in_hardirq));
+static DECLARE_TASKLET(tasklet, NAMED(in_softirq));
+static struct irq_work work = IRQ_WORK_INIT_HARD(NAMED(in_hardirq));
 
-static noinline void TWIN(in_irqs)(void)
+static noinline void NAMED(in_irqs)(void)
 {
 	/* Not in ksoftirqd: here its stack leads through an entry. */
 	local_bh_disable();
@@ -91,21 +91,21 @@ static __always_inline void twice_on_each_cpu(void (*func)(void))
 	set_cpus_allowed_ptr(current, cpu_possible_mask);
 }
 
-static int TWIN(set)(const char *val, const struct kernel_param *kp)
+static int NAMED(set)(const char *val, const struct kernel_param *kp)
 {
-	twice_on_each_cpu(TWIN(in_task));
-	twice_on_each_cpu(TWIN(in_irqs));
+	twice_on_each_cpu(NAMED(in_task));
+	twice_on_each_cpu(NAMED(in_irqs));
 	wipe_stack(WIPE_DEPTH);
 	return 0;
 }
 
 static const struct kernel_param_ops leak_ops = {
-	.set = TWIN(set),
+	.set = NAMED(set),
 };
 module_param_cb(leak, &leak_ops, NULL, 0200);
 MODULE_PARM_DESC(leak, "leak objects in all contexts, whatever is written");
 
-static int TWIN(set_free)(const char *val, const struct kernel_param *kp)
+static int NAMED(set_free)(const char *val, const struct kernel_param *kp)
 {
 	unsigned long *obj;
 
@@ -117,33 +117,33 @@ static int TWIN(set_free)(const char *val, const struct kernel_param *kp)
 }
 
 static const struct kernel_param_ops free_ops = {
-	.set = TWIN(set_free),
+	.set = NAMED(set_free),
 };
 module_param_cb(free, &free_ops, NULL, 0200);
 MODULE_PARM_DESC(free, "free all that was leaked, whatever is written");
 
-static noinline void __init TWIN(in_init)(void)
+static noinline void __init NAMED(in_init)(void)
 {
-	TWIN(alloc)("init");
+	NAMED(alloc)("init");
 	barrier();
 }
 
-static int __init TWIN(init)(void)
+static int __init NAMED(init)(void)
 {
 	if (leak_in_init)
-		twice_on_each_cpu(TWIN(in_init));
+		twice_on_each_cpu(NAMED(in_init));
 	wipe_stack(WIPE_DEPTH);
 	return 0;
 }
 
-twin_module_init(TWIN(init));
+named_module_init(NAMED(init));
 
 /* Without one it could not be unloaded. */
-static void __exit TWIN(exit)(void)
+static void __exit NAMED(exit)(void)
 {
 }
 
-twin_module_exit(TWIN(exit));
+named_module_exit(NAMED(exit));
 
 MODULE_DESCRIPTION("Leaks of one of two modules for the kmemleak selftests");
 MODULE_LICENSE("GPL");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* One of two modules that differ in names only. */
-#define TWIN(name)	twin_b_##name
+#define NAMED(name)	same_a_##name
 
 #include "same_address.h"
