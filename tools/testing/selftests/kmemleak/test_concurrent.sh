@@ -12,11 +12,11 @@ WRITERS=4
 # Microseconds between the first and the second of two writers.
 DELAYS="0 1000 5000 20000 50000 100000 200000 400000"
 # Objects that make a scan so long that it is not over before it can be ended.
-CROWD=500000
+MANY=500000
 # With lockdep a scan takes seconds.
 if [ -e /proc/lockdep ]; then
 	COMMANDS=8
-	CROWD=50000
+	MANY=50000
 	DELAYS="0 100000 1000000"
 fi
 
@@ -302,7 +302,7 @@ kml_test "a signal interrupts a scan, which changes nothing" signals_interrupt
 kml_test "so do many signals" many_signals
 kml_test "a signal interrupts one that waits for a scan" waiter_interrupted
 kml_test "the scan of a process that is killed changes nothing" killed
-kml_make "crowd=$CROWD" > /dev/null
+kml_make "many=$MANY" > /dev/null
 kml_test "scan=off ends scans, which changes nothing" stopped_by_scan_off
 kml_test "and the thread that waits for one" stopped_with_thread
 kml_test "and no shell asks for it again" not_asked_again

@@ -11,7 +11,7 @@ VERBOSE=/sys/module/kmemleak/parameters/verbose
 
 # Of each name so many, which all have the same trace.
 NAMES="plain a\"b c\\d e,f g'h i&j"
-CROWD=100
+MANY=100
 # How long a list is.
 NODES=1000
 # So many of a hundred are found, at least: pointers of others may hide one or the
@@ -110,12 +110,12 @@ empty_when_cleared()
 	kml_do clear && [ "$(wc -c < "$GROUPS_FILE")" = 0 ]
 }
 
-# make_crowd NAME: by a task of that name.
-make_crowd()
+# make_many NAME: by a task of that name.
+make_many()
 {
 	# shellcheck disable=SC2016
-	sh -c 'printf %s "$1" > /proc/self/comm && echo "crowd=$2" > "$3"' \
-		sh "$1" "$CROWD" "$KML_TESTER/command"
+	sh -c 'printf %s "$1" > /proc/self/comm && echo "many=$2" > "$3"' \
+		sh "$1" "$MANY" "$KML_TESTER/command"
 }
 
 # The figures and the names of the group with that function in a frame.
@@ -131,11 +131,11 @@ one_of_all_names()
 {
 	kml_make free && kml_do clear || return
 	for name in $NAMES; do
-		make_crowd "$name" || return
+		make_many "$name" || return
 	done
-	total=$((6 * CROWD))
+	total=$((6 * MANY))
 	kml_make "lose=$total" && kml_scan || return
-	group_with join_crowd > "$KML_TMP/group"
+	group_with make_member > "$KML_TMP/group"
 	cat "$KML_TMP/group"
 	[ "$(wc -l < "$KML_TMP/group")" = 2 ] || return
 	leaks=$(sed -n '1s/ .*//p' "$KML_TMP/group")
@@ -149,7 +149,7 @@ one_of_all_names()
 # Each of the four that are shown, as it is shown.
 names_escaped()
 {
-	group_with join_crowd | sed -n '2s/ and [0-9]* more$//p' | sed 's/^  comm //; s/, /\n/g' |
+	group_with make_member | sed -n '2s/ and [0-9]* more$//p' | sed 's/^  comm //; s/, /\n/g' |
 		sort > "$KML_TMP/shown"
 	printf '%s\n' '"plain"' '"a\"b"' '"c\\d"' '"e,f"' "\"g'h\"" '"i&j"' > "$KML_TMP/names"
 	cat "$KML_TMP/shown"
@@ -204,7 +204,7 @@ read_while_scanning()
 verbose_counts()
 {
 	kml_make free && kml_scan && kml_do clear || return
-	kml_make "crowd=$CROWD" && kml_make "lose=$CROWD" || return
+	kml_make "many=$MANY" && kml_make "lose=$MANY" || return
 	kml_put "$VERBOSE" 1 > /dev/null
 	kml_mark
 	kml_scan
@@ -214,7 +214,7 @@ verbose_counts()
 	others=$(sed -n 's/.*(and \([0-9]*\) more with the same backtrace)$/\1/p' "$KML_TMP/log")
 	records=$(grep -c 'kmemleak: unreferenced object ' "$KML_TMP/log")
 	echo "${new:-no} new, $records in the log, and ${others:-no} others"
-	echo "${new:-0} of $CROWD" >> "$KML_TMP/found"
+	echo "${new:-0} of $MANY" >> "$KML_TMP/found"
 	[ "${new:-0}" -ge "$MOST" ] || return "$HIDDEN"
 	[ "$records" = 1 ] && [ "$others" = $((new - 1)) ]
 }

@@ -64,7 +64,7 @@ stop_scanning()
 # A place in the report between two reads is no reference to what comes next.
 paused_reader()
 {
-	kml_make free && kml_do clear && kml_make crowd=400 && kml_make lose=400 &&
+	kml_make free && kml_do clear && kml_make many=400 && kml_make lose=400 &&
 		kml_scan || return
 	before=$(kml_stat "leaks now")
 	for file in "$KML_FILE" "$JSON"; do
@@ -133,7 +133,7 @@ refuses_others()
 # To wait for a scan is no reference.
 clears_while_scanning()
 {
-	kml_make free && kml_do clear && kml_make crowd=8 && kml_make lose=8 && kml_scan || return
+	kml_make free && kml_do clear && kml_make many=8 && kml_make lose=8 && kml_scan || return
 	addresses > "$KML_TMP/addresses"
 	scan_on_and_on
 	status=0

@@ -101,7 +101,7 @@ kml_watchdogs || kml_skip_rest "no watchdogs: see config for the options"
 kml_make hold=all > /dev/null
 start_bystanders "$(kml_expected | cut -d " " -f 1 | head -n 1)"
 
-kml_test "$OBJECTS objects are made" took "to make them" kml_make "crowd=$OBJECTS"
+kml_test "$OBJECTS objects are made" took "to make them" kml_make "many=$OBJECTS"
 kml_test "a scan finds none of them unreferenced" none_found
 kml_test "$LEAKS of them are lost and found" leaks_found
 kml_test "the report can be read" report_readable

@@ -94,7 +94,7 @@ kml_setup 25 kmemleak_selftest
 kml_watchdogs
 
 # There is much to clean up.
-kml_make "crowd=$KML_MANY" > /dev/null
+kml_make "many=$KML_MANY" > /dev/null
 kml_make leak=all > /dev/null
 kml_scan > /dev/null
 

@@ -20,10 +20,10 @@ RECORDED=2000
 UNKNOWN=10000
 # What other tasks allocate and free at the same time is less.
 OTHERS=500
-# Objects that only unknown ones refer to; see crowd.c. None was missed in ten runs;
+# Objects that only unknown ones refer to; see many.c. None was missed in ten runs;
 # but whatever lies near an unknown object is searched for references, old ones too.
-WARDS=100
-WARDS_FOUND=95
+CHILDREN=100
+CHILDREN_FOUND=95
 
 # Older kernels are told only at boot which caches may fail: there all fail at once.
 may_fail()	# 1 or 0, CACHE...
@@ -79,7 +79,7 @@ objects_get_records()
 	# shellcheck disable=SC2086
 	start_failing $SLOTS || return
 	remember
-	kml_make "crowd=$RECORDED" || return
+	kml_make "many=$RECORDED" || return
 	at_least "new objects" "$(($(kml_stat objects) - objects))" $((RECORDED - OTHERS)) &&
 		at_least "slabs fewer" "$((slabs - $(kml_stat slabs)))" 0 && none_unknown
 }
@@ -89,26 +89,26 @@ reserve_serves()
 	# shellcheck disable=SC2086
 	start_failing $SLOTS $RECORDS || return
 	remember
-	kml_make "crowd=$((left / 2))" || return
+	kml_make "many=$((left / 2))" || return
 	at_least "taken from the pool" "$((left - $(kml_stat "pool left")))" \
 		$((left / 2 - OTHERS)) && none_unknown
 }
 
 tracked()
 {
-	kml_expected | awk '/ward/ { print $1 }' > "$KML_TMP/wards"
-	at_least "wards" "$(wc -l < "$KML_TMP/wards")" "$WARDS" || return
+	kml_expected | awk '/child/ { print $1 }' > "$KML_TMP/children"
+	at_least "children" "$(wc -l < "$KML_TMP/children")" "$CHILDREN" || return
 	while read -r addr; do
 		kml_do "dump=$addr" || return
-	done < "$KML_TMP/wards"
+	done < "$KML_TMP/children"
 }
 
 # What the detector knows of is handed to objects that it does not know.
 objects_are_unknown()
 {
-	kml_make wards && tracked || return
+	kml_make children && tracked || return
 	remember
-	kml_make "crowd=$((left + UNKNOWN))" || return
+	kml_make "many=$((left + UNKNOWN))" || return
 	at_least "unknown objects" "$(($(kml_stat "unknown objects") - unknown))" \
 		$((UNKNOWN - OTHERS)) &&
 		at_least "records left, fewer than $OTHERS" \
@@ -122,14 +122,14 @@ no_false_report()
 		kml_expected | kml_compare quiet yes
 }
 
-# Nobody refers to the wards once the unknown objects are gone.
-wards_found()
+# Nobody refers to the children once the unknown objects are gone.
+children_found()
 {
-	kml_make disband && kml_scan || return
+	kml_make forget && kml_scan || return
 	kml_expected | kml_compare quiet yes > "$KML_TMP/wrong"
 	cat "$KML_TMP/wrong"
 	! grep -v '^not found: ' "$KML_TMP/wrong" || return 1
-	at_least "wards found" "$((WARDS - $(wc -l < "$KML_TMP/wrong")))" "$WARDS_FOUND"
+	at_least "children found" "$((CHILDREN - $(wc -l < "$KML_TMP/wrong")))" "$CHILDREN_FOUND"
 }
 
 # Records are given back when nobody reads them any more.
@@ -141,7 +141,7 @@ reserve_is_full_again()
 	done
 	at_least "pool left after $second s" "$(kml_stat "pool left")" $((FULL - OTHERS)) || return
 	remember
-	kml_make "crowd=$RECORDED" && none_unknown
+	kml_make "many=$RECORDED" && none_unknown
 }
 
 new_leaks_found()
@@ -169,7 +169,7 @@ kml_test "without memory for records, the pool has some" reserve_serves
 kml_test "without the pool, objects are unknown" objects_are_unknown
 kml_test "the detector is on and reports none of the living" no_false_report
 stop_failing
-kml_test "what only unknown objects held is found without them" wards_found
+kml_test "what only unknown objects held is found without them" children_found
 kml_test "the pool is full again, and no more objects are unknown" reserve_is_full_again
 kml_test "new leaks are found when there is memory again" new_leaks_found
 kml_test "all can be freed, known or not" all_freed

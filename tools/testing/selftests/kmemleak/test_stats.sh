@@ -11,7 +11,7 @@ scans,last scan ms,last scan words,last scan suspects,last scan undecided,\
 last scan passes,leaks now,leaks ever,running scan words"
 
 # Many objects, so that what else goes on in the kernel counts for little.
-CROWD=30000
+MANY=30000
 
 private()
 {
@@ -93,16 +93,16 @@ back()
 	return 1
 }
 
-crowd_counted()
+many_counted()
 {
 	objects=$(kml_stat objects) metadata=$(kml_stat "metadata bytes") slabs=$(kml_stat slabs)
-	kml_make "crowd=$CROWD" && grown objects "$objects" $((CROWD * 9 / 10)) &&
-		grown "metadata bytes" "$metadata" "$CROWD" && grown slabs "$slabs" 10
+	kml_make "many=$MANY" && grown objects "$objects" $((MANY * 9 / 10)) &&
+		grown "metadata bytes" "$metadata" "$MANY" && grown slabs "$slabs" 10
 }
 
-crowd_uncounted()
+many_uncounted()
 {
-	kml_make free && back objects "$objects" $((CROWD / 10))
+	kml_make free && back objects "$objects" $((MANY / 10))
 }
 
 # These are not so many, but large.
@@ -199,8 +199,8 @@ kml_test "the file is for its owner to read" private
 kml_test "it keeps to its grammar" whole
 kml_test "read in pieces too" in_pieces
 kml_test "and by two readers" by_two
-kml_test "$CROWD objects more are counted" crowd_counted
-kml_test "and are no more when they are free" crowd_uncounted
+kml_test "$MANY objects more are counted" many_counted
+kml_test "and are no more when they are free" many_uncounted
 kml_test "their bytes are counted" bytes_counted
 kml_test "and are no more when they are free" bytes_uncounted
 kml_test "each scan is counted" scans_counted

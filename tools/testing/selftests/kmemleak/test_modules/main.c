@@ -29,7 +29,7 @@ static int free_all(const char *arg)
 	forget_shared();
 	forget_annotated();
 	free_records();
-	free_crowd();
+	free_many();
 	return 0;
 }
 
@@ -45,10 +45,10 @@ static const struct {
 	{ "adopt", make_adopted },
 	{ "list", make_list },
 	{ "shared", make_shared },
-	{ "wards", make_wards },
-	{ "crowd", make_crowd },
-	{ "lose", lose_crowd },
-	{ "disband", disband_crowd },
+	{ "children", make_children },
+	{ "many", make_many },
+	{ "lose", lose_many },
+	{ "forget", forget_many },
 	{ "retire", retire_records },
 	{ "free", free_all },
 };
@@ -109,7 +109,7 @@ static int __init selftest_init(void)
 	err = init_annotations();
 	if (err)
 		goto allocators;
-	err = init_crowd();
+	err = init_many();
 	if (err)
 		goto annotations;
 	dir = debugfs_create_dir("kmemleak_selftest", NULL);
@@ -129,7 +129,7 @@ static void __exit selftest_exit(void)
 {
 	debugfs_remove(dir);
 	free_all("");
-	exit_crowd();
+	exit_many();
 	exit_annotations();
 	exit_allocators();
 }

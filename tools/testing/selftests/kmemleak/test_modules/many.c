@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * More live objects than the detector has metadata for, and objects that only
- * they refer to: the wards. A ward is made while there is metadata, so that
- * the detector knows it, and is then handed to one of the crowd, of which the
+ * they refer to: the children. A child is made while there is metadata, so that
+ * the detector knows it, and is then handed to one of these objects, of which the
  * detector may know nothing.
  */
 #include <linux/errno.h>
@@ -15,74 +15,74 @@
 #include "hidden.h"
 #include "selftest.h"
 
-#define WARDS	100
+#define CHILDREN	100
 
 struct member {
 	struct llist_node link;
-	void *ward;
+	void *child;
 };
 
 /* Those of kmalloc() are larger on some machines, and there are millions of them. */
-static struct kmem_cache *crowd_cache;
-static LLIST_HEAD(crowd);
-static void *wards[WARDS];
+static struct kmem_cache *member_cache;
+static LLIST_HEAD(members);
+static void *children[CHILDREN];
 
 /* The first that was lost; hidden like the ones that follow it. */
 static unsigned long lost;
 
-int make_wards(const char *arg)
+int make_children(const char *arg)
 {
 	size_t size = private_kind->sizes[0];
 	struct record *rec;
 	unsigned int i;
 	int err;
 
-	for (i = 0; i < WARDS; i++) {
-		err = make_objects(private_kind, size, &wards[i], 1);
+	for (i = 0; i < CHILDREN; i++) {
+		err = make_objects(private_kind, size, &children[i], 1);
 		if (err)
 			return err;
-		rec = add_record(private_kind, size, wards[i]);
+		rec = add_record(private_kind, size, children[i]);
 		if (!rec)
 			return -ENOMEM;
-		rec->label = "ward";
+		rec->label = "child";
 		rec->fate = FATE_QUIET;
 		rec->held = true;
 	}
 	return 0;
 }
 
-static noinline struct member *join_crowd(void)
+static noinline struct member *make_member(void)
 {
-	struct member *member = kmem_cache_zalloc(crowd_cache, GFP_KERNEL);
+	struct member *member = kmem_cache_zalloc(member_cache, GFP_KERNEL);
 
 	if (member)
-		llist_add(&member->link, &crowd);
+		llist_add(&member->link, &members);
 	return member;
 }
 
-int make_crowd(const char *arg)
+int make_many(const char *arg)
 {
 	unsigned int nr, i;
 
 	if (kstrtouint(arg, 0, &nr))
 		return -EINVAL;
 	for (i = nr; i; i--) {
-		struct member *member = join_crowd();
+		struct member *member = make_member();
 
 		if (!member)
 			return -ENOMEM;
-		/* The last to join, who are the least likely to be known. */
-		if (i <= WARDS) {
-			member->ward = wards[i - 1];
-			wards[i - 1] = NULL;
+		/* The last ones, which are the least likely to be known. */
+		if (i <= CHILDREN) {
+			member->child = children[i - 1];
+			children[i - 1] = NULL;
 		}
 		cond_resched();
 	}
 	return 0;
 }
 
-/* Of so many of the crowd no one knows any more, each other included. */
-int lose_crowd(const char *arg)
+/* Of so many of them no one knows any more, each other included. */
+int lose_many(const char *arg)
 {
 	struct llist_node *node;
 	unsigned int nr;
@@ -90,7 +90,7 @@ int lose_crowd(const char *arg)
 	if (kstrtouint(arg, 0, &nr))
 		return -EINVAL;
 	for (; nr; nr--) {
-		node = llist_del_first(&crowd);
+		node = llist_del_first(&members);
 		if (!node)
 			return -EINVAL;
 		node->next = (void *)lost;
@@ -106,42 +106,42 @@ static void find_lost(void)
 	while (lost) {
 		node = reveal_address(lost);
 		lost = (unsigned long)node->next;
-		llist_add(node, &crowd);
+		llist_add(node, &members);
 	}
 }
 
-void free_crowd(void)
+void free_many(void)
 {
 	struct llist_node *first;
 	struct member *member, *tmp;
 
 	find_lost();
-	first = llist_del_all(&crowd);
+	first = llist_del_all(&members);
 	/* As in free_records(): no pointer may outlive them. */
 	llist_for_each_entry_safe(member, tmp, first, link) {
 		memzero_explicit(member, sizeof(*member));
-		kmem_cache_free(crowd_cache, member);
+		kmem_cache_free(member_cache, member);
 		cond_resched();
 	}
-	memset(wards, 0, sizeof(wards));
+	memset(children, 0, sizeof(children));
 }
 
-/* Nobody refers to the wards any more. */
-int disband_crowd(const char *arg)
+/* Nobody refers to the children any more. */
+int forget_many(const char *arg)
 {
-	free_crowd();
+	free_many();
 	drop_records();
 	return 0;
 }
 
-int init_crowd(void)
+int init_many(void)
 {
-	crowd_cache = kmem_cache_create("kmemleak_selftest_crowd", sizeof(struct member), 0, 0,
-					NULL);
-	return crowd_cache ? 0 : -ENOMEM;
+	member_cache = kmem_cache_create("kmemleak_selftest_many", sizeof(struct member), 0, 0,
+					 NULL);
+	return member_cache ? 0 : -ENOMEM;
 }
 
-void exit_crowd(void)
+void exit_many(void)
 {
-	kmem_cache_destroy(crowd_cache);
+	kmem_cache_destroy(member_cache);
 }

@@ -146,13 +146,13 @@ int hold_objects(const char *arg);
 int drop_holders(const char *arg);
 
 /* many.c */
-int init_crowd(void);
-void exit_crowd(void);
-int make_wards(const char *arg);
-int make_crowd(const char *arg);
-int lose_crowd(const char *arg);
-int disband_crowd(const char *arg);
-void free_crowd(void);
+int init_many(void);
+void exit_many(void);
+int make_children(const char *arg);
+int make_many(const char *arg);
+int lose_many(const char *arg);
+int forget_many(const char *arg);
+void free_many(void);
 
 /* orphan.c */
 int make_orphan(const char *arg);
