@@ -101,7 +101,7 @@ void kml_look(enum kml_space space, unsigned long addr, struct kml_sight *sight)
 {
 	int tries = AUDIT_TRIES;
 
-	/* An object that is just promoted may be seen in both places. */
+	/* An object that is just given a record may be seen in both places. */
 	do {
 		look_once(space, addr, sight);
 	} while (sight->where == KML_TWICE && --tries);
@@ -245,7 +245,7 @@ static const char *slot_fault(const struct kml_slab *slab, unsigned int index)
 	return live_fault(slab);
 }
 
-static const char *block_fault(struct kml_slab *slab)
+static const char *metadata_fault(struct kml_slab *slab)
 {
 	unsigned int i, pins = refcount_read(&slab->ref);
 	const char *fault;
@@ -270,7 +270,7 @@ static const char *lasting_fault(struct kml_slab *slab)
 	const char *fault;
 
 	do {
-		fault = block_fault(slab);
+		fault = metadata_fault(slab);
 		if (!fault || !is_linked(slab))
 			return NULL;
 		usleep_range(100, 200);
@@ -284,14 +284,14 @@ static bool may_say(unsigned int *messages)
 }
 
 /**
- * struct block_audit - what is seen on the way from slab to slab
+ * struct slab_audit - what is seen on the way from slab to slab
  * @test: fails where they are wrong
  * @space: address space of the last slab
  * @end: where it ended
  * @nr: slabs so far
  * @messages: failures so far
  */
-struct block_audit {
+struct slab_audit {
 	struct kunit *test;
 	enum kml_space space;
 	unsigned long end;
@@ -299,9 +299,9 @@ struct block_audit {
 	unsigned int messages;
 };
 
-static void audit_block(struct kml_slab *slab, void *arg)
+static void audit_slab(struct kml_slab *slab, void *arg)
 {
-	struct block_audit *audit = arg;
+	struct slab_audit *audit = arg;
 	const char *fault = lasting_fault(slab);
 
 	if (!fault && slab->space == audit->space &&
@@ -316,13 +316,13 @@ static void audit_block(struct kml_slab *slab, void *arg)
 	audit->nr++;
 }
 
-static void audit_all_blocks(struct kunit *test)
+static void audit_all_slabs(struct kunit *test)
 {
-	struct block_audit audit = { .test = test };
+	struct slab_audit audit = { .test = test };
 	unsigned long before = kml_nr_slabs(), after, changed;
 
 	lockdep_assert_held(&kml_scan_mutex);
-	kml_walk_slabs(audit_block, &audit);
+	kml_walk_slabs(audit_slab, &audit);
 	after = kml_nr_slabs();
 	changed = abs_diff(before, after);
 	if (abs_diff(audit.nr, after) > changed + AUDIT_SLABS)
@@ -339,7 +339,7 @@ static void audit_all_blocks(struct kunit *test)
 void kml_audit_slabs(struct kunit *test)
 {
 	mutex_lock(&kml_scan_mutex);
-	audit_all_blocks(test);
+	audit_all_slabs(test);
 	mutex_unlock(&kml_scan_mutex);
 }
 
@@ -417,7 +417,7 @@ struct meeting {
 	unsigned int messages;
 };
 
-static void meet_block(struct kml_slab *slab, void *arg)
+static void meet_slab(struct kml_slab *slab, void *arg)
 {
 	struct meeting *meeting = arg;
 	unsigned int i;
@@ -512,11 +512,11 @@ void kml_audit(struct kunit *test, struct kml_audit *audit)
 	for (i = 0; i < audit->nr; i++)
 		audit->held[i].met = 0;
 
-	/* No scan promotes anything in between. */
+	/* No scan gives records in between. */
 	mutex_lock(&kml_scan_mutex);
-	audit_all_blocks(test);
+	audit_all_slabs(test);
 	audit->innocent = 0;
-	kml_walk_slabs(meet_block, &meeting);
+	kml_walk_slabs(meet_slab, &meeting);
 	for (space = 0; space < KML_NR_SPACES; space++) {
 		audit->innocent = 0;
 		meet_tree(test, audit, space, messages);

@@ -44,7 +44,7 @@ static struct kml_record *find(enum kml_space space, unsigned long addr)
 	return had.rec;
 }
 
-static struct kml_record *new_block(struct kunit *test)
+static struct kml_record *new_object(struct kunit *test)
 {
 	struct kml_record *rec;
 
@@ -180,7 +180,7 @@ KUNIT_ARRAY_PARAM(annotation, annotations, annotation_desc);
 static void colour_annotate(struct kunit *test)
 {
 	const struct annotation *annotation = test->param_value;
-	struct kml_record *rec = new_block(test);
+	struct kml_record *rec = new_object(test);
 
 	KUNIT_EXPECT_EQ(test, rec->start, addr_of(had.slab));
 	KUNIT_EXPECT_EQ(test, rec->size, SIZE);
@@ -202,7 +202,7 @@ static void colour_annotate(struct kunit *test)
 
 static void colour_transient(struct kunit *test)
 {
-	struct kml_record *rec = new_block(test);
+	struct kml_record *rec = new_object(test);
 	u32 scan, before, inside, after;
 
 	/* No scan begins meanwhile; no assertion may fail while that is so. */
@@ -231,7 +231,7 @@ static noinline void colour_retrace(const void *ptr)
 
 static void colour_update_trace(struct kunit *test)
 {
-	struct kml_record *rec = new_block(test);
+	struct kml_record *rec = new_object(test);
 	depot_stack_handle_t old = rec->trace;
 	char symbol[KSYM_SYMBOL_LEN];
 	unsigned long *entries;
@@ -255,7 +255,7 @@ static void colour_update_trace(struct kunit *test)
 static void colour_origin(struct kunit *test)
 {
 	unsigned long before = jiffies;
-	struct kml_record *rec = new_block(test);
+	struct kml_record *rec = new_object(test);
 	char comm[TASK_COMM_LEN];
 
 	kml_name_fetch(rec->comm, comm);
@@ -323,7 +323,7 @@ static void expect_first_area(struct kunit *test, const struct kml_record *rec,
 static void colour_scan_area(struct kunit *test)
 {
 	const struct area *area = test->param_value;
-	struct kml_record *rec = new_block(test);
+	struct kml_record *rec = new_object(test);
 
 	kmemleak_scan_area(had.slab + area->from, area->size, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, nr_areas(rec), area->kept ? 1 : 0);
@@ -336,7 +336,7 @@ static void colour_scan_area(struct kunit *test)
 
 static void colour_scan_areas(struct kunit *test)
 {
-	struct kml_record *rec = new_block(test);
+	struct kml_record *rec = new_object(test);
 
 	kmemleak_scan_area(had.slab, 8, GFP_KERNEL);
 	kmemleak_scan_area(had.slab + 32, 16, GFP_ATOMIC);
@@ -350,7 +350,7 @@ static void colour_scan_areas(struct kunit *test)
 
 static void colour_kmalloc(struct kunit *test)
 {
-	struct kml_record *rec = new_block(test);
+	struct kml_record *rec = new_object(test);
 
 	KUNIT_EXPECT_TRUE(test, rec->alive);
 	KUNIT_EXPECT_PTR_EQ(test, find(KML_VIRT, rec->start + SIZE - 1), rec);

@@ -159,7 +159,7 @@ static void expect_group(struct kunit *test, const struct kml_count *group,
 }
 
 /* Traces and names of any number, each trace through some builds of a module. */
-static void tally_random(struct kunit *test)
+static void counts_random(struct kunit *test)
 {
 	struct model *model = kunit_kzalloc(test, sizeof(*model), GFP_KERNEL);
 	struct kml_record *rec = new_leak(test);
@@ -214,7 +214,7 @@ static void tally_random(struct kunit *test)
 }
 
 /* So many that they do not fit into one page. */
-static void tally_many(struct kunit *test)
+static void counts_many(struct kunit *test)
 {
 	struct kml_record *rec = new_leak(test);
 	const struct kml_count *group;
@@ -236,7 +236,7 @@ static void tally_many(struct kunit *test)
 	}
 }
 
-static void tally_empty(struct kunit *test)
+static void counts_empty(struct kunit *test)
 {
 	kml_counts_finish(&counts);
 	KUNIT_EXPECT_EQ(test, nr_groups(), 0);
@@ -286,7 +286,7 @@ static void count(struct kunit *test, unsigned int number, const char *comm,
 	KUNIT_ASSERT_EQ(test, kml_counts_add(&counts, rec), 0);
 }
 
-static void tally_text(struct kunit *test)
+static void counts_text(struct kunit *test)
 {
 	char *want = kunit_kzalloc(test, TEXT, GFP_KERNEL);
 	const struct kml_count *group;
@@ -314,7 +314,7 @@ static void tally_text(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, show(test, group, HZ - 1), want);
 }
 
-static void tally_comms(struct kunit *test)
+static void counts_comms(struct kunit *test)
 {
 	static const char * const comms[] = { "a\nb", "c\"d", "\\e", "\xff", "z" };
 	const char *text, *line;
@@ -337,7 +337,7 @@ static void tally_comms(struct kunit *test)
 }
 
 /* Nothing is known of the trace, nor of the task. */
-static void tally_no_trace(struct kunit *test)
+static void counts_no_trace(struct kunit *test)
 {
 	struct kml_record *rec = new_leak(test);
 	const struct kml_count *group;
@@ -355,7 +355,7 @@ static void tally_no_trace(struct kunit *test)
 /* ---- Names ---- */
 
 /* Whether they were kept or not, they are those that kallsyms has. */
-static void tally_names(struct kunit *test)
+static void counts_names(struct kunit *test)
 {
 	char got[KSYM_SYMBOL_LEN], want[KSYM_SYMBOL_LEN];
 	struct rnd_state rnd;
@@ -374,28 +374,28 @@ static void tally_names(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 }
 
-static void tally_test_exit(struct kunit *test)
+static void counts_test_exit(struct kunit *test)
 {
 	kml_counts_clear(&counts);
 	let_names_go(test);
 }
 
-static struct kunit_case tally_cases[] = {
-	KUNIT_CASE(tally_random),
-	KUNIT_CASE(tally_many),
-	KUNIT_CASE(tally_empty),
-	KUNIT_CASE(tally_text),
-	KUNIT_CASE(tally_comms),
-	KUNIT_CASE(tally_no_trace),
-	KUNIT_CASE(tally_names),
+static struct kunit_case counts_cases[] = {
+	KUNIT_CASE(counts_random),
+	KUNIT_CASE(counts_many),
+	KUNIT_CASE(counts_empty),
+	KUNIT_CASE(counts_text),
+	KUNIT_CASE(counts_comms),
+	KUNIT_CASE(counts_no_trace),
+	KUNIT_CASE(counts_names),
 	{}
 };
 
-static struct kunit_suite tally_suite = {
-	.name = "kmemleak_tally",
+static struct kunit_suite counts_suite = {
+	.name = "kmemleak_counts",
 	.init = hold_names,
-	.exit = tally_test_exit,
-	.test_cases = tally_cases,
+	.exit = counts_test_exit,
+	.test_cases = counts_cases,
 };
 
-kunit_test_suite(tally_suite);
+kunit_test_suite(counts_suite);

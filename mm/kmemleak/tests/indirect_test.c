@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Kernel memory leak detector: tests of the search for what leaks lead to.
+ * Kernel memory leak detector: tests of the search for direct leaks.
  *
  * Leaks are made by hand, of memory that the detector does not know: the order of
  * their addresses is for a test to choose. No scan runs meanwhile, and no test
@@ -125,7 +125,7 @@ static unsigned int count_direct(void)
 
 /* ---- Shapes ---- */
 
-static void lead_alone(struct kunit *test)
+static void indirect_alone(struct kunit *test)
 {
 	make_nodes(test, 3);
 	/* The ends of neighbours are none of theirs. */
@@ -135,7 +135,7 @@ static void lead_alone(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, count_direct(), 3);
 }
 
-static void lead_self(struct kunit *test)
+static void indirect_self(struct kunit *test)
 {
 	make_nodes(test, 2);
 	point(0, 0);
@@ -146,7 +146,7 @@ static void lead_self(struct kunit *test)
 }
 
 /* All are lost with the head, wherever that is. */
-static void lead_list(struct kunit *test)
+static void indirect_list(struct kunit *test)
 {
 	unsigned int i;
 
@@ -159,7 +159,7 @@ static void lead_list(struct kunit *test)
 		expect_held(test, had.recs[i], had.recs[i - 1]);
 }
 
-static void lead_list_downwards(struct kunit *test)
+static void indirect_list_downwards(struct kunit *test)
 {
 	unsigned int i;
 
@@ -173,7 +173,7 @@ static void lead_list_downwards(struct kunit *test)
 }
 
 /* As a list_head links them, in both directions. */
-static void lead_ring(struct kunit *test)
+static void indirect_ring(struct kunit *test)
 {
 	unsigned int i, next;
 
@@ -189,7 +189,7 @@ static void lead_ring(struct kunit *test)
 	expect_direct(test, had.recs[0]);
 }
 
-static void lead_shared(struct kunit *test)
+static void indirect_shared(struct kunit *test)
 {
 	make_nodes(test, 5);
 	/* 1 and 3 share 2, which leads to 0, and that to 4. */
@@ -225,7 +225,7 @@ static void two_rings(struct kunit *test, const unsigned int *at)
 	drop_nodes();
 }
 
-static void lead_two_rings(struct kunit *test)
+static void indirect_two_rings(struct kunit *test)
 {
 	unsigned int code, i, j;
 
@@ -245,7 +245,7 @@ static void lead_two_rings(struct kunit *test)
 
 /* ---- What is not looked into ---- */
 
-static void lead_no_scan(struct kunit *test)
+static void indirect_no_scan(struct kunit *test)
 {
 	make_nodes(test, 4);
 	point(0, 1);
@@ -256,7 +256,7 @@ static void lead_no_scan(struct kunit *test)
 	expect_held(test, had.recs[3], had.recs[2]);
 }
 
-static void lead_scan_area(struct kunit *test)
+static void indirect_scan_area(struct kunit *test)
 {
 	make_nodes(test, 3);
 	point(0, 1);
@@ -268,7 +268,7 @@ static void lead_scan_area(struct kunit *test)
 }
 
 /* What is no leak leads to nothing, and is not led to. */
-static void lead_in_use(struct kunit *test)
+static void indirect_in_use(struct kunit *test)
 {
 	make_nodes(test, 3);
 	point(0, 1);
@@ -282,7 +282,7 @@ static void lead_in_use(struct kunit *test)
 }
 
 /* Nothing stays of what was found before. */
-static void lead_again(struct kunit *test)
+static void indirect_again(struct kunit *test)
 {
 	make_nodes(test, 3);
 	point(0, 1);
@@ -303,7 +303,7 @@ static void lead_again(struct kunit *test)
 
 /* ---- Other kinds of leaks ---- */
 
-static void lead_vmalloc(struct kunit *test)
+static void indirect_vmalloc(struct kunit *test)
 {
 	had.area = vzalloc(3 * PAGE_SIZE);
 	KUNIT_EXPECT_NOT_NULL(test, had.area);
@@ -330,7 +330,7 @@ static void lead_vmalloc(struct kunit *test)
 	expect_held(test, had.recs[2], had.area_obj);
 }
 
-static void lead_percpu(struct kunit *test)
+static void indirect_percpu(struct kunit *test)
 {
 	unsigned int last = cpumask_last(cpu_possible_mask);
 
@@ -446,7 +446,7 @@ static bool random_turn(struct kunit *test, struct rnd_state *random)
 	return good;
 }
 
-static void lead_random(struct kunit *test)
+static void indirect_random(struct kunit *test)
 {
 	struct rnd_state random;
 	unsigned int i;
@@ -462,14 +462,14 @@ static void lead_random(struct kunit *test)
 
 /* ---- The suite ---- */
 
-struct lead_case {
+struct indirect_case {
 	const char *name;
 	void (*run)(struct kunit *test);
 };
 
-#define REACH_CASE(self)		{ .name = #self, .run = lead_##self }
+#define REACH_CASE(self)		{ .name = #self, .run = indirect_##self }
 
-static const struct lead_case cases[] = {
+static const struct indirect_case cases[] = {
 	REACH_CASE(alone),
 	REACH_CASE(self),
 	REACH_CASE(list),
@@ -486,26 +486,26 @@ static const struct lead_case cases[] = {
 	REACH_CASE(random),
 };
 
-static void case_desc(const struct lead_case *lead_case, char *desc)
+static void case_desc(const struct indirect_case *indirect_case, char *desc)
 {
-	strscpy(desc, lead_case->name, KUNIT_PARAM_DESC_SIZE);
+	strscpy(desc, indirect_case->name, KUNIT_PARAM_DESC_SIZE);
 }
 
 KUNIT_ARRAY_PARAM(case, cases, case_desc);
 
-static void lead_search(struct kunit *test)
+static void indirect_search(struct kunit *test)
 {
-	const struct lead_case *lead_case = test->param_value;
+	const struct indirect_case *indirect_case = test->param_value;
 
 	mutex_lock(&kml_scan_mutex);
-	lead_case->run(test);
+	indirect_case->run(test);
 	drop_nodes();
 	drop_leak(had.area_obj);
 	drop_leak(had.percpu_obj);
 	mutex_unlock(&kml_scan_mutex);
 }
 
-static int lead_init(struct kunit *test)
+static int indirect_init(struct kunit *test)
 {
 	skip_if_off(test);
 	had.nodes = (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO,
@@ -513,7 +513,7 @@ static int lead_init(struct kunit *test)
 	return had.nodes ? 0 : -ENOMEM;
 }
 
-static void lead_exit(struct kunit *test)
+static void indirect_exit(struct kunit *test)
 {
 	vfree(had.area);
 	free_percpu(had.percpu);
@@ -521,16 +521,16 @@ static void lead_exit(struct kunit *test)
 	memset(&had, 0, sizeof(had));
 }
 
-static struct kunit_case lead_cases[] = {
-	KUNIT_CASE_PARAM(lead_search, case_gen_params),
+static struct kunit_case indirect_cases[] = {
+	KUNIT_CASE_PARAM(indirect_search, case_gen_params),
 	{}
 };
 
-static struct kunit_suite lead_suite = {
-	.name = "kmemleak_lead",
-	.init = lead_init,
-	.exit = lead_exit,
-	.test_cases = lead_cases,
+static struct kunit_suite indirect_suite = {
+	.name = "kmemleak_indirect",
+	.init = indirect_init,
+	.exit = indirect_exit,
+	.test_cases = indirect_cases,
 };
 
-kunit_test_suite(lead_suite);
+kunit_test_suite(indirect_suite);

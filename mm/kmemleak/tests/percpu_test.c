@@ -43,7 +43,7 @@ static void free_at(unsigned int i)
 	free_last();
 }
 
-static struct kml_slab *pin_block(struct kunit *test, unsigned long addr)
+static struct kml_slab *pin_slab(struct kunit *test, unsigned long addr)
 {
 	struct kml_slab *slab;
 
@@ -227,7 +227,7 @@ static void percpu_promote(struct kunit *test)
 static void percpu_read(struct kunit *test)
 {
 	unsigned long addr = percpu_alloc(test, 2 * sizeof(long), 8), value;
-	struct kml_slab *slab = pin_block(test, addr);
+	struct kml_slab *slab = pin_slab(test, addr);
 	unsigned int index = kml_percpu_index(addr), cpu;
 	unsigned long __percpu *ptr = had.ptrs[0];
 	int ret;
@@ -257,7 +257,7 @@ static void percpu_read(struct kunit *test)
 static void percpu_close(struct kunit *test)
 {
 	unsigned long addr = percpu_alloc(test, 16, 8), next;
-	struct kml_slab *slab = pin_block(test, addr);
+	struct kml_slab *slab = pin_slab(test, addr);
 
 	KUNIT_EXPECT_NOT_NULL(test, slab->cache);
 	kml_slab_close(slab);

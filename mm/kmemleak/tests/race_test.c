@@ -452,7 +452,7 @@ static int race_look(void *data)
 static void race_pause(void)
 {
 	WRITE_ONCE(race->pause, true);
-	/* The looker too, as it promotes what it finds. */
+	/* The looker too, as it gives records to what it finds. */
 	wait_event(race->all_stand,
 		   atomic_read(&race->standing) == race->nr_workers + 1);
 }

@@ -2,8 +2,8 @@
 /*
  * Kernel memory leak detector: tests of objects in slots, and as they leave them.
  *
- * An object shall be the same whether it is annotated in its slot and promoted
- * then, or promoted first.
+ * An object shall be the same whether it is annotated in its slot and given a
+ * record then, or given a record first.
  */
 #include <kunit/test.h>
 #include <linux/irq_work.h>
@@ -22,7 +22,7 @@
 /* A size that kmalloc() has. */
 #define SIZE		1024
 
-/* What a test has, given back by promote_exit() however the test ends. */
+/* What a test has, given back by record_exit() however the test ends. */
 static struct {
 	u8 *ptr;
 	u8 *other;
@@ -31,7 +31,7 @@ static struct {
 	struct kml_slab *slab;
 } had;
 
-static noinline __noclone u8 *promote_alloc(struct kunit *test)
+static noinline __noclone u8 *record_alloc(struct kunit *test)
 {
 	u8 *ptr = kmalloc(SIZE, GFP_KERNEL | __GFP_ZERO);
 
@@ -42,8 +42,8 @@ static noinline __noclone u8 *promote_alloc(struct kunit *test)
 /* An object in a slot. Returns its address. */
 static unsigned long new_slot(struct kunit *test)
 {
-	had.ptr = promote_alloc(test);
-	expect_tracked(test, KML_VIRT, addr_of(had.ptr), SIZE, promote_alloc);
+	had.ptr = record_alloc(test);
+	expect_tracked(test, KML_VIRT, addr_of(had.ptr), SIZE, record_alloc);
 	return addr_of(had.ptr);
 }
 
@@ -65,7 +65,7 @@ static struct kml_slot *pin_slot(struct kunit *test, enum kml_space space,
 }
 
 /* Promote the object, and pin it until the end of the test. */
-static struct kml_record *promote(struct kunit *test, enum kml_space space,
+static struct kml_record *give_record(struct kunit *test, enum kml_space space,
 				  unsigned long addr)
 {
 	struct kml_record *rec = kml_record_of(space, addr);
@@ -150,7 +150,7 @@ static void annotations_desc(const struct annotations *a, char *desc)
 KUNIT_ARRAY_PARAM(annotations, annotations, annotations_desc);
 
 /* A frame of its own, which a new trace begins with. */
-static noinline __noclone void promote_retrace(const void *ptr)
+static noinline __noclone void record_retrace(const void *ptr)
 {
 	kmemleak_update_trace(ptr);
 	barrier();
@@ -173,7 +173,7 @@ static void annotate(u8 *ptr, const struct step *step)
 			kmemleak_transient_leak(ptr);
 			break;
 		case RETRACE:
-			promote_retrace(ptr + 1);
+			record_retrace(ptr + 1);
 			break;
 		case AREA:
 			kmemleak_scan_area(ptr + step->from, step->size,
@@ -210,7 +210,7 @@ static bool areas_of_one_in_other(const struct kml_record *one,
 	return true;
 }
 
-static void promote_annotated(struct kunit *test)
+static void record_annotated(struct kunit *test)
 {
 	const struct annotations *a = test->param_value;
 	struct kml_record *before, *after;
@@ -219,8 +219,8 @@ static void promote_annotated(struct kunit *test)
 	bool retraced = false;
 	unsigned int i;
 
-	had.other = promote_alloc(test);
-	before = promote(test, KML_VIRT, addr_of(had.other));
+	had.other = record_alloc(test);
+	before = give_record(test, KML_VIRT, addr_of(had.other));
 	had.rec = NULL;
 
 	/* No scan is between, for the sake of kmemleak_transient_leak(). */
@@ -247,9 +247,9 @@ static void promote_annotated(struct kunit *test)
 		for (i = 0; i < ARRAY_SIZE(a->steps); i++)
 			retraced |= a->steps[i].op == RETRACE;
 		KUNIT_EXPECT_EQ(test, retraced,
-				kml_trace_has(after->trace, promote_retrace));
+				kml_trace_has(after->trace, record_retrace));
 		KUNIT_EXPECT_EQ(test, retraced,
-				kml_trace_has(before->trace, promote_retrace));
+				kml_trace_has(before->trace, record_retrace));
 		kml_put(after);
 	}
 	kml_put(before);
@@ -260,7 +260,7 @@ static void promote_annotated(struct kunit *test)
 }
 
 /* A pointer into an object is none to the object, but for the trace. */
-static void promote_interior(struct kunit *test)
+static void record_interior(struct kunit *test)
 {
 	static const struct step steps[] = {
 		{ NOT_LEAK }, { IGNORE }, { NO_SCAN }, { TRANSIENT }, {}
@@ -272,25 +272,25 @@ static void promote_interior(struct kunit *test)
 	kmemleak_free(had.ptr + 8);
 	kmemleak_free(had.ptr + SIZE - 1);
 	expect_at(test, KML_VIRT, addr, addr, SIZE, KML_ON_ITS_OWN);
-	rec = promote(test, KML_VIRT, addr);
+	rec = give_record(test, KML_VIRT, addr);
 	KUNIT_EXPECT_EQ(test, rec->min_count, 1);
 	KUNIT_EXPECT_EQ(test, rec->flags, 0);
 	KUNIT_EXPECT_EQ(test, rec->grace, 0);
 }
 
-static void promote_free_interior(struct kunit *test)
+static void record_free_interior(struct kunit *test)
 {
 	unsigned long addr = new_slot(test);
 	unsigned int i;
 
 	for (i = 1; i < SIZE; i += 3)
 		kmemleak_free(had.ptr + i);
-	expect_tracked(test, KML_VIRT, addr, SIZE, promote_alloc);
+	expect_tracked(test, KML_VIRT, addr, SIZE, record_alloc);
 }
 
 /* ---- Promotion ---- */
 
-static void promote_keeps(struct kunit *test)
+static void record_keeps(struct kunit *test)
 {
 	unsigned long before = jiffies;
 	unsigned long addr = new_slot(test);
@@ -298,7 +298,7 @@ static void promote_keeps(struct kunit *test)
 	struct kml_sight sight;
 
 	kml_look(KML_VIRT, addr, &sight);
-	rec = promote(test, KML_VIRT, addr + 100);
+	rec = give_record(test, KML_VIRT, addr + 100);
 	expect_at(test, KML_VIRT, addr, addr, SIZE, KML_ON_ITS_OWN);
 	expect_at(test, KML_VIRT, addr + SIZE - 1, addr, SIZE, KML_ON_ITS_OWN);
 	KUNIT_EXPECT_EQ(test, rec->start, addr);
@@ -316,7 +316,7 @@ static void promote_keeps(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, refcount_read(&rec->ref), 2);
 
 	/* Once more changes nothing. */
-	KUNIT_EXPECT_PTR_EQ(test, promote(test, KML_VIRT, addr), rec);
+	KUNIT_EXPECT_PTR_EQ(test, give_record(test, KML_VIRT, addr), rec);
 
 	kfree(had.ptr);
 	had.ptr = NULL;
@@ -325,7 +325,7 @@ static void promote_keeps(struct kunit *test)
 	expect_where(test, KML_VIRT, addr, KML_NOWHERE);
 }
 
-static void promote_by_others(struct kunit *test)
+static void record_by_others(struct kunit *test)
 {
 	unsigned long addr = new_slot(test);
 
@@ -338,7 +338,7 @@ static void promote_by_others(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, kml_record_by_others(KML_PERCPU, 1));
 }
 
-static void promote_young(struct kunit *test)
+static void record_young(struct kunit *test)
 {
 	unsigned long addr = new_slot(test);
 	struct kml_ref ref;
@@ -358,10 +358,10 @@ static void promote_young(struct kunit *test)
 	mutex_unlock(&kml_scan_mutex);
 
 	/* What was there before the scan began is a suspect of it. */
-	KUNIT_EXPECT_EQ(test, promote(test, KML_VIRT, addr)->born, 0);
+	KUNIT_EXPECT_EQ(test, give_record(test, KML_VIRT, addr)->born, 0);
 }
 
-static void promote_freed(struct kunit *test)
+static void record_freed(struct kunit *test)
 {
 	unsigned long addr = new_slot(test);
 	struct kml_ref ref;
@@ -424,7 +424,7 @@ static void record_newborn(struct kunit *test)
 }
 
 /* Each reason for which an object stays in its slot. */
-static void promote_refused(struct kunit *test)
+static void record_refused(struct kunit *test)
 {
 	unsigned long addr = new_slot(test);
 	struct kml_tree *tree = &kml_trees[KML_VIRT];
@@ -468,7 +468,7 @@ static void promote_refused(struct kunit *test)
 	mutex_unlock(&kml_scan_mutex);
 }
 
-static void promote_free_part(struct kunit *test)
+static void record_free_part(struct kunit *test)
 {
 	unsigned long addr = new_slot(test);
 
@@ -483,7 +483,7 @@ static void promote_free_part(struct kunit *test)
 	expect_where(test, KML_VIRT, addr + 768, KML_NOWHERE);
 }
 
-static void promote_read(struct kunit *test)
+static void record_read(struct kunit *test)
 {
 	unsigned long addr = new_slot(test), value = 0;
 	struct kml_ref ref;
@@ -506,7 +506,7 @@ static void promote_read(struct kunit *test)
 
 /* ---- Traces that are set at the same time ---- */
 
-/* What objects get for the stack of their allocation while they are promoted. */
+/* What objects get for the stack of their allocation while they are given records. */
 static depot_stack_handle_t other_trace;
 
 static void *retraced_alloc(void)
@@ -514,7 +514,7 @@ static void *retraced_alloc(void)
 	return kzalloc(64, GFP_KERNEL);
 }
 
-/* Where the object says it was allocated, once it is promoted. */
+/* Where the object says it was allocated, once it has a record. */
 static depot_stack_handle_t trace_at(unsigned long addr)
 {
 	struct kml_record *rec = kml_record_of(KML_VIRT, addr);
@@ -543,7 +543,7 @@ static bool retraced_has_other(void *ptr)
 	return ret;
 }
 
-static void promote_retraced(struct kunit *test)
+static void record_retraced(struct kunit *test)
 {
 	struct kml_sides sides = {
 		.alloc = retraced_alloc,
@@ -564,7 +564,7 @@ static void alloc_in_interrupt(struct irq_work *work)
 	had.ptr = kmalloc(SIZE, GFP_ATOMIC);
 }
 
-static void promote_interrupt(struct kunit *test)
+static void record_interrupt(struct kunit *test)
 {
 	struct irq_work work = IRQ_WORK_INIT_HARD(alloc_in_interrupt);
 	struct kml_sight sight;
@@ -581,7 +581,7 @@ static void promote_interrupt(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, kml_trace_has(sight.trace, alloc_in_interrupt));
 }
 
-static void promote_krealloc(struct kunit *test)
+static void record_krealloc(struct kunit *test)
 {
 	unsigned long addr = new_slot(test);
 	struct kml_sight sight;
@@ -590,19 +590,19 @@ static void promote_krealloc(struct kunit *test)
 	/* In place. */
 	ptr = krealloc(had.ptr, SIZE / 2 + 1, GFP_KERNEL);
 	KUNIT_ASSERT_PTR_EQ(test, ptr, had.ptr);
-	expect_tracked(test, KML_VIRT, addr, SIZE, promote_alloc);
+	expect_tracked(test, KML_VIRT, addr, SIZE, record_alloc);
 
 	ptr = krealloc(had.ptr, 2 * SIZE, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, ptr);
 	had.ptr = ptr;
 	expect_tracked(test, KML_VIRT, addr_of(ptr), 2 * SIZE,
-		       promote_krealloc);
+		       record_krealloc);
 	kml_look(KML_VIRT, addr, &sight);
 	KUNIT_EXPECT_TRUE(test, sight.where == KML_NOWHERE ||
-			  !kml_trace_has(sight.trace, promote_alloc));
+			  !kml_trace_has(sight.trace, record_alloc));
 }
 
-static void promote_pages(struct kunit *test)
+static void record_pages(struct kunit *test)
 {
 	unsigned long addr;
 
@@ -622,7 +622,7 @@ static void promote_pages(struct kunit *test)
 		  KML_ON_ITS_OWN);
 }
 
-static void promote_vm_struct(struct kunit *test)
+static void record_vm_struct(struct kunit *test)
 {
 	const struct vm_struct *vm;
 	struct kml_sight sight;
@@ -635,12 +635,12 @@ static void promote_vm_struct(struct kunit *test)
 	kml_look(KML_VIRT, addr_of(vm), &sight);
 	KUNIT_EXPECT_EQ(test, sight.where, KML_IN_SLOT);
 	KUNIT_EXPECT_TRUE(test, sight.meta & KML_SLOT_SURPLUS);
-	rec = promote(test, KML_VIRT, addr_of(vm));
+	rec = give_record(test, KML_VIRT, addr_of(vm));
 	KUNIT_EXPECT_EQ(test, rec->surplus, addr_of(had.area));
 }
 
 /* Nothing is in a slot where there can be none. */
-static void promote_no_memory(struct kunit *test)
+static void record_no_memory(struct kunit *test)
 {
 	const unsigned long addrs[] = {
 		0, 8, PAGE_SIZE, LONG_MAX, (unsigned long)LONG_MIN, VMALLOC_START,
@@ -668,13 +668,13 @@ static void promote_no_memory(struct kunit *test)
 	rcu_read_unlock();
 }
 
-static int promote_init(struct kunit *test)
+static int record_init(struct kunit *test)
 {
 	skip_if_off(test);
 	return 0;
 }
 
-static void promote_exit(struct kunit *test)
+static void record_exit(struct kunit *test)
 {
 	if (had.rec)
 		kml_put(had.rec);
@@ -686,33 +686,33 @@ static void promote_exit(struct kunit *test)
 	memset(&had, 0, sizeof(had));
 }
 
-static struct kunit_case promote_cases[] = {
-	KUNIT_CASE_PARAM(promote_annotated, annotations_gen_params),
-	KUNIT_CASE(promote_interior),
-	KUNIT_CASE(promote_free_interior),
-	KUNIT_CASE(promote_keeps),
-	KUNIT_CASE(promote_by_others),
-	KUNIT_CASE(promote_young),
-	KUNIT_CASE(promote_freed),
+static struct kunit_case record_cases[] = {
+	KUNIT_CASE_PARAM(record_annotated, annotations_gen_params),
+	KUNIT_CASE(record_interior),
+	KUNIT_CASE(record_free_interior),
+	KUNIT_CASE(record_keeps),
+	KUNIT_CASE(record_by_others),
+	KUNIT_CASE(record_young),
+	KUNIT_CASE(record_freed),
 	KUNIT_CASE(record_recycled),
 	KUNIT_CASE(record_newborn),
-	KUNIT_CASE(promote_refused),
-	KUNIT_CASE(promote_free_part),
-	KUNIT_CASE(promote_read),
-	KUNIT_CASE(promote_retraced),
-	KUNIT_CASE(promote_interrupt),
-	KUNIT_CASE(promote_krealloc),
-	KUNIT_CASE(promote_pages),
-	KUNIT_CASE(promote_vm_struct),
-	KUNIT_CASE(promote_no_memory),
+	KUNIT_CASE(record_refused),
+	KUNIT_CASE(record_free_part),
+	KUNIT_CASE(record_read),
+	KUNIT_CASE(record_retraced),
+	KUNIT_CASE(record_interrupt),
+	KUNIT_CASE(record_krealloc),
+	KUNIT_CASE(record_pages),
+	KUNIT_CASE(record_vm_struct),
+	KUNIT_CASE(record_no_memory),
 	{}
 };
 
-static struct kunit_suite promote_suite = {
-	.name = "kmemleak_promote",
-	.init = promote_init,
-	.exit = promote_exit,
-	.test_cases = promote_cases,
+static struct kunit_suite record_suite = {
+	.name = "kmemleak_record",
+	.init = record_init,
+	.exit = record_exit,
+	.test_cases = record_cases,
 };
 
-kunit_test_suite(promote_suite);
+kunit_test_suite(record_suite);

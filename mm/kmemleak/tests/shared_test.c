@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Kernel memory leak detector: what happens to an object while it is promoted.
+ * Kernel memory leak detector: what happens to an object while it is given a record.
  *
  * It is shared, and a thread of its own frees it, before it gets a record, after
  * that, or meanwhile. Whoever comes first, it must not be tracked in the end. Or a

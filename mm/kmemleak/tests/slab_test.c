@@ -55,7 +55,7 @@ static void walk_limit_desc(const unsigned int *max, char *desc)
 
 KUNIT_ARRAY_PARAM(walk_limit, walk_limits, walk_limit_desc);
 
-static void block_walk(struct kunit *test)
+static void slab_walk(struct kunit *test)
 {
 	unsigned int max = *(const unsigned int *)test->param_value;
 	struct kml_record *recs[WALK_BLOCKS + 1];
@@ -76,7 +76,7 @@ static void block_walk(struct kunit *test)
 }
 
 /* The only match stands behind any number of others. */
-static void block_walk_match(struct kunit *test)
+static void slab_walk_match(struct kunit *test)
 {
 	struct kml_record *recs[2];
 	unsigned int at;
@@ -97,7 +97,7 @@ static void block_walk_match(struct kunit *test)
 }
 
 /* Take out what was just visited and what comes next; put one in behind. */
-static void block_walk_changing(struct kunit *test)
+static void slab_walk_changing(struct kunit *test)
 {
 	struct kml_cursor cur = KML_CURSOR(&tree);
 	struct kml_record *rec, *next;
@@ -123,7 +123,7 @@ static void block_walk_changing(struct kunit *test)
 
 /* ---- Life and content of a slab ---- */
 
-static void block_lifetime(struct kunit *test)
+static void slab_lifetime(struct kunit *test)
 {
 	struct kml_record *rec = insert(test, &tree, 1000, 100);
 	bool pinned;
@@ -149,7 +149,7 @@ static void block_lifetime(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, pinned);
 }
 
-static void block_flags(struct kunit *test)
+static void slab_flags(struct kunit *test)
 {
 	struct kml_record *rec = insert(test, &tree, 1000, 100);
 
@@ -162,7 +162,7 @@ static void block_flags(struct kunit *test)
 
 #define CONTENT_SIZE	64
 
-static void block_read(struct kunit *test)
+static void slab_read(struct kunit *test)
 {
 	u8 *content = kunit_kzalloc(test, CONTENT_SIZE, GFP_KERNEL);
 	struct kml_record *rec;
@@ -191,7 +191,7 @@ static void block_read(struct kunit *test)
 	kml_put(rec);
 }
 
-static void block_read_percpu(struct kunit *test)
+static void slab_read_percpu(struct kunit *test)
 {
 	unsigned int __percpu *ptr = alloc_percpu(unsigned int);
 	struct kml_record *rec;
@@ -215,7 +215,7 @@ static void block_read_percpu(struct kunit *test)
 	free_percpu(ptr);
 }
 
-static void block_read_phys(struct kunit *test)
+static void slab_read_phys(struct kunit *test)
 {
 	unsigned int *content = kunit_kmalloc(test, sizeof(*content),
 					      GFP_KERNEL);
@@ -236,7 +236,7 @@ static void block_read_phys(struct kunit *test)
 			-EFAULT);
 }
 
-static void block_read_unmapped(struct kunit *test)
+static void slab_read_unmapped(struct kunit *test)
 {
 	/* Nothing of the kernel's is mapped there. */
 	struct kml_record *rec = insert(test, &tree, PAGE_SIZE, PAGE_SIZE);
@@ -246,7 +246,7 @@ static void block_read_unmapped(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, ret == -EFAULT || ret == -ERANGE);
 }
 
-static void block_chunk_len(struct kunit *test)
+static void slab_chunk_len(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, kml_chunk_len(0, 1), 1);
 	KUNIT_EXPECT_EQ(test, kml_chunk_len(0, KML_CHUNK), KML_CHUNK);
@@ -315,7 +315,7 @@ static bool churn(struct kml_record **recs)
 	return ok;
 }
 
-static void block_churn(struct kunit *test)
+static void slab_churn(struct kunit *test)
 {
 	struct kml_record *recs[CHURN_PLACES / 2];
 	struct churn_reader reader = {};
@@ -348,37 +348,37 @@ static void block_churn(struct kunit *test)
 		kml_kill(recs[i]);
 }
 
-static int block_init(struct kunit *test)
+static int slab_init(struct kunit *test)
 {
 	skip_if_off(test);
 	return 0;
 }
 
-static void block_exit(struct kunit *test)
+static void slab_exit(struct kunit *test)
 {
 	empty_tree(test, &tree);
 }
 
-static struct kunit_case block_cases[] = {
-	KUNIT_CASE_PARAM(block_walk, walk_limit_gen_params),
-	KUNIT_CASE(block_walk_match),
-	KUNIT_CASE(block_walk_changing),
-	KUNIT_CASE(block_lifetime),
-	KUNIT_CASE(block_flags),
-	KUNIT_CASE(block_read),
-	KUNIT_CASE(block_read_percpu),
-	KUNIT_CASE(block_read_phys),
-	KUNIT_CASE(block_read_unmapped),
-	KUNIT_CASE(block_chunk_len),
-	KUNIT_CASE(block_churn),
+static struct kunit_case slab_cases[] = {
+	KUNIT_CASE_PARAM(slab_walk, walk_limit_gen_params),
+	KUNIT_CASE(slab_walk_match),
+	KUNIT_CASE(slab_walk_changing),
+	KUNIT_CASE(slab_lifetime),
+	KUNIT_CASE(slab_flags),
+	KUNIT_CASE(slab_read),
+	KUNIT_CASE(slab_read_percpu),
+	KUNIT_CASE(slab_read_phys),
+	KUNIT_CASE(slab_read_unmapped),
+	KUNIT_CASE(slab_chunk_len),
+	KUNIT_CASE(slab_churn),
 	{}
 };
 
-static struct kunit_suite block_suite = {
-	.name = "kmemleak_block",
-	.init = block_init,
-	.exit = block_exit,
-	.test_cases = block_cases,
+static struct kunit_suite slab_suite = {
+	.name = "kmemleak_slab",
+	.init = slab_init,
+	.exit = slab_exit,
+	.test_cases = slab_cases,
 };
 
-kunit_test_suite(block_suite);
+kunit_test_suite(slab_suite);

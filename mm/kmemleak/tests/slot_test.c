@@ -3,7 +3,7 @@
  * Kernel memory leak detector: tests of slabs and of the slots in them.
  *
  * With the real allocators, in the slabs of the running detector. What a test
- * allocates is known by address alone: to ask for it would promote it.
+ * allocates is known by address alone: to ask for it would give it a record.
  */
 #include <kunit/test.h>
 #include <linux/gfp.h>
@@ -582,7 +582,7 @@ static bool is_linked(const struct kml_slab *slab)
 }
 
 /* The slab of one object, which is free again if @empty. */
-static struct kml_slab *new_block(struct kunit *test, bool empty)
+static struct kml_slab *new_slab(struct kunit *test, bool empty)
 {
 	struct kml_slab *slab;
 
@@ -596,7 +596,7 @@ static struct kml_slab *new_block(struct kunit *test, bool empty)
 
 static void slot_close(struct kunit *test)
 {
-	struct kml_slab *slab = new_block(test, true);
+	struct kml_slab *slab = new_slab(test, true);
 	void *ptr;
 
 	kml_slab_close(slab);
@@ -616,7 +616,7 @@ static void slot_close(struct kunit *test)
 
 static void slot_bury(struct kunit *test)
 {
-	struct kml_slab *slab = new_block(test, true);
+	struct kml_slab *slab = new_slab(test, true);
 	unsigned int pins = refcount_read(&slab->ref);
 	void *ptr;
 
@@ -642,7 +642,7 @@ static void slot_bury(struct kunit *test)
 /* An object that had seen it open came after it was closed. */
 static void slot_bury_in_use(struct kunit *test)
 {
-	struct kml_slab *slab = new_block(test, false);
+	struct kml_slab *slab = new_slab(test, false);
 	unsigned long addr = addr_of(had.objects[0]);
 
 	kml_slab_close(slab);
@@ -657,7 +657,7 @@ static void slot_bury_in_use(struct kunit *test)
 
 static void slot_free_while_closed(struct kunit *test)
 {
-	struct kml_slab *slab = new_block(test, false);
+	struct kml_slab *slab = new_slab(test, false);
 	unsigned long addr = addr_of(had.objects[0]);
 
 	kml_slab_close(slab);
@@ -670,7 +670,7 @@ static void slot_free_while_closed(struct kunit *test)
 /* What is pinned and given up still takes frees, but shows nothing. */
 static void slot_forget(struct kunit *test)
 {
-	struct kml_slab *slab = new_block(test, false);
+	struct kml_slab *slab = new_slab(test, false);
 	unsigned long addr = addr_of(had.objects[0]), nr = kml_nr_slabs();
 
 	kml_slab_forget(slab);
@@ -694,7 +694,7 @@ static void scan(struct kunit *test, u32 seq)
 
 static void slot_scan_buries(struct kunit *test)
 {
-	struct kml_slab *slab = new_block(test, false);
+	struct kml_slab *slab = new_slab(test, false);
 	u32 seq;
 
 	/* It was empty when the scan before this one began. */

@@ -209,103 +209,103 @@ void kml_expect_interrupt(struct walk *walk, const char *name)
 	walk->pid = 0;
 }
 
-static void run_errand(struct errand *errand)
+static void run_job(struct job *job)
 {
-	errand->run(&errand->walk);
-	complete(&errand->done);
+	job->run(&job->walk);
+	complete(&job->done);
 }
 
-void kml_errand_tasklet(struct tasklet_struct *tasklet)
+void kml_job_tasklet(struct tasklet_struct *tasklet)
 {
-	struct errand *errand = from_tasklet(errand, tasklet, tasklet);
+	struct job *job = from_tasklet(job, tasklet, tasklet);
 
-	kml_expect_interrupt(&errand->walk, "softirq");
-	run_errand(errand);
+	kml_expect_interrupt(&job->walk, "softirq");
+	run_job(job);
 }
 
-static void errand_work(struct irq_work *work)
+static void job_work(struct irq_work *work)
 {
-	struct errand *errand = container_of(work, struct errand, work);
+	struct job *job = container_of(work, struct job, work);
 
-	kml_expect_interrupt(&errand->walk, "hardirq");
-	run_errand(errand);
+	kml_expect_interrupt(&job->walk, "hardirq");
+	run_job(job);
 }
 
-static void errand_work_tasklet(struct tasklet_struct *tasklet)
+static void job_work_tasklet(struct tasklet_struct *tasklet)
 {
-	struct errand *errand = from_tasklet(errand, tasklet, tasklet);
+	struct job *job = from_tasklet(job, tasklet, tasklet);
 
-	irq_work_queue(&errand->work);
-	while (!completion_done(&errand->done))
+	irq_work_queue(&job->work);
+	while (!completion_done(&job->done))
 		cpu_relax();
 }
 
-static enum hrtimer_restart errand_timer(struct hrtimer *timer)
+static enum hrtimer_restart job_timer(struct hrtimer *timer)
 {
-	struct errand *errand = container_of(timer, struct errand, timer);
+	struct job *job = container_of(timer, struct job, timer);
 
-	kml_expect_interrupt(&errand->walk, timer->is_soft ? "softirq" : "hardirq");
-	run_errand(errand);
+	kml_expect_interrupt(&job->walk, timer->is_soft ? "softirq" : "hardirq");
+	run_job(job);
 	return HRTIMER_NORESTART;
 }
 
-static int errand_thread(void *data)
+static int job_thread(void *data)
 {
-	struct errand *errand = data;
+	struct job *job = data;
 
-	kml_expect_task(&errand->walk);
-	run_errand(errand);
+	kml_expect_task(&job->walk);
+	run_job(job);
 	return 0;
 }
 
-static void in_task_itself(struct errand *errand)
+static void in_task_itself(struct job *job)
 {
-	errand_thread(errand);
+	job_thread(job);
 }
 
-static void in_thread(struct errand *errand)
+static void in_thread(struct job *job)
 {
 	struct task_struct *task;
 
-	task = kthread_run(errand_thread, errand, "kml_trace_test");
+	task = kthread_run(job_thread, job, "kml_trace_test");
 	if (IS_ERR(task))
-		complete(&errand->done);
+		complete(&job->done);
 }
 
-static void in_softirq_now(struct errand *errand)
+static void in_softirq_now(struct job *job)
 {
-	tasklet_setup(&errand->tasklet, kml_errand_tasklet);
-	kml_raise_softirq(errand);
+	tasklet_setup(&job->tasklet, kml_job_tasklet);
+	kml_raise_softirq(job);
 }
 
-static void in_hardirq_now(struct errand *errand)
+static void in_hardirq_now(struct job *job)
 {
-	errand->work = IRQ_WORK_INIT_HARD(errand_work);
-	irq_work_queue(&errand->work);
+	job->work = IRQ_WORK_INIT_HARD(job_work);
+	irq_work_queue(&job->work);
 }
 
-static void in_hardirq_in_softirq(struct errand *errand)
+static void in_hardirq_in_softirq(struct job *job)
 {
-	errand->work = IRQ_WORK_INIT_HARD(errand_work);
-	tasklet_setup(&errand->tasklet, errand_work_tasklet);
-	kml_raise_softirq(errand);
+	job->work = IRQ_WORK_INIT_HARD(job_work);
+	tasklet_setup(&job->tasklet, job_work_tasklet);
+	kml_raise_softirq(job);
 }
 
-static void in_timer(struct errand *errand, enum hrtimer_mode mode)
+static void in_timer(struct job *job, enum hrtimer_mode mode)
 {
-	hrtimer_init(&errand->timer, CLOCK_MONOTONIC, mode);
-	errand->timer.function = errand_timer;
-	hrtimer_start(&errand->timer, ns_to_ktime(200 * NSEC_PER_USEC), mode);
+	hrtimer_init(&job->timer, CLOCK_MONOTONIC, mode);
+	job->timer.function = job_timer;
+	hrtimer_start(&job->timer, ns_to_ktime(200 * NSEC_PER_USEC), mode);
 }
 
-static void in_soft_timer(struct errand *errand)
+static void in_soft_timer(struct job *job)
 {
-	in_timer(errand, HRTIMER_MODE_REL_SOFT);
+	in_timer(job, HRTIMER_MODE_REL_SOFT);
 }
 
-static void in_hard_timer(struct errand *errand)
+static void in_hard_timer(struct job *job)
 {
-	in_timer(errand, HRTIMER_MODE_REL_HARD);
+	in_timer(job, HRTIMER_MODE_REL_HARD);
 }
 
 const struct context kml_contexts[NR_CONTEXTS] = {
@@ -321,21 +321,21 @@ const struct context kml_contexts[NR_CONTEXTS] = {
 /**
  * kml_run_in() - do something in some context
  * @context: where
- * @errand: told how it went
+ * @job: told how it went
  * @run: what
  *
  * Context: Process context; may sleep.
  */
-void kml_run_in(const struct context *context, struct errand *errand,
+void kml_run_in(const struct context *context, struct job *job,
 		void (*run)(struct walk *walk))
 {
-	errand->run = run;
-	init_completion(&errand->done);
-	context->enter(errand);
-	wait_for_completion(&errand->done);
+	job->run = run;
+	init_completion(&job->done);
+	context->enter(job);
+	wait_for_completion(&job->done);
 	/* What has called is still to return. */
-	tasklet_kill(&errand->tasklet);
-	irq_work_sync(&errand->work);
-	if (errand->timer.function)
-		hrtimer_cancel(&errand->timer);
+	tasklet_kill(&job->tasklet);
+	irq_work_sync(&job->work);
+	if (job->timer.function)
+		hrtimer_cancel(&job->timer);
 }

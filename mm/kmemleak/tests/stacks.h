@@ -36,7 +36,7 @@
  */
 struct walk {
 	void (*take)(struct walk *walk);
-	struct errand *beneath;
+	struct job *beneath;
 	unsigned int way;
 	const char *name;
 	pid_t pid;
@@ -49,7 +49,7 @@ struct walk {
 };
 
 /**
- * struct errand - something to do in some context
+ * struct job - something to do in some context
  * @run: what
  * @walk: its argument
  * @done: it has been done
@@ -57,7 +57,7 @@ struct walk {
  * @work: to get into a hardirq
  * @timer: to get into either one at any place
  */
-struct errand {
+struct job {
 	void (*run)(struct walk *walk);
 	struct walk walk;
 	struct completion done;
@@ -67,13 +67,13 @@ struct errand {
 };
 
 /**
- * struct context - where an errand can be done
+ * struct context - where an job can be done
  * @name: what it is called
  * @enter: has it done there, and completes it
  */
 struct context {
 	const char *name;
-	void (*enter)(struct errand *errand);
+	void (*enter)(struct job *job);
 };
 
 #define NR_CONTEXTS	7
@@ -110,10 +110,10 @@ static inline bool this_cpu_caches(u64 handles)
 }
 
 /* At once, on top of this task's stack. */
-static __always_inline void kml_raise_softirq(struct errand *errand)
+static __always_inline void kml_raise_softirq(struct job *job)
 {
 	local_bh_disable();
-	tasklet_schedule(&errand->tasklet);
+	tasklet_schedule(&job->tasklet);
 	local_bh_enable();
 }
 
@@ -130,8 +130,8 @@ void kml_walk_turns(struct walk *walk);
 void kml_walk_once(struct walk *walk);
 void kml_expect_task(struct walk *walk);
 void kml_expect_interrupt(struct walk *walk, const char *name);
-void kml_errand_tasklet(struct tasklet_struct *tasklet);
-void kml_run_in(const struct context *context, struct errand *errand,
+void kml_job_tasklet(struct tasklet_struct *tasklet);
+void kml_run_in(const struct context *context, struct job *job,
 		void (*run)(struct walk *walk));
 
 #endif /* __MM_KMEMLEAK_TESTS_STACKS_H */

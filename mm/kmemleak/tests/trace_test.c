@@ -38,10 +38,10 @@ static void empty_caches(void)
 }
 
 /* Nobody has taken traces yet. */
-static void start_over(struct errand *errand, void (*take)(struct walk *walk))
+static void start_over(struct job *job, void (*take)(struct walk *walk))
 {
-	memset(&errand->walk, 0, sizeof(errand->walk));
-	errand->walk.take = take;
+	memset(&job->walk, 0, sizeof(job->walk));
+	job->walk.take = take;
 	empty_caches();
 }
 
@@ -61,11 +61,11 @@ static void expect_cached(struct kunit *test, const struct walk *walk)
 
 static void trace_paths(struct kunit *test)
 {
-	struct errand *errand = test->priv;
-	const struct walk *walk = &errand->walk;
+	struct job *job = test->priv;
+	const struct walk *walk = &job->walk;
 
-	start_over(errand, kml_take_twice);
-	kml_run_in(test->param_value, errand, kml_walk_all);
+	start_over(job, kml_take_twice);
+	kml_run_in(test->param_value, job, kml_walk_all);
 	KUNIT_EXPECT_EQ(test, walk->taken, 512);
 	KUNIT_EXPECT_EQ(test, walk->known, 0);
 	expect_exact(test, walk);
@@ -74,41 +74,41 @@ static void trace_paths(struct kunit *test)
 
 static void trace_depths(struct kunit *test)
 {
-	struct errand *errand = test->priv;
+	struct job *job = test->priv;
 	unsigned int depth;
 
-	start_over(errand, kml_take_twice);
+	start_over(job, kml_take_twice);
 	for (depth = 1; depth <= KML_TRACE_DEPTH; depth++) {
 		KUNIT_ASSERT_EQ(test, kml_trace_set_depth(depth), 0);
-		kml_run_in(test->param_value, errand, kml_walk_lengths);
-		kml_run_in(test->param_value, errand, kml_walk_turns);
-		KUNIT_ASSERT_EQ(test, errand->walk.taken, depth * 6 * LONG);
-		KUNIT_EXPECT_EQ(test, errand->walk.wrong, 0);
+		kml_run_in(test->param_value, job, kml_walk_lengths);
+		kml_run_in(test->param_value, job, kml_walk_turns);
+		KUNIT_ASSERT_EQ(test, job->walk.taken, depth * 6 * LONG);
+		KUNIT_EXPECT_EQ(test, job->walk.wrong, 0);
 	}
-	expect_exact(test, &errand->walk);
-	expect_cached(test, &errand->walk);
+	expect_exact(test, &job->walk);
+	expect_cached(test, &job->walk);
 }
 
 static void trace_objects(struct kunit *test)
 {
-	struct errand *errand = test->priv;
+	struct job *job = test->priv;
 
-	start_over(errand, kml_take_object);
-	kml_run_in(test->param_value, errand, kml_walk_all);
-	kml_run_in(test->param_value, errand, kml_walk_all);
-	kml_run_in(test->param_value, errand, kml_walk_lengths);
-	expect_exact(test, &errand->walk);
+	start_over(job, kml_take_object);
+	kml_run_in(test->param_value, job, kml_walk_all);
+	kml_run_in(test->param_value, job, kml_walk_all);
+	kml_run_in(test->param_value, job, kml_walk_lengths);
+	expect_exact(test, &job->walk);
 }
 
 /* Two stacks have one trace if, and only if, they differ beyond what is kept. */
 static void trace_distinct(struct kunit *test)
 {
-	struct errand *errand = test->priv;
-	struct walk *walk = &errand->walk;
+	struct job *job = test->priv;
+	struct walk *walk = &job->walk;
 	unsigned int bit, depth;
 	u32 turns = 0x93b2d;
 
-	start_over(errand, kml_take_once);
+	start_over(job, kml_take_once);
 	kml_expect_task(walk);
 	for (depth = 1; depth <= KML_TRACE_DEPTH; depth++) {
 		u64 handles;
@@ -168,36 +168,36 @@ static unsigned int nr_entries(u64 handles)
  */
 static void trace_beneath(struct kunit *test)
 {
-	struct errand *errand = test->priv;
-	struct walk outer = { .take = take_in_softirq, .beneath = errand };
+	struct job *job = test->priv;
+	struct walk outer = { .take = take_in_softirq, .beneath = job };
 	u64 handles = 0;
 	u32 turns;
 
-	start_over(errand, kml_take_twice);
-	errand->run = kml_take_twice;
-	init_completion(&errand->done);
-	tasklet_setup(&errand->tasklet, kml_errand_tasklet);
+	start_over(job, kml_take_twice);
+	job->run = kml_take_twice;
+	init_completion(&job->done);
+	tasklet_setup(&job->tasklet, kml_job_tasklet);
 	for (turns = 0; turns < 1 << 5; turns++) {
 		kml_step_left(&outer, turns, 4);
-		handles = handles ?: errand->walk.handles;
-		KUNIT_EXPECT_EQ(test, errand->walk.handles, handles);
+		handles = handles ?: job->walk.handles;
+		KUNIT_EXPECT_EQ(test, job->walk.handles, handles);
 	}
 	if (ALL_CACHED)
 		KUNIT_EXPECT_LE(test, nr_entries(handles), num_online_cpus());
-	expect_exact(test, &errand->walk);
-	expect_cached(test, &errand->walk);
+	expect_exact(test, &job->walk);
+	expect_cached(test, &job->walk);
 }
 
 /* Half of one entry and half of another one are nothing. */
 static void trace_torn(struct kunit *test)
 {
-	struct errand *errand = test->priv;
-	struct walk *walk = &errand->walk;
+	struct job *job = test->priv;
+	struct walk *walk = &job->walk;
 	struct kml_trace_entry *entry;
 	u64 data = 0;
 	int i, cpu;
 
-	start_over(errand, kml_take_once);
+	start_over(job, kml_take_once);
 	kml_expect_task(walk);
 	for (i = 0; i < 4; i++) {
 		kml_walk_all(walk);
@@ -220,14 +220,14 @@ static void trace_names(struct kunit *test)
 		"kml", "kml_", "kml_trace_test0", "kml_trace_test1",
 		"Kml_trace_test1", "kml_tracE_test1", "kml_trac", "softirq", "",
 	};
-	struct errand *errand = test->priv;
-	struct walk *walk = &errand->walk;
+	struct job *job = test->priv;
+	struct walk *walk = &job->walk;
 	depot_stack_handle_t trace = 0;
 	unsigned int others = 0;
 	char own[TASK_COMM_LEN];
 	int i;
 
-	start_over(errand, kml_take_twice);
+	start_over(job, kml_take_twice);
 	kml_expect_task(walk);
 	get_task_comm(own, current);
 	for (i = 0; i < 2 * ARRAY_SIZE(names); i++) {
@@ -249,30 +249,30 @@ static void trace_names(struct kunit *test)
 /* An interrupt is none of the task's that has its name. */
 static void trace_namesakes(struct kunit *test)
 {
-	struct errand *errand = test->priv;
+	struct job *job = test->priv;
 	char own[TASK_COMM_LEN];
 
-	start_over(errand, kml_take_twice);
+	start_over(job, kml_take_twice);
 	get_task_comm(own, current);
 	set_task_comm(current, "softirq");
-	kml_run_in(test->param_value, errand, kml_walk_lengths);
+	kml_run_in(test->param_value, job, kml_walk_lengths);
 	set_task_comm(current, "hardirq");
-	kml_run_in(test->param_value, errand, kml_walk_lengths);
+	kml_run_in(test->param_value, job, kml_walk_lengths);
 	set_task_comm(current, own);
-	expect_exact(test, &errand->walk);
-	expect_cached(test, &errand->walk);
+	expect_exact(test, &job->walk);
+	expect_cached(test, &job->walk);
 }
 
 /* What was found out before some code went is not asked for any more. */
 static void trace_epoch(struct kunit *test)
 {
-	struct errand *errand = test->priv;
-	struct walk *walk = &errand->walk;
+	struct job *job = test->priv;
+	struct walk *walk = &job->walk;
 	u64 handles;
 
 	/* So few that the places of the calls below do not count. */
 	KUNIT_ASSERT_EQ(test, kml_trace_set_depth(4), 0);
-	start_over(errand, kml_take_twice);
+	start_over(job, kml_take_twice);
 	kml_expect_task(walk);
 	kml_walk_once(walk);
 	handles = walk->handles;
@@ -363,14 +363,14 @@ static void walk_to_forge(struct walk *walk)
 
 static void trace_forged(struct kunit *test)
 {
-	struct errand *errand = test->priv;
-	struct walk *walk = &errand->walk;
+	struct job *job = test->priv;
+	struct walk *walk = &job->walk;
 	unsigned int depth, honest = 0;
 
-	start_over(errand, take_forged);
+	start_over(job, take_forged);
 	for (depth = 1; depth <= KML_TRACE_DEPTH; depth += 5) {
 		KUNIT_ASSERT_EQ(test, kml_trace_set_depth(depth), 0);
-		kml_run_in(test->param_value, errand, walk_to_forge);
+		kml_run_in(test->param_value, job, walk_to_forge);
 		honest += NR_LIES * (LONG - 1 - depth) + 1;
 	}
 	expect_exact(test, walk);
@@ -418,12 +418,12 @@ static noinline void take_endless(struct walk *walk)
 
 static void trace_endless(struct kunit *test)
 {
-	struct errand *errand = test->priv;
-	struct walk *walk = &errand->walk;
+	struct job *job = test->priv;
+	struct walk *walk = &job->walk;
 
 	if (!ALL_CACHED)
 		kunit_skip(test, "how a stack ends is not known");
-	start_over(errand, take_endless);
+	start_over(job, take_endless);
 	kml_expect_task(walk);
 	kml_step_left(walk, 0, 0);
 	expect_exact(test, walk);
@@ -448,7 +448,7 @@ static void trace_forged(struct kunit *test)
 /* ---- All at once ---- */
 
 /**
- * struct crowd - those who take traces on one CPU
+ * struct takers - those who take traces on one CPU
  * @task: the thread
  * @walk: its stacks
  * @soft: what interrupts it
@@ -457,11 +457,11 @@ static void trace_forged(struct kunit *test)
  * @soft_rnd: where @soft goes
  * @hard_rnd: where @hard goes
  */
-struct crowd {
+struct takers {
 	struct task_struct *task;
 	struct walk walk;
-	struct errand soft;
-	struct errand hard;
+	struct job soft;
+	struct job hard;
 	struct rnd_state rnd;
 	struct rnd_state soft_rnd;
 	struct rnd_state hard_rnd;
@@ -470,7 +470,7 @@ struct crowd {
 #define CROWD_MSECS	600
 #define CROWD_PERIOD	ms_to_ktime(2)
 
-static DEFINE_PER_CPU(struct crowd, crowds);
+static DEFINE_PER_CPU(struct takers, all_takers);
 
 /* More stacks than the cache has entries. */
 static void walk_random(struct walk *walk, struct rnd_state *rnd)
@@ -478,62 +478,62 @@ static void walk_random(struct walk *walk, struct rnd_state *rnd)
 	kml_step_left(walk, prandom_u32_state(rnd), 10);
 }
 
-static enum hrtimer_restart crowd_timer(struct hrtimer *timer)
+static enum hrtimer_restart many_timer(struct hrtimer *timer)
 {
-	struct errand *errand = container_of(timer, struct errand, timer);
-	struct crowd *crowd = this_cpu_ptr(&crowds);
+	struct job *job = container_of(timer, struct job, timer);
+	struct takers *takers = this_cpu_ptr(&all_takers);
 
-	walk_random(&errand->walk, errand == &crowd->hard ? &crowd->hard_rnd :
-							    &crowd->soft_rnd);
-	kml_walk_once(&errand->walk);
+	walk_random(&job->walk, job == &takers->hard ? &takers->hard_rnd :
+							    &takers->soft_rnd);
+	kml_walk_once(&job->walk);
 	hrtimer_forward_now(timer, CROWD_PERIOD);
 	return HRTIMER_RESTART;
 }
 
-static void start_timer(struct errand *errand, enum hrtimer_mode mode,
+static void start_timer(struct job *job, enum hrtimer_mode mode,
 			const char *name)
 {
-	memset(errand, 0, sizeof(*errand));
-	errand->walk.take = kml_take_once;
-	kml_expect_interrupt(&errand->walk, name);
-	hrtimer_init(&errand->timer, CLOCK_MONOTONIC, mode);
-	errand->timer.function = crowd_timer;
-	hrtimer_start(&errand->timer, CROWD_PERIOD, mode);
+	memset(job, 0, sizeof(*job));
+	job->walk.take = kml_take_once;
+	kml_expect_interrupt(&job->walk, name);
+	hrtimer_init(&job->timer, CLOCK_MONOTONIC, mode);
+	job->timer.function = many_timer;
+	hrtimer_start(&job->timer, CROWD_PERIOD, mode);
 }
 
-static int crowd_thread(void *data)
+static int many_thread(void *data)
 {
-	struct crowd *crowd = data;
+	struct takers *takers = data;
 
-	memset(&crowd->walk, 0, sizeof(crowd->walk));
-	crowd->walk.take = kml_take_once;
-	kml_expect_task(&crowd->walk);
-	start_timer(&crowd->soft, HRTIMER_MODE_REL_PINNED_SOFT, "softirq");
-	start_timer(&crowd->hard, HRTIMER_MODE_REL_PINNED_HARD, "hardirq");
+	memset(&takers->walk, 0, sizeof(takers->walk));
+	takers->walk.take = kml_take_once;
+	kml_expect_task(&takers->walk);
+	start_timer(&takers->soft, HRTIMER_MODE_REL_PINNED_SOFT, "softirq");
+	start_timer(&takers->hard, HRTIMER_MODE_REL_PINNED_HARD, "hardirq");
 	while (!kthread_should_stop()) {
-		walk_random(&crowd->walk, &crowd->rnd);
-		kml_walk_once(&crowd->walk);
+		walk_random(&takers->walk, &takers->rnd);
+		kml_walk_once(&takers->walk);
 		cond_resched();
 	}
-	hrtimer_cancel(&crowd->hard.timer);
-	hrtimer_cancel(&crowd->soft.timer);
+	hrtimer_cancel(&takers->hard.timer);
+	hrtimer_cancel(&takers->soft.timer);
 	return 0;
 }
 
-static void trace_crowd(struct kunit *test)
+static void trace_many(struct kunit *test)
 {
 	unsigned int cpu, taken = 0, interrupts = 0;
-	struct crowd *crowd;
+	struct takers *takers;
 	int i;
 
 	empty_caches();
 	cpus_read_lock();
 	for_each_online_cpu(cpu) {
-		crowd = per_cpu_ptr(&crowds, cpu);
-		prandom_seed_state(&crowd->rnd, 3 * cpu);
-		prandom_seed_state(&crowd->soft_rnd, 3 * cpu + 1);
-		prandom_seed_state(&crowd->hard_rnd, 3 * cpu + 2);
-		crowd->task = kthread_run_on_cpu(crowd_thread, crowd, cpu,
+		takers = per_cpu_ptr(&all_takers, cpu);
+		prandom_seed_state(&takers->rnd, 3 * cpu);
+		prandom_seed_state(&takers->soft_rnd, 3 * cpu + 1);
+		prandom_seed_state(&takers->hard_rnd, 3 * cpu + 2);
+		takers->task = kthread_run_on_cpu(many_thread, takers, cpu,
 						 "kml_trace/%u");
 	}
 	for (i = 0; i < CROWD_MSECS / 20; i++) {
@@ -541,21 +541,21 @@ static void trace_crowd(struct kunit *test)
 		kml_trace_new_epoch();
 	}
 	for_each_online_cpu(cpu) {
-		crowd = per_cpu_ptr(&crowds, cpu);
-		if (!IS_ERR(crowd->task))
-			kthread_stop(crowd->task);
+		takers = per_cpu_ptr(&all_takers, cpu);
+		if (!IS_ERR(takers->task))
+			kthread_stop(takers->task);
 	}
 	cpus_read_unlock();
 
 	for_each_online_cpu(cpu) {
-		crowd = per_cpu_ptr(&crowds, cpu);
-		expect_exact(test, &crowd->walk);
-		expect_exact(test, &crowd->soft.walk);
-		expect_exact(test, &crowd->hard.walk);
-		taken += crowd->walk.taken;
-		interrupts += crowd->soft.walk.taken + crowd->hard.walk.taken;
+		takers = per_cpu_ptr(&all_takers, cpu);
+		expect_exact(test, &takers->walk);
+		expect_exact(test, &takers->soft.walk);
+		expect_exact(test, &takers->hard.walk);
+		taken += takers->walk.taken;
+		interrupts += takers->soft.walk.taken + takers->hard.walk.taken;
 		/* Nothing may seem to refer to what takes the place of the threads. */
-		memset(crowd, 0, sizeof(*crowd));
+		memset(takers, 0, sizeof(*takers));
 	}
 	kunit_info(test, "%u traces, and %u in interrupts\n", taken, interrupts);
 }
@@ -567,7 +567,7 @@ static unsigned int depth_before;
 static int trace_test_init(struct kunit *test)
 {
 	depth_before = depth_now();
-	test->priv = kunit_kzalloc(test, sizeof(struct errand), GFP_KERNEL);
+	test->priv = kunit_kzalloc(test, sizeof(struct job), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, test->priv);
 	skip_if_off(test);
 	return kml_trace_set_depth(KML_TRACE_DEPTH);
@@ -591,7 +591,7 @@ static struct kunit_case trace_cases[] = {
 	KUNIT_CASE(trace_epoch),
 	KUNIT_CASE_PARAM(trace_forged, context_gen_params),
 	KUNIT_CASE(trace_endless),
-	KUNIT_CASE(trace_crowd),
+	KUNIT_CASE(trace_many),
 	{}
 };
 
