@@ -92,7 +92,7 @@ static void free_slab(struct kml_slab *slab)
 }
 
 static struct kml_slab *alloc_slab(enum kml_space space, unsigned int nr,
-				     gfp_t gfp)
+				   gfp_t gfp)
 {
 	struct kml_slab *slab;
 	struct kml_slot *slots;
@@ -717,7 +717,7 @@ static void __init make_caches(void)
 	}
 	for (i = 0; i < NR_SLAB_META_CACHES; i++)
 		slab_meta_caches[i] = make_cache("slab", BITS_PER_LONG << i,
-					     struct_size(slab, seen, 3 << i));
+						 struct_size(slab, seen, 3 << i));
 	percpu_meta_cache =
 		make_cache("percpu", KML_PERCPU_SLOTS,
 			   struct_size(slab, seen,

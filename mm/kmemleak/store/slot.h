@@ -67,7 +67,7 @@ static __always_inline bool kml_index_at(const struct kml_slab *slab,
 /* Does the slab describe the slab that @addr is in now? */
 static __always_inline bool
 kml_slab_is_current(const struct kml_slab *slab, unsigned long addr,
-		     size_t size)
+		    size_t size)
 {
 	const struct page *head = virt_to_head_page((void *)addr);
 	const struct kmem_cache *cache = READ_ONCE(slab->cache);

@@ -114,7 +114,7 @@ struct kml_record {
 
 /* Names of tasks for which there is room, as a power of two. */
 #define KML_NAMES_BITS	12
-#define KML_NAMES_MAX	(1U << KML_NAMES_BITS)
+#define KML_NAMES_MAX	((unsigned int)BIT(KML_NAMES_BITS))
 
 /* Handles that have a meaning of their own. */
 #define KML_NAME_UNKNOWN	0U	/* "?": there was no room for it */
@@ -204,6 +204,7 @@ static inline gfp_t kml_gfp(gfp_t gfp)
 {
 	return gfp_nested_mask(gfp);
 }
+
 /* ---- pages.c: in which pages there may be objects ---- */
 
 /* Bytes of per-CPU memory that have one struct kml_slab. */
@@ -345,7 +346,7 @@ void kml_record_init(struct kml_record *rec, enum kml_space space,
 		     unsigned long start, size_t size);
 int kml_insert(struct kml_tree *tree, struct kml_record *rec);
 int kml_insert_from_slot(struct kml_tree *tree, struct kml_record *rec,
-			struct kml_slot *slot, u32 meta, bool young);
+			 struct kml_slot *slot, u32 meta, bool young);
 struct kml_record *kml_remove(struct kml_tree *tree, unsigned long start);
 bool kml_remove_record(struct kml_tree *tree, struct kml_record *rec,
 		       struct kml_record *left, struct kml_record *right);
@@ -406,6 +407,7 @@ static inline bool kml_is_root(const struct kml_record *rec)
 	return kml_is_gray(rec) || rec->born == kml_scan_seq ||
 	       rec->seen == kml_scan_seq || kml_has_grace(rec);
 }
+
 /* ---- names.c: names of tasks ---- */
 
 extern struct mutex kml_names_mutex;

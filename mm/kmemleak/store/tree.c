@@ -242,7 +242,7 @@ int kml_insert(struct kml_tree *tree, struct kml_record *rec)
  * switched off. Nothing is changed on error.
  */
 int kml_insert_from_slot(struct kml_tree *tree, struct kml_record *rec,
-			struct kml_slot *slot, u32 meta, bool young)
+			 struct kml_slot *slot, u32 meta, bool young)
 {
 	unsigned long flags;
 	u64 handles;

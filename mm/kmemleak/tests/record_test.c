@@ -66,7 +66,7 @@ static struct kml_slot *pin_slot(struct kunit *test, enum kml_space space,
 
 /* Promote the object, and pin it until the end of the test. */
 static struct kml_record *give_record(struct kunit *test, enum kml_space space,
-				  unsigned long addr)
+				      unsigned long addr)
 {
 	struct kml_record *rec = kml_record_of(space, addr);
 
@@ -349,11 +349,11 @@ static void record_young(struct kunit *test)
 	kml_slot_change(slot, KML_SLOT_GEN,
 			KML_SLOT_SHARED | (kml_slot_new_meta & KML_SLOT_GEN));
 	KUNIT_EXPECT_TRUE(test, kml_slot_to_record(ref.slab, ref.index, false,
-						 GFP_KERNEL));
+						   GFP_KERNEL));
 	expect_where(test, KML_VIRT, addr, KML_IN_SLOT);
 	kml_slot_change(slot, KML_SLOT_GEN, 0);
 	KUNIT_EXPECT_TRUE(test, kml_slot_to_record(ref.slab, ref.index, false,
-						 GFP_KERNEL));
+						   GFP_KERNEL));
 	expect_where(test, KML_VIRT, addr, KML_ON_ITS_OWN);
 	mutex_unlock(&kml_scan_mutex);
 
@@ -375,7 +375,7 @@ static void record_freed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, READ_ONCE(slot->meta), 0);
 	/* There is nothing left to do. */
 	KUNIT_EXPECT_TRUE(test, kml_slot_to_record(ref.slab, ref.index, true,
-						 GFP_KERNEL));
+						   GFP_KERNEL));
 	expect_where(test, KML_VIRT, addr, KML_NOWHERE);
 }
 
@@ -391,7 +391,7 @@ static void record_recycled(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, kml_ref_share(&ref));
 	/* As if it were freed, and its memory allocated again. */
 	WRITE_ONCE(slot->meta, 0);
-	smp_store_release(&slot->meta, ref.meta & ~KML_SLOT_GEN);
+	WRITE_ONCE(slot->meta, ref.meta & ~KML_SLOT_GEN);
 	KUNIT_EXPECT_TRUE(test, kml_ref_give_record(&ref, GFP_KERNEL));
 	expect_where(test, KML_VIRT, addr, KML_IN_SLOT);
 	/* It is as soon as it is shared itself. */
@@ -443,11 +443,11 @@ static void record_refused(struct kunit *test)
 	mutex_lock(&kml_scan_mutex);
 	meta = READ_ONCE(slot->meta);
 	KUNIT_EXPECT_EQ(test, kml_insert_from_slot(tree, rec, slot,
-						  meta ^ KML_SLOT_GRAY, true),
+						   meta ^ KML_SLOT_GRAY, true),
 			-EAGAIN);
 	kml_slot_change(slot, 0, KML_SLOT_PINNED);
 	KUNIT_EXPECT_EQ(test, kml_insert_from_slot(tree, rec, slot,
-						  meta | KML_SLOT_PINNED, true),
+						   meta | KML_SLOT_PINNED, true),
 			-EAGAIN);
 	kml_slot_change(slot, KML_SLOT_PINNED, 0);
 	KUNIT_EXPECT_EQ(test, READ_ONCE(slot->meta), meta);
@@ -462,7 +462,7 @@ static void record_refused(struct kunit *test)
 	if (rec) {
 		kml_record_init(rec, KML_VIRT, addr, SIZE);
 		KUNIT_EXPECT_EQ(test, kml_insert_from_slot(tree, rec, slot, 0,
-							  true), -EEXIST);
+							   true), -EEXIST);
 		kml_record_free(rec);
 	}
 	mutex_unlock(&kml_scan_mutex);

@@ -534,7 +534,7 @@ static void trace_many(struct kunit *test)
 		prandom_seed_state(&takers->soft_rnd, 3 * cpu + 1);
 		prandom_seed_state(&takers->hard_rnd, 3 * cpu + 2);
 		takers->task = kthread_run_on_cpu(many_thread, takers, cpu,
-						 "kml_trace/%u");
+						  "kml_trace/%u");
 	}
 	for (i = 0; i < CROWD_MSECS / 20; i++) {
 		msleep(20);
