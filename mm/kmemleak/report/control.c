@@ -129,16 +129,11 @@ static const char *state_name(void)
 	return kml_following_frees() ? "off" : "cleared";
 }
 
-/**
- * kml_show_stats() - print figures, one a line
- * @seq: where to
- *
- * They are counted when they are asked for, which keeps allocations cheap, and
+/*
+ * Figures are counted when they are asked for, which keeps allocations cheap, and
  * without a stop to what goes on.
- *
- * Context: Process context; may sleep.
  */
-void kml_show_stats(struct seq_file *seq)
+static void show_stats(struct seq_file *seq)
 {
 	const struct kml_scan_stats *scans = kml_scan_stats();
 	struct totals totals = {};
@@ -343,7 +338,7 @@ static const struct file_operations control_fops = {
 
 static int stats_show(struct seq_file *seq, void *v)
 {
-	kml_show_stats(seq);
+	show_stats(seq);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(stats);

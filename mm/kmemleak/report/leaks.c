@@ -211,7 +211,8 @@ static void print_string(struct seq_file *seq, const char *text)
 /* The module that a frame names behind its function, or NULL. */
 static char *module_in(char *symbol)
 {
-	char *start = strrchr(symbol, '[');
+	/* A frame of code without a name has nothing but the brackets. */
+	char *start = strrchr(symbol + 1, '[');
 	char *end = start ? strchr(start, ']') : NULL;
 
 	/* There are frames that are nothing but an explanation. */

@@ -11,7 +11,7 @@
 #include "../scan/scan.h"
 #include "../track/track.h"
 
-/* ---- kind.c: what kind of memory an object is ---- */
+/* ---- report.c: what kind of memory an object is ---- */
 
 /* Room for the name of a cache, in bytes. */
 #define KML_CACHE_NAME_LEN	64
@@ -47,7 +47,7 @@ void *kml_leaks_start(struct seq_file *seq, loff_t *pos);
 void *kml_leaks_next(struct seq_file *seq, void *v, loff_t *pos);
 void kml_leaks_stop(struct seq_file *seq, void *v);
 
-/* ---- counts.c: how many leaks have the same trace ---- */
+/* ---- groups.c: how many leaks have the same trace ---- */
 
 /**
  * struct kml_total - what some leaks have together
@@ -123,7 +123,7 @@ void kml_show_group(struct seq_file *seq, const struct kml_count *group,
 		    unsigned long when);
 void kml_log_leak(struct kml_record *rec);
 
-/* ---- json.c: leaks in JSON ---- */
+/* ---- leaks.c: leaks in JSON ---- */
 
 extern const struct file_operations kml_json_fops;
 
@@ -138,7 +138,7 @@ int kml_thread_stop(void);
 int kml_thread_set_period(unsigned int secs);
 int kml_switch_off(void);
 
-/* ---- command.c: what users may ask for ---- */
+/* ---- control.c: what users may ask for ---- */
 
 /**
  * enum kml_command_id - commands of the control file
@@ -184,9 +184,5 @@ struct kml_command {
 };
 
 int kml_parse_command(const char *text, size_t len, struct kml_command *cmd);
-
-/* ---- stats.c: figures about the detector ---- */
-
-void kml_show_stats(struct seq_file *seq);
 
 #endif /* __MM_KMEMLEAK_REPORT_H */

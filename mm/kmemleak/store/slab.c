@@ -2,17 +2,17 @@
 /*
  * Kernel memory leak detector: slabs whose objects have slots.
  *
- * A slab, or a page of the per-CPU address space, holds many objects. It is put
- * into a tree once, as one slab, with a slot for each object that fits in.
+ * A slab, or a page of the per-CPU address space, holds many objects. A struct
+ * kml_slab is put into a tree for it once, with a slot for each object that fits in.
  * From then on an address leads to its slot by a table, without a search: for
  * memory in the linear map one that goes by page, for per-CPU memory, of which
  * there is little, a hash of the page.
  *
- * A slab outlives the memory it describes: it waits for the slab to come back.
- * If the pages come back as another kind of slab, a new slab replaces it. Slabs
- * without objects are closed and, if they are empty still after an RCU grace
- * period, released: see release.c for when. So whoever found a slab open under RCU
- * may use a slot of it, for as long as the RCU read-side critical section lasts.
+ * A struct kml_slab outlives the memory it describes, and waits for the slab to come
+ * back. If the pages come back as another kind of slab, a new one replaces it. Those
+ * without objects are closed and, if they are empty still after an RCU grace period,
+ * released: see release.c for when. So whoever found one open under RCU may use a
+ * slot of it, for as long as the RCU read-side critical section lasts.
  */
 #include <linux/init.h>
 #include <linux/kernel.h>

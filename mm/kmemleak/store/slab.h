@@ -2,8 +2,8 @@
 /*
  * Kernel memory leak detector: slabs whose objects have slots.
  */
-#ifndef __MM_KMEMLEAK_BLOCK_H
-#define __MM_KMEMLEAK_BLOCK_H
+#ifndef __MM_KMEMLEAK_SLAB_H
+#define __MM_KMEMLEAK_SLAB_H
 
 #include <linux/math64.h>
 #include <linux/rculist.h>
@@ -34,7 +34,7 @@ struct slab;
 #define KML_SLOT_GRAY		BIT(4)	/* a root: scanned, never reported */
 #define KML_SLOT_SURPLUS	BIT(5)	/* a vm_struct, stands for its area */
 #define KML_SLOT_PINNED		BIT(6)	/* is being read, see kml_slot_read() */
-#define KML_SLOT_SHARED	BIT(7)	/* may be promoted by others than its owner */
+#define KML_SLOT_SHARED	BIT(7)	/* others than its owner may give it a record */
 #define KML_SLOT_SKIP		GENMASK(9, 8)	/* words without references */
 #define KML_SLOT_PID_SHIFT	10
 
@@ -255,10 +255,11 @@ void kml_note_pages(unsigned long start, unsigned long last, bool in_tree);
 /* ---- slot.c: objects in slots ---- */
 
 /*
- * What a new object's slot says. The bits KML_SLOT_GEN of it are another one of
- * two values during each scan, and cleared in a slot when a scan meets an older
- * object there. So those who are young in a scan, born since it began, differ
- * from the others without a visit to any of them when it begins.
+ * The owner puts this into the slot of a new object. The bits KML_SLOT_GEN of it,
+ * the generation, are another one of two values during each scan, and the scanner
+ * clears them in a slot when it meets an older object there. So objects that are
+ * young in a scan, allocated since it began, differ from the others without a visit
+ * to any of them when it begins.
  */
 extern u32 kml_slot_new_meta;
 
@@ -311,4 +312,4 @@ int kml_slot_read(struct kml_slab *slab, unsigned int index, unsigned int cpu,
 bool kml_slot_to_record(struct kml_slab *slab, unsigned int index, bool owner,
 			gfp_t gfp);
 
-#endif /* __MM_KMEMLEAK_BLOCK_H */
+#endif /* __MM_KMEMLEAK_SLAB_H */

@@ -2,11 +2,11 @@
 /*
  * Kernel memory leak detector: objects in slots.
  *
- * An object that is just an object has a slot of its slab. Between allocation
- * and free its address belongs to one owner alone, so the owner fills the slot
- * and clears it without a lock. What needs more than a slot can hold, scan areas
- * or the verdicts of scans, is promoted: it gets a struct kml_record of its own
- * in the tree, and leaves the slot, in one step for whoever looks for it.
+ * Most objects have a slot of their slab. Between allocation and free its address
+ * belongs to one owner alone, so the owner fills the slot and clears it without a
+ * lock. An object that needs more than a slot can hold, scan areas or the verdicts
+ * of scans, is given a struct kml_record in the tree, and leaves the slot, in one
+ * step for whoever looks for it.
  */
 #include <linux/bitfield.h>
 #include <linux/jiffies.h>

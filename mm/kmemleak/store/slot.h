@@ -139,7 +139,7 @@ static __always_inline bool kml_slot_free(unsigned long addr)
 
 /*
  * An object that others than its owner look at closely leaves its slot by
- * exchange, as it may be promoted at the same time. If it is being read, wait:
+ * exchange, as it may be given a record at the same time. If it is being read, wait:
  * its memory may be unmapped once it is free.
  */
 static __always_inline bool kml_slot_clear_shared(struct kml_slot *slot)

@@ -685,7 +685,7 @@ static void slot_forget(struct kunit *test)
 /* The next scan. The test makes no sense if somebody else made one, too. */
 static void scan(struct kunit *test, u32 seq)
 {
-	/* What an earlier one has closed can be buried by this one. */
+	/* A scan releases what an earlier one has closed. */
 	synchronize_rcu();
 	KUNIT_ASSERT_EQ(test, kml_scan(NULL), 0);
 	if (READ_ONCE(kml_scan_seq) != seq)

@@ -46,7 +46,8 @@ where == "bytes" {
 }
 
 where == "frames" && /^    [^ ].*\+0x[0-9a-f]+\/0x[0-9a-f]+( \[[^ ]+\])?$/ { next }
-where == "frames" && /^    0x[0-9a-f]+$/ { next }
+where == "frames" && /^    0x[0-9a-f]+( \[[^ ]+\])?$/ { next }
+where == "frames" && /^    \[(unknown|generated) code\]$/ { next }
 { complain("not in the grammar") }
 
 END {
