@@ -318,13 +318,25 @@ unsigned int kml_names_release(void)
 
 /**
  * kml_names_set_request() - tell what to do when the table gets full
- * @request: queued once for each sweep that is wanted
+ * @request: queued once for each sweep that is wanted; NULL: nothing
  *
  * Context: Any.
+ * Return: what was to be done before.
  */
-void kml_names_set_request(struct irq_work *request)
+struct irq_work *kml_names_set_request(struct irq_work *request)
 {
-	WRITE_ONCE(sweep_request, request);
+	return xchg(&sweep_request, request);
+}
+
+/**
+ * kml_names_may_sweep() - ask whether a sweep may begin
+ *
+ * Context: Any.
+ * Return: true if there is something to be done when the table gets full.
+ */
+bool kml_names_may_sweep(void)
+{
+	return READ_ONCE(sweep_request);
 }
 
 /**

@@ -421,7 +421,8 @@ unsigned int kml_names_taken(void);
 void kml_names_retire(void);
 void kml_name_note(u32 handle);
 unsigned int kml_names_release(void);
-void kml_names_set_request(struct irq_work *request);
+struct irq_work *kml_names_set_request(struct irq_work *request);
+bool kml_names_may_sweep(void);
 void __init kml_names_init(void);
 
 /* ---- unknown.c: objects whose metadata could not be had ---- */

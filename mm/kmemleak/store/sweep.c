@@ -51,14 +51,19 @@ void kml_names_note(void)
 /**
  * kml_names_sweep() - free the names that no object has any more
  *
- * Context: Holder of kml_names_mutex; may sleep.
+ * Context: Process context; may sleep.
  * Return: how many these are.
  */
 unsigned int kml_names_sweep(void)
 {
+	unsigned int freed;
+
+	mutex_lock(&kml_names_mutex);
 	kml_names_retire();
 	kml_names_note();
-	return kml_names_release();
+	freed = kml_names_release();
+	mutex_unlock(&kml_names_mutex);
+	return freed;
 }
 
 static void sweep(struct work_struct *work)
@@ -66,7 +71,7 @@ static void sweep(struct work_struct *work)
 	unsigned long start, took;
 	unsigned int freed;
 
-	if (!kml_tracking())
+	if (!kml_tracking() || !kml_names_may_sweep())
 		return;
 	mutex_lock(&kml_names_mutex);
 	kml_names_retire();

@@ -220,6 +220,8 @@ static void names_revive(struct kunit *test)
 	handle = find(used);
 	other = find(unused);
 
+	/* No assertion may fail here. */
+	mutex_lock(&kml_names_mutex);
 	kml_names_retire();
 	KUNIT_EXPECT_FALSE(test, is_cached(used));
 	KUNIT_EXPECT_FALSE(test, is_cached(unused));
@@ -229,6 +231,7 @@ static void names_revive(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, find(used), handle);
 	kml_names_note();
 	kml_names_release();
+	mutex_unlock(&kml_names_mutex);
 
 	KUNIT_EXPECT_TRUE(test, has_name(handle, used));
 	KUNIT_EXPECT_EQ(test, find(used), handle);
@@ -403,13 +406,15 @@ static void names_race(struct kunit *test)
 /* ---- The suite ---- */
 
 static char own_name[TASK_COMM_LEN];
+static struct irq_work *own_request;
 
 static int names_test_init(struct kunit *test)
 {
 	skip_if_off(test);
 	get_task_comm(own_name, current);
-	/* No sweeps but those of the test. */
-	mutex_lock(&kml_names_mutex);
+	/* No sweeps but those of the test, when one that runs is over. */
+	own_request = kml_names_set_request(NULL);
+	kml_names_sweep();
 	return 0;
 }
 
@@ -419,8 +424,8 @@ static void names_test_exit(struct kunit *test)
 		return;
 	set_task_comm(current, own_name);
 	/* There is room for the tests that follow. */
+	kml_names_set_request(own_request);
 	kml_names_sweep();
-	mutex_unlock(&kml_names_mutex);
 }
 
 static struct kunit_case names_cases[] = {
