@@ -390,6 +390,12 @@ static int scan_breathe(void)
 	return ret;
 }
 
+/* Let others run first if the section has no room for so many words. */
+static int make_room(size_t nr)
+{
+	return nr > kml_section_left() ? scan_breathe() : 0;
+}
+
 static void mark_range(unsigned long start, unsigned long end,
 		       const struct kml_holder *holder)
 {
@@ -403,6 +409,10 @@ static void mark_range(unsigned long start, unsigned long end,
 /* A copy of words of the holder @arg. */
 static int scan_copy(const struct kml_words *words, void *arg)
 {
+	int ret = make_room(words->nr);
+
+	if (ret)
+		return ret;
 	kml_count_words(words->nr);
 	kml_begin_reading();
 	mark_words(words->words, words->nr, arg);
@@ -421,6 +431,9 @@ static int scan_in_place(unsigned long start, unsigned long end,
 	while (addr < last && !ret) {
 		size_t len = kml_chunk_len(addr, last - addr);
 
+		ret = make_room(len / sizeof(long));
+		if (ret)
+			break;
 		kml_begin_reading();
 		mark_range(addr, addr + len, holder);
 		end_reading();
@@ -475,6 +488,9 @@ int kml_scan_pages(struct page *first, struct page *end)
 
 	for (page = first; page < end && !ret; page = stop) {
 		stop = min(page + MARK_PAGE_BATCH, end);
+		ret = make_room((stop - page) * sizeof(*page) / sizeof(long));
+		if (ret)
+			break;
 		kml_begin_reading();
 		for (; page < stop; page++)
 			mark_page(page);
