@@ -96,7 +96,7 @@ done < "$logs/lint.files"
 
 while read -r file; do
 	case $file in
-	mm/*.[ch] | include/*.h)
+	mm/kmemleak/*.[ch] | include/*.h)
 		check "kernel-doc $file" kernel_doc "$file" ;;
 	esac
 done < "$logs/lint.files"

@@ -406,16 +406,13 @@ static void names_race(struct kunit *test)
 /* ---- The suite ---- */
 
 static char own_name[TASK_COMM_LEN];
-static struct irq_work *own_request;
 
 static int names_test_init(struct kunit *test)
 {
 	skip_if_off(test);
 	get_task_comm(own_name, current);
-	/* No sweeps but those of the test, when one that runs is over. */
-	own_request = kml_names_set_request(NULL);
-	kml_names_sweep();
-	return 0;
+	/* No sweeps but those of the test. */
+	return hold_names(test);
 }
 
 static void names_test_exit(struct kunit *test)
@@ -424,8 +421,7 @@ static void names_test_exit(struct kunit *test)
 		return;
 	set_task_comm(current, own_name);
 	/* There is room for the tests that follow. */
-	kml_names_set_request(own_request);
-	kml_names_sweep();
+	let_names_go(test);
 }
 
 static struct kunit_case names_cases[] = {

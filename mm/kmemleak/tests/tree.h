@@ -37,14 +37,16 @@ static inline struct kml_record *insert(struct kunit *test,
  */
 static inline int hold_names(struct kunit *test)
 {
-	mutex_lock(&kml_names_mutex);
+	test->priv = kml_names_set_request(NULL);
+	/* This also waits for one that has begun. */
 	kml_names_sweep();
 	return 0;
 }
 
 static inline void let_names_go(struct kunit *test)
 {
-	mutex_unlock(&kml_names_mutex);
+	kml_names_set_request(test->priv);
+	kml_names_sweep();
 }
 
 static inline bool match_all(const struct kml_record *rec, void *arg)
