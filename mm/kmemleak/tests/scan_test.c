@@ -285,7 +285,8 @@ static int scan_spin(void *data)
 
 	WRITE_ONCE(holder->hidden, ~addr_of(object));
 	complete(&holder->ready);
-	while (!READ_ONCE(holder->stop)) {
+	/* Pairs with smp_store_release() in leaks_from_register(). */
+	while (!smp_load_acquire(&holder->stop)) {
 		OPTIMIZER_HIDE_VAR(object);
 		cpu_relax();
 		cond_resched();
@@ -347,7 +348,8 @@ static bool leaks_from_register(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
 	KUNIT_EXPECT_FALSE(test, is_reported(holder.hidden));
 	holder.keep = true;
-	WRITE_ONCE(holder.stop, true);
+	/* Pairs with smp_load_acquire() in scan_spin(): it must not free it, too. */
+	smp_store_release(&holder.stop, true);
 	kthread_stop(task);
 	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
 	leaks = is_reported(holder.hidden);
