@@ -106,7 +106,8 @@ test_touches_nothing_else()
 	{
 		(cd "$pristine" && grep -l 'mm/kmemleak\.c' Documentation/core-api/mm-api.rst) || :
 		printf '%s\n' Documentation/dev-tools/kmemleak.rst MAINTAINERS \
-			include/linux/kmemleak.h "$kconfig" mm/Makefile mm/kmemleak.c
+			include/linux/kmemleak.h lib/stackdepot.c "$kconfig" mm/Makefile \
+			mm/kmemleak.c mm/vmalloc.c
 	} | sort | diff - "$work/changed"
 }
 
