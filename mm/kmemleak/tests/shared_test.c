@@ -66,7 +66,7 @@ static bool shared_is_gone(void *ptr)
 	return sight.where == KML_NOWHERE;
 }
 
-static void shared_free_promoted(struct kunit *test)
+static void shared_free_record(struct kunit *test)
 {
 	struct kml_sides sides = {
 		.alloc = shared_alloc,
@@ -254,7 +254,7 @@ static void shared_exit(struct kunit *test)
 }
 
 static struct kunit_case shared_cases[] = {
-	KUNIT_CASE(shared_free_promoted),
+	KUNIT_CASE(shared_free_record),
 	KUNIT_CASE(shared_moved),
 	KUNIT_CASE(shared_table),
 	{}
