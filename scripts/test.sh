@@ -48,7 +48,7 @@ test_guest()	# as test-guest.sh
 test_release()
 {
 	run_demos
-	test_guest arm64 2 1G 900
+	test_guest arm64 2 1G 1200
 	# How commands and files read does not depend on the number of CPUs.
 	test_guest arm64 4 1G 900 test_recall.sh test_churn.sh test_reader.sh \
 		test_concurrent.sh test_hotplug.sh test_stats.sh test_leaks.sh \
