@@ -48,6 +48,21 @@ void kml_names_note(void)
 	kml_for_each(KML_ALL, kml_ref_any, note_name, NULL);
 }
 
+/* All steps. @walk is set to the time of the walk, in jiffies. */
+static unsigned int sweep_names(unsigned long *walk)
+{
+	unsigned int freed;
+
+	mutex_lock(&kml_names_mutex);
+	kml_names_retire();
+	*walk = jiffies;
+	kml_names_note();
+	*walk = jiffies - *walk;
+	freed = kml_names_release();
+	mutex_unlock(&kml_names_mutex);
+	return freed;
+}
+
 /**
  * kml_names_sweep() - free the names that no object has any more
  *
@@ -56,31 +71,20 @@ void kml_names_note(void)
  */
 unsigned int kml_names_sweep(void)
 {
-	unsigned int freed;
+	unsigned long walk;
 
-	mutex_lock(&kml_names_mutex);
-	kml_names_retire();
-	kml_names_note();
-	freed = kml_names_release();
-	mutex_unlock(&kml_names_mutex);
-	return freed;
+	return sweep_names(&walk);
 }
 
 static void sweep(struct work_struct *work)
 {
-	unsigned long start, took;
+	unsigned long took;
 	unsigned int freed;
 
 	if (!kml_tracking() || !kml_names_may_sweep())
 		return;
-	mutex_lock(&kml_names_mutex);
-	kml_names_retire();
-	start = jiffies;
-	kml_names_note();
-	/* To wait for grace periods takes nobody's time. */
-	took = jiffies - start;
-	freed = kml_names_release();
-	mutex_unlock(&kml_names_mutex);
+	/* To wait for grace periods takes nobody's time, only the walk does. */
+	freed = sweep_names(&took);
 	/* A table full of names that are in use is not looked at all the time. */
 	if (freed < FREED_LOW)
 		sweep_pause = min(2 * sweep_pause, PAUSE_MAX);
