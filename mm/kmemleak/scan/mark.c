@@ -85,13 +85,12 @@ static void mark_record(enum kml_space space, unsigned long addr,
 static bool is_first_reference(struct kml_slab *slab, unsigned int index,
 			       const struct kml_holder *holder)
 {
-	unsigned long start = kml_slot_start(slab, index);
 	unsigned long area;
 
 	if (!__test_and_set_bit(index, kml_slab_counted(slab)))
 		return true;
-	if (!kml_read_memory(&area, (void *)start +
-			     offsetof(struct vm_struct, addr), sizeof(area)))
+	area = kml_slot_surplus(slab, index);
+	if (area)
 		hand_surplus(area, holder);
 	return false;
 }

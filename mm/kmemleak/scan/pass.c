@@ -46,12 +46,8 @@ static void target_range(enum kml_space space, unsigned long start,
 	widen(&targets->range, start, last);
 }
 
-/**
- * kml_target_all() - look for all objects
- *
- * Context: Holder of kml_scan_mutex.
- */
-void kml_target_all(void)
+/* Look for all objects. */
+static void target_all(void)
 {
 	enum kml_space space;
 
@@ -207,7 +203,7 @@ int kml_first_pass(void)
 {
 	int ret;
 
-	kml_target_all();
+	target_all();
 	kml_mark_start();
 	ret = scan_roots();
 	if (!ret)

@@ -135,7 +135,6 @@ static inline bool kml_mark_stack_is_empty(void)
 }
 
 void kml_shade_record(struct kml_record *rec);
-void kml_queue_slot(struct kml_slab *slab, unsigned int index);
 void kml_shade_slot(struct kml_slab *slab, unsigned int index);
 void kml_shade(const struct kml_ref *ref);
 struct kml_slab *kml_next_gray_slab(void);
@@ -164,7 +163,6 @@ unsigned long kml_found_in_use(void);
 
 /* ---- pass.c: mark passes, and what they look for ---- */
 
-void kml_target_all(void);
 void kml_target_none(void);
 void kml_target(enum kml_space space, unsigned long start, size_t size);
 void kml_passes_start(const void *frame);

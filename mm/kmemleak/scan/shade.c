@@ -40,14 +40,8 @@ void kml_shade_record(struct kml_record *rec)
 	kml_refs.gray = rec;
 }
 
-/**
- * kml_queue_slot() - let an object in a slot be scanned in its turn
- * @slab: its slab, pinned or seen under RCU
- * @index: its index there
- *
- * Context: Holder of kml_scan_mutex.
- */
-void kml_queue_slot(struct kml_slab *slab, unsigned int index)
+/* Let an object in a slot be scanned in its turn. */
+static void queue_slot(struct kml_slab *slab, unsigned int index)
 {
 	if (!slab->queued) {
 		/* It has been given up: what is in it is freed. */
@@ -70,7 +64,7 @@ void kml_queue_slot(struct kml_slab *slab, unsigned int index)
 void kml_shade_slot(struct kml_slab *slab, unsigned int index)
 {
 	if (!__test_and_set_bit(index, slab->seen))
-		kml_queue_slot(slab, index);
+		queue_slot(slab, index);
 }
 
 /**
@@ -130,7 +124,7 @@ void kml_queue_entry(const struct kml_mark_entry *entry)
 	struct kml_ref ref;
 
 	if (kml_slot_find(KML_VIRT, (unsigned long)entry->start, &ref))
-		kml_queue_slot(ref.slab, ref.index);
+		queue_slot(ref.slab, ref.index);
 }
 
 /**

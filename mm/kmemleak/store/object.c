@@ -49,14 +49,8 @@ bool kml_ref_lookup(enum kml_space space, unsigned long addr,
 	return ref->rec;
 }
 
-/**
- * kml_ref_get() - pin an object that may be on its way out
- * @ref: an object seen under RCU
- *
- * Context: Any.
- * Return: true if what the store knows of it stays until kml_ref_put().
- */
-bool kml_ref_get(const struct kml_ref *ref)
+/* Pin an object that may be on its way out. */
+static bool ref_get(const struct kml_ref *ref)
 {
 	return ref->rec ? kml_get(ref->rec) :
 			  refcount_inc_not_zero(&ref->slab->ref);
@@ -90,7 +84,7 @@ bool kml_ref_find(enum kml_space space, unsigned long addr, struct kml_ref *ref)
 	bool found;
 
 	rcu_read_lock();
-	found = kml_ref_lookup(space, addr, ref) && kml_ref_get(ref);
+	found = kml_ref_lookup(space, addr, ref) && ref_get(ref);
 	rcu_read_unlock();
 	return found;
 }
@@ -215,14 +209,8 @@ bool kml_ref_is_leak(const struct kml_ref *ref)
 	return ref->rec && kml_is_leak(ref->rec, NULL);
 }
 
-/**
- * kml_ref_is_root() - ask whether an object is in use, whoever refers to it or not
- * @ref: the object, pinned or seen under RCU
- *
- * Context: Holder of kml_scan_mutex.
- * Return: true if the present scan has a reason, or has found one.
- */
-bool kml_ref_is_root(const struct kml_ref *ref)
+/* Is it in use, whoever refers to it or not? The scan has a reason, or found one. */
+static bool ref_is_root(const struct kml_ref *ref)
 {
 	if (ref->rec)
 		return kml_is_root(ref->rec);
@@ -241,7 +229,7 @@ bool kml_ref_is_root(const struct kml_ref *ref)
  */
 bool kml_ref_is_suspect(const struct kml_ref *ref)
 {
-	return kml_ref_needed(ref) > KML_GRAY && !kml_ref_is_root(ref) &&
+	return kml_ref_needed(ref) > KML_GRAY && !ref_is_root(ref) &&
 	       kml_ref_is_live(ref);
 }
 
@@ -324,15 +312,10 @@ bool kml_ref_is_vmap_area(const struct kml_ref *ref)
  */
 unsigned long kml_ref_surplus(const struct kml_ref *ref)
 {
-	unsigned long area;
-
 	if (ref->rec)
 		return READ_ONCE(ref->rec->surplus);
-	if (ref->meta & KML_SLOT_SURPLUS &&
-	    !kml_read_memory(&area, (void *)kml_ref_start(ref) +
-			     offsetof(struct vm_struct, addr), sizeof(area)))
-		return area;
-	return 0;
+	return ref->meta & KML_SLOT_SURPLUS ?
+	       kml_slot_surplus(ref->slab, ref->index) : 0;
 }
 
 /* ---- Content ---- */

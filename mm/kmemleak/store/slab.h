@@ -307,6 +307,7 @@ static inline bool kml_is_vmap_slab(const struct kml_slab *slab)
 	return kml_special_cache && slab->cache == kml_special_cache;
 }
 
+unsigned long kml_slot_surplus(const struct kml_slab *slab, unsigned int index);
 int kml_slot_read(struct kml_slab *slab, unsigned int index, unsigned int cpu,
 		  size_t offset, void *buf, size_t len);
 bool kml_slot_to_record(struct kml_slab *slab, unsigned int index, bool owner,

@@ -424,14 +424,30 @@ int kml_slot_read(struct kml_slab *slab, unsigned int index, unsigned int cpu,
 	return ret;
 }
 
-/* ---- Promotion ---- */
+/* ---- From a slot to a record ---- */
+
+/**
+ * kml_slot_surplus() - tell which area the vm_struct in a slot describes
+ * @slab: its slab, pinned or seen under RCU
+ * @index: its index there
+ *
+ * Context: Any.
+ * Return: first address of the vmalloc area; 0 if it cannot be read.
+ */
+unsigned long kml_slot_surplus(const struct kml_slab *slab, unsigned int index)
+{
+	const void *vm = (void *)kml_slot_start(slab, index);
+	unsigned long area;
+
+	return kml_read_memory(&area, vm + offsetof(struct vm_struct, addr),
+			       sizeof(area)) ? 0 : area;
+}
 
 /* But for the handles: the trace may be set until it has left the slot. */
 static void fill_record(struct kml_record *rec, const struct kml_slab *slab,
 			unsigned int index, u32 meta)
 {
 	const struct kml_slot *slot = &slab->slots[index];
-	unsigned long surplus;
 
 	kml_record_init(rec, slab->space, kml_slot_start(slab, index),
 			kml_slot_size(slab, index));
@@ -444,10 +460,8 @@ static void fill_record(struct kml_record *rec, const struct kml_slab *slab,
 	}
 	rec->jiffies = kml_stamp_to_jiffies(READ_ONCE(slot->stamp));
 	rec->pid = meta >> KML_SLOT_PID_SHIFT;
-	if (meta & KML_SLOT_SURPLUS &&
-	    !kml_read_memory(&surplus, (void *)rec->start +
-			     offsetof(struct vm_struct, addr), sizeof(surplus)))
-		rec->surplus = surplus;
+	if (meta & KML_SLOT_SURPLUS)
+		rec->surplus = kml_slot_surplus(slab, index);
 }
 
 /* What is skipped becomes a scan area of the rest. */

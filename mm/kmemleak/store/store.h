@@ -527,7 +527,6 @@ typedef int (*kml_visit_piece_t)(const struct kml_ref *ref, unsigned int cpu,
 
 bool kml_ref_lookup(enum kml_space space, unsigned long addr,
 		    struct kml_ref *ref);
-bool kml_ref_get(const struct kml_ref *ref);
 void kml_ref_put(const struct kml_ref *ref);
 bool kml_ref_find(enum kml_space space, unsigned long addr,
 		  struct kml_ref *ref);
@@ -539,7 +538,6 @@ struct kml_origin kml_ref_origin(const struct kml_ref *ref);
 unsigned long kml_ref_jiffies(const struct kml_ref *ref);
 bool kml_ref_is_live(const struct kml_ref *ref);
 bool kml_ref_is_leak(const struct kml_ref *ref);
-bool kml_ref_is_root(const struct kml_ref *ref);
 bool kml_ref_is_suspect(const struct kml_ref *ref);
 u32 kml_ref_last_scan(const struct kml_ref *ref);
 bool kml_ref_is_new(const struct kml_ref *ref);
