@@ -169,6 +169,28 @@ bool kml_slot_alloc_percpu_new(unsigned long addr, size_t size, gfp_t gfp,
 }
 
 /**
+ * kml_percpu_has_length_among() - ask whether one of some slots has a length
+ * @sizes: the length of the first one
+ * @nr: how many there are; more than a word has bytes
+ *
+ * Context: Any; within RCU.
+ * Return: true if so.
+ */
+bool kml_percpu_has_length_among(const u8 *sizes, int nr)
+{
+	for (; nr > 0; nr -= sizeof(u64), sizes += sizeof(u64)) {
+		/* Those behind the last one are not the caller's, and may change. */
+		u64 word = data_race(get_unaligned_le64(sizes));
+
+		if (nr < (int)sizeof(u64))
+			word &= BIT_ULL(nr * BITS_PER_BYTE) - 1;
+		if (word)
+			return true;
+	}
+	return false;
+}
+
+/**
  * kml_percpu_is_taken() - ask whether there is an object in any of some slots
  * @slab: slab of a page of per-CPU memory, seen under RCU
  * @index: index of the first slot

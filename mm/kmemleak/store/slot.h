@@ -38,6 +38,7 @@ bool kml_slot_alloc_new(unsigned long addr, size_t size, gfp_t gfp,
 			struct kml_origin origin);
 bool kml_slot_alloc_percpu_new(unsigned long addr, size_t size, gfp_t gfp,
 			       struct kml_origin origin);
+bool kml_percpu_has_length_among(const u8 *sizes, int nr);
 bool kml_percpu_is_taken(const struct kml_slab *slab, unsigned int index,
 			 unsigned int nr);
 void kml_percpu_drop(const struct kml_slab *slab, unsigned int index,
@@ -171,18 +172,16 @@ static __always_inline unsigned int kml_percpu_index(unsigned long addr)
  * see to that. But they are not the only ones who may call the hooks.
  */
 static __always_inline bool kml_percpu_has_length(const u8 *sizes,
-						  unsigned int index, int nr)
+						  unsigned int index,
+						  unsigned int nr)
 {
-	for (; nr > 0; nr -= sizeof(u64), index += sizeof(u64)) {
-		/* Those of them that are the caller's do not change. */
-		u64 word = data_race(get_unaligned_le64(&sizes[index]));
+	u64 word;
 
-		if (nr < (int)sizeof(u64))
-			word &= BIT_ULL(nr * BITS_PER_BYTE) - 1;
-		if (word)
-			return true;
-	}
-	return false;
+	if (unlikely(nr > sizeof(word)))
+		return kml_percpu_has_length_among(&sizes[index], nr);
+	/* Those that are not the caller's, which may change, are shifted out. */
+	word = data_race(get_unaligned_le64(&sizes[index]));
+	return word << (BITS_PER_BYTE * (sizeof(word) - nr) % BITS_PER_TYPE(word));
 }
 
 /**
