@@ -15,9 +15,9 @@
 #ifdef CONFIG_ARM64
 #include <asm/asm-extable.h>
 
-/* A fault sets operand 0, and no other register. */
-#define KML_LOAD_FAULT							\
-	"((.L__gpr_num_%w0 << " __stringify(EX_DATA_REG_ERR_SHIFT) ") | "	\
+/* A fault sets an operand to -EFAULT, and no other register. */
+#define KML_LOAD_FAULT(operand)						\
+	"((.L__gpr_num_%w" #operand " << " __stringify(EX_DATA_REG_ERR_SHIFT) ") | "	\
 	"(.L__gpr_num_wzr << " __stringify(EX_DATA_REG_ZERO_SHIFT) "))"
 #endif
 
@@ -45,44 +45,66 @@ fault:
 	return false;
 }
 
+/* Stands for the first word of a pair of which not both can be read. */
+#define KML_NO_WORD	((unsigned long)-EFAULT)
+
 /**
- * kml_load_words() - read words where they are
+ * kml_load_words() - read two pairs of words where they are
  * @from: the first one
- * @words: set to them
+ * @words: set to them; those behind a KML_NO_WORD are void if it is none that was
+ *	read, see kml_pair_is_there()
  *
- * What all architectures have tells of each word whether it could be read. As
- * most of the work of a scan is to read, one that can tell of all at once does.
+ * What all architectures have tells of each word whether it could be read. As most
+ * of the work of a scan is to read, where a fault can say so in place of what it
+ * could not read, no word need be asked for that is small.
  *
  * Context: Any, page faults off.
- * Return: false if one of them cannot be read.
  */
-static __always_inline bool kml_load_words(const unsigned long *from,
+static __always_inline void kml_load_words(const unsigned long *from,
 					   unsigned long *words)
 {
 #ifdef CONFIG_ARM64
-	int err = 0;
-
 	asm volatile(__DEFINE_ASM_GPR_NUMS
-		     "1:	ldp	%1, %2, [%5]\n"
-		     "2:	ldp	%3, %4, [%5, #16]\n"
+		     "1:	ldp	%0, %1, [%4]\n"
+		     "2:	ldp	%2, %3, [%4, #16]\n"
 		     "3:\n"
 		     __ASM_EXTABLE_RAW("1b", "3b",
 				       __stringify(EX_TYPE_KACCESS_ERR_ZERO),
-				       KML_LOAD_FAULT)
+				       KML_LOAD_FAULT(0))
 		     __ASM_EXTABLE_RAW("2b", "3b",
 				       __stringify(EX_TYPE_KACCESS_ERR_ZERO),
-				       KML_LOAD_FAULT)
-		     : "+r" (err), "=&r" (words[0]), "=&r" (words[1]),
+				       KML_LOAD_FAULT(2))
+		     : "=&r" (words[0]), "=&r" (words[1]),
 		       "=&r" (words[2]), "=&r" (words[3])
 		     : "r" (from),
 		       "m" (*(const unsigned long (*)[KML_LOAD_WORDS])from));
-	return likely(!err);
 #else
-	return kml_load_word(&from[0], &words[0]) &&
-	       kml_load_word(&from[1], &words[1]) &&
-	       kml_load_word(&from[2], &words[2]) &&
-	       kml_load_word(&from[3], &words[3]);
+	if (!kml_load_word(&from[0], &words[0]) ||
+	    !kml_load_word(&from[1], &words[1]))
+		words[0] = KML_NO_WORD;
+	if (!kml_load_word(&from[2], &words[2]) ||
+	    !kml_load_word(&from[3], &words[3]))
+		words[2] = KML_NO_WORD;
 #endif
+}
+
+/**
+ * kml_pair_is_there() - ask whether kml_load_words() could read two words
+ * @from: the first one of a pair
+ * @words: what it made of them
+ *
+ * Context: As for kml_load_words(), which has read those in front of it.
+ * Return: false if it could not.
+ */
+static __always_inline bool kml_pair_is_there(const unsigned long *from,
+					      const unsigned long *words)
+{
+	unsigned long word;
+
+	if (likely(words[0] != KML_NO_WORD))
+		return true;
+	/* It may be a small negative number. */
+	return kml_load_word(&from[0], &word) && kml_load_word(&from[1], &word);
 }
 
 static __always_inline unsigned long kml_untagged(unsigned long addr)
@@ -98,6 +120,15 @@ static inline void kml_begin_reading(void)
 	rcu_read_lock();
 	pagefault_disable();
 	kasan_disable_current();
+}
+
+static inline void kml_end_reading(void)
+	__releases(RCU)
+{
+	kml_finish_section();
+	kasan_enable_current();
+	pagefault_enable();
+	rcu_read_unlock();
 }
 
 static inline void kml_count_words(size_t nr)

@@ -137,8 +137,14 @@ static bool is_within(unsigned long addr, const struct kml_range *range)
 	return addr - range->start < range->size;
 }
 
-/* Finds what a word refers to, in each case that there is. */
-static noinline void mark(unsigned long addr, const struct kml_holder *holder)
+/**
+ * kml_mark() - count what a word refers to, in each case that there is
+ * @addr: the word, without a tag
+ * @holder: whose word it is
+ *
+ * Context: Holder of kml_scan_mutex, within RCU.
+ */
+noinline void kml_mark(unsigned long addr, const struct kml_holder *holder)
 {
 	const struct kml_targets *targets = &kml_refs.targets;
 
@@ -162,7 +168,7 @@ static noinline bool mark_linear(unsigned long addr, unsigned long offset)
 {
 	struct kml_slab *slab = rcu_dereference_raw(*kml_table_at(offset));
 	struct kml_mark_entry *stack = kml_refs.stack_top;
-	unsigned long *seen, bit, within;
+	unsigned long *seen, old, bit, within;
 	u32 index, size;
 
 	if (unlikely(!slab))
@@ -173,8 +179,9 @@ static noinline bool mark_linear(unsigned long addr, unsigned long offset)
 		return false;
 	seen = &slab->seen[BIT_WORD(index)];
 	bit = BIT_MASK(index);
+	old = *seen;
 	/* That includes each reference of an object to itself. */
-	if (*seen & bit)
+	if (old & bit)
 		return true;
 	if (unlikely((kml_slot_meta(&slab->slots[index]) &
 		      (KML_SLOT_LIVE | KML_SLOT_GEN | KML_SLOT_BLACK)) !=
@@ -184,10 +191,10 @@ static noinline bool mark_linear(unsigned long addr, unsigned long offset)
 		if (!slab->queued)
 			return false;
 		kml_slab_gray(slab)[BIT_WORD(index)] |= bit;
-		*seen |= bit;
+		*seen = old | bit;
 		return true;
 	}
-	*seen |= bit;
+	*seen = old | bit;
 	stack->start = (const unsigned long *)(addr - within);
 	stack->nr = size / sizeof(long);
 	kml_refs.stack_top = stack + 1;
@@ -215,21 +222,28 @@ static __always_inline void mark_word(unsigned long addr,
 	offset = addr - tests->linear.start;
 	if (offset < tests->linear.size) {
 		if (unlikely(!mark_linear(addr, offset)))
-			mark(addr, holder);
+			kml_mark(addr, holder);
 	} else if (addr - tests->range.start < tests->range.size) {
-		mark(addr, holder);
+		kml_mark(addr, holder);
 	}
 }
 
-/* Most words are small numbers: for two of them one test is enough. */
-static __always_inline void mark_pair(unsigned long a, unsigned long b,
+/*
+ * Most words are small numbers: for two of them one test is enough. Returns false if
+ * they could not be read.
+ */
+static __always_inline bool mark_pair(const unsigned long *from,
+				      const unsigned long *words,
 				      const struct tests *tests,
 				      const struct kml_holder *holder)
 {
-	if (likely(kml_untagged(a | b) < tests->range.start))
-		return;
-	mark_word(a, tests, holder);
-	mark_word(b, tests, holder);
+	if (likely(kml_untagged(words[0] | words[1]) < tests->range.start))
+		return true;
+	if (unlikely(!kml_pair_is_there(from, words)))
+		return false;
+	mark_word(words[0], tests, holder);
+	mark_word(words[1], tests, holder);
+	return true;
 }
 
 /* Words in memory of the caller's. */
@@ -252,16 +266,39 @@ static __always_inline void mark_in_place(const unsigned long *start,
 	const unsigned long *word = start;
 
 	for (; left; left--, word += KML_LOAD_WORDS) {
-		if (!kml_load_words(word, words))
+		kml_load_words(word, words);
+		if (!mark_pair(&word[0], &words[0], tests, holder) ||
+		    !mark_pair(&word[2], &words[2], tests, holder))
 			return;
-		mark_pair(words[0], words[1], tests, holder);
-		mark_pair(words[2], words[3], tests, holder);
 	}
 	for (left = nr % KML_LOAD_WORDS; unlikely(left); left--, word++) {
 		if (!kml_load_word(word, words))
 			return;
 		mark_word(words[0], tests, holder);
 	}
+}
+
+/* The same if most words refer to nothing that the pass looks for. */
+static noinline void mark_hits(const unsigned long *start, size_t nr,
+			       const struct kml_holder *holder)
+{
+	const unsigned long *word = start, *end = start + nr;
+	unsigned long addr;
+
+	for (; (word = kml_next_hit(word, end)) < end; word++) {
+		if (kml_load_word(word, &addr))
+			kml_mark(kml_untagged(addr), holder);
+	}
+}
+
+static __always_inline void mark_either(const unsigned long *start, size_t nr,
+					const struct tests *tests,
+					const struct kml_holder *holder)
+{
+	if (kml_refs.targets.filter)
+		mark_hits(start, nr, holder);
+	else
+		mark_in_place(start, nr, tests, holder);
 }
 
 /**
@@ -283,6 +320,7 @@ size_t kml_drain_mark_stack(size_t max)
 
 	for (;;) {
 		struct kml_mark_entry *entry = kml_refs.stack_top - 1;
+		const unsigned long *start;
 		size_t nr;
 
 		if (unlikely(kml_refs.stack_top == old)) {
@@ -304,8 +342,9 @@ size_t kml_drain_mark_stack(size_t max)
 		}
 		kml_refs.stack_top = entry;
 		left -= nr;
-		self.addr = (unsigned long)entry->start;
-		mark_in_place(entry->start, nr, &tests, &self);
+		start = entry->start;
+		self.addr = (unsigned long)start;
+		mark_in_place(start, nr, &tests, &self);
 	}
 	kml_refs.stack_old = kml_refs.stack_top;
 	return max - left;
@@ -345,8 +384,8 @@ static size_t mark_slots(struct kml_slab *slab, unsigned int first,
 			continue;
 		kml_slot_age(&slab->slots[index], meta);
 		self.addr = kml_slot_start(slab, index);
-		mark_in_place((const unsigned long *)self.addr + skip,
-			      nr - skip, &tests, &self);
+		mark_either((const unsigned long *)self.addr + skip, nr - skip,
+			    &tests, &self);
 		words += nr;
 	}
 	return words;
@@ -362,16 +401,16 @@ static int pause_scan(void)
 
 /* ---- Memory ---- */
 
-/* Not before what was found is scanned, as far as there is time. */
-static void end_reading(void)
-	__releases(RCU)
+/**
+ * kml_finish_section() - scan what was found, as far as there is time
+ *
+ * Context: Holder of kml_scan_mutex, before kml_end_reading() ends the section.
+ */
+void kml_finish_section(void)
 {
 	if (!kml_mark_stack_is_empty())
 		kml_count_words(kml_drain_mark_stack(kml_section_left()));
 	kml_reading.longest = max(kml_reading.longest, kml_reading.section);
-	kasan_enable_current();
-	pagefault_enable();
-	rcu_read_unlock();
 }
 
 /* Between two chunks, after which nothing is at hand that they led to. */
@@ -381,7 +420,7 @@ static int scan_breathe(void)
 
 	while (!ret && !kml_mark_stack_is_empty()) {
 		kml_begin_reading();
-		end_reading();
+		kml_end_reading();
 		ret = pause_scan();
 	}
 	if (ret)
@@ -389,8 +428,14 @@ static int scan_breathe(void)
 	return ret;
 }
 
-/* Let others run first if the section has no room for so many words. */
-static int make_room(size_t nr)
+/**
+ * kml_make_room() - let others run first if a section has no room for more
+ * @nr: how many words are going to be read
+ *
+ * Context: Holder of kml_scan_mutex; may sleep.
+ * Return: 0 or an error as of kml_scan_must_stop().
+ */
+int kml_make_room(size_t nr)
 {
 	return nr > kml_section_left() ? scan_breathe() : 0;
 }
@@ -402,20 +447,20 @@ static void mark_range(unsigned long start, unsigned long end,
 	size_t nr = (end - start) / sizeof(long);
 
 	kml_count_words(nr);
-	mark_in_place((const unsigned long *)start, nr, &tests, holder);
+	mark_either((const unsigned long *)start, nr, &tests, holder);
 }
 
 /* A copy of words of the holder @arg. */
 static int scan_copy(const struct kml_words *words, void *arg)
 {
-	int ret = make_room(words->nr);
+	int ret = kml_make_room(words->nr);
 
 	if (ret)
 		return ret;
 	kml_count_words(words->nr);
 	kml_begin_reading();
 	mark_words(words->words, words->nr, arg);
-	end_reading();
+	kml_end_reading();
 	return scan_breathe();
 }
 
@@ -430,12 +475,12 @@ static int scan_in_place(unsigned long start, unsigned long end,
 	while (addr < last && !ret) {
 		size_t len = kml_chunk_len(addr, last - addr);
 
-		ret = make_room(len / sizeof(long));
+		ret = kml_make_room(len / sizeof(long));
 		if (ret)
 			break;
 		kml_begin_reading();
 		mark_range(addr, addr + len, holder);
-		end_reading();
+		kml_end_reading();
 		addr += len;
 		ret = scan_breathe();
 	}
@@ -472,6 +517,34 @@ static void mark_page(const struct page *page)
 		   &nobody);
 }
 
+/* The same if most words refer to nothing that the pass looks for. */
+static void mark_page_hits(const struct page *first, const struct page *stop)
+{
+	static const struct kml_holder nobody;
+	const unsigned long *words = (const unsigned long *)first, *word = words;
+	const unsigned long *end = (const unsigned long *)stop;
+	unsigned long addr;
+
+	kml_count_words(end - words);
+	for (; (word = kml_next_hit(word, end)) < end; word++) {
+		size_t offset = (word - words) * sizeof(long) % sizeof(*first);
+
+		if (offset != offsetof(struct page, index) &&
+		    kml_load_word(word, &addr))
+			kml_mark(kml_untagged(addr), &nobody);
+	}
+}
+
+static void mark_pages(const struct page *page, const struct page *stop)
+{
+	if (kml_refs.targets.filter) {
+		mark_page_hits(page, stop);
+		return;
+	}
+	for (; page < stop; page++)
+		mark_page(page);
+}
+
 /**
  * kml_scan_pages() - scan struct pages
  * @first: the first one
@@ -487,13 +560,12 @@ int kml_scan_pages(struct page *first, struct page *end)
 
 	for (page = first; page < end && !ret; page = stop) {
 		stop = min(page + MARK_PAGE_BATCH, end);
-		ret = make_room((stop - page) * sizeof(*page) / sizeof(long));
+		ret = kml_make_room((stop - page) * sizeof(*page) / sizeof(long));
 		if (ret)
 			break;
 		kml_begin_reading();
-		for (; page < stop; page++)
-			mark_page(page);
-		end_reading();
+		mark_pages(page, stop);
+		kml_end_reading();
 		ret = scan_breathe();
 	}
 	return ret;
@@ -514,7 +586,13 @@ static int scan_piece(const struct kml_ref *ref, unsigned int cpu,
 	return scan_in_place(content + offset, content + offset + size, arg);
 }
 
-static void scan_record(struct kml_record *rec)
+/**
+ * kml_scan_record() - scan an object that has a record
+ * @rec: the record, pinned
+ *
+ * Context: Holder of kml_scan_mutex; may sleep.
+ */
+void kml_scan_record(struct kml_record *rec)
 {
 	struct kml_holder self = { .space = rec->space, .addr = rec->start };
 	struct kml_ref ref = { .rec = rec };
@@ -546,6 +624,20 @@ static bool is_long(const struct kml_slab *slab)
 	return slab->stride > KML_SECTION_WORDS * sizeof(long);
 }
 
+/**
+ * kml_is_special() - ask whether the objects of a slab are scanned one by one
+ * @slab: the slab
+ *
+ * Context: Any.
+ * Return: true if they are no plain words side by side, or so long that others have
+ * to run in between.
+ */
+bool kml_is_special(const struct kml_slab *slab)
+{
+	return slab->space == KML_PERCPU || kml_is_vmap_slab(slab) ||
+	       is_long(slab);
+}
+
 static int scan_long_slot(struct kml_slab *slab, unsigned int index)
 {
 	unsigned long start = kml_slot_start(slab, index);
@@ -575,18 +667,25 @@ static int scan_single_slots(struct kml_slab *slab, unsigned int first,
 	return ret;
 }
 
-/* Up to a word of objects of a slab is scanned in one go. */
-static int scan_slots(struct kml_slab *slab, unsigned int first,
-		      unsigned long bits)
+/**
+ * kml_scan_slots() - scan objects in slots, as many as there are in one go
+ * @slab: their slab, pinned
+ * @first: index of one of them
+ * @bits: a bit for each, counted from @first
+ *
+ * Context: Holder of kml_scan_mutex; may sleep.
+ * Return: 0 or an error as of kml_scan_must_stop().
+ */
+int kml_scan_slots(struct kml_slab *slab, unsigned int first, unsigned long bits)
 {
 	int ret = 0;
 
-	if (slab->space == KML_PERCPU || kml_is_vmap_slab(slab) || is_long(slab))
+	if (kml_is_special(slab))
 		return scan_single_slots(slab, first, bits);
 	while (bits && !ret) {
 		kml_begin_reading();
 		kml_count_words(mark_slots(slab, first, &bits, kml_section_left()));
-		end_reading();
+		kml_end_reading();
 		/* The section is full. In an empty one there is room for one. */
 		if (bits)
 			ret = scan_breathe();
@@ -607,7 +706,7 @@ static int scan_gray_slots(struct kml_slab *slab)
 
 			gray[word] = 0;
 			if (bits)
-				ret = scan_slots(slab, word * BITS_PER_LONG, bits);
+				ret = kml_scan_slots(slab, word * BITS_PER_LONG, bits);
 		}
 	} while (!ret && !bitmap_empty(gray, slab->nr));
 	return ret;
@@ -642,7 +741,7 @@ int kml_scan_gray(void)
 		rec = kml_next_gray();
 		if (rec) {
 			if (!ret)
-				scan_record(rec);
+				kml_scan_record(rec);
 			kml_put(rec);
 			ret = ret ?: kml_scan_must_stop();
 		}
@@ -652,8 +751,12 @@ int kml_scan_gray(void)
 
 /* ---- Walks ---- */
 
-/* Counts and finds of the pass before are void from here on. */
-static void begin_pass(void)
+/**
+ * kml_begin_pass() - make counts and finds of the pass before void
+ *
+ * Context: Holder of kml_scan_mutex.
+ */
+void kml_begin_pass(void)
 {
 	if (!++kml_refs.pass)
 		kml_refs.pass = 1;
@@ -699,7 +802,7 @@ static int shade_root(const struct kml_ref *ref, void *arg)
 void kml_mark_start(void)
 {
 	lockdep_assert_held(&kml_scan_mutex);
-	begin_pass();
+	kml_begin_pass();
 	kml_walk_slabs(start_slab, NULL);
 	kml_for_each(KML_JUDGED, select_root, shade_root, NULL);
 }
@@ -735,79 +838,6 @@ void kml_mark_new(void)
 	lockdep_assert_held(&kml_scan_mutex);
 	kml_walk_slabs(finish_slab, NULL);
 	kml_for_each(KML_JUDGED, select_root, shade_root, NULL);
-}
-
-static bool is_in_use(const struct kml_slab *slab, unsigned int index)
-{
-	u32 meta = READ_ONCE(slab->slots[index].meta);
-
-	return meta & KML_SLOT_LIVE && !(meta & KML_SLOT_BLACK) &&
-	       (test_bit(index, slab->seen) || meta & KML_SLOT_GRAY ||
-		kml_slot_is_young(meta));
-}
-
-static void scan_slots_in_use(struct kml_slab *slab, void *arg)
-{
-	unsigned long bits = 0;
-	unsigned int i, first;
-
-	if (kml_scan_must_stop())
-		return;
-	for (i = 0, first = 0; i < slab->nr; i++) {
-		if (is_in_use(slab, i))
-			bits |= BIT_MASK(i);
-		if (i % BITS_PER_LONG == BITS_PER_LONG - 1 || i == slab->nr - 1) {
-			if (scan_slots(slab, first, bits))
-				return;
-			first = i + 1;
-			bits = 0;
-		}
-	}
-}
-
-/* Records of what is in use, and not going to be scanned anyway. */
-static bool select_in_use(const struct kml_ref *ref, void *arg)
-{
-	return !kml_is_black(ref->rec) && !kml_ref_is_suspect(ref) &&
-	       ref->rec->queued != kml_refs.pass;
-}
-
-static int scan_in_use(const struct kml_ref *ref, void *arg)
-{
-	int ret = kml_scan_must_stop();
-
-	if (!ret)
-		scan_record(ref->rec);
-	return ret;
-}
-
-/**
- * kml_mark_in_use() - scan all objects that are in use, in the order of addresses
- *
- * Context: Holder of kml_scan_mutex; may sleep.
- */
-void kml_mark_in_use(void)
-{
-	lockdep_assert_held(&kml_scan_mutex);
-	kml_walk_slabs(scan_slots_in_use, NULL);
-	kml_for_each(KML_JUDGED, select_in_use, scan_in_use, NULL);
-}
-
-static void forget_counts(struct kml_slab *slab, void *arg)
-{
-	bitmap_zero(kml_slab_counted(slab), slab->nr);
-}
-
-/**
- * kml_mark_restart() - begin with a further pass
- *
- * Context: Holder of kml_scan_mutex; may sleep.
- */
-void kml_mark_restart(void)
-{
-	lockdep_assert_held(&kml_scan_mutex);
-	begin_pass();
-	kml_walk_slabs(forget_counts, NULL);
 }
 
 /**

@@ -8,10 +8,6 @@
  * suspects: in the roots, and in all objects but the suspects, in the order in
  * which they stand in memory. Suspects that are found in use are scanned as well.
  */
-#include <linux/bitmap.h>
-#include <linux/minmax.h>
-#include <linux/string.h>
-
 #include "refs.h"
 
 /* Are task stacks roots? */
@@ -19,86 +15,6 @@ bool kml_scan_stacks = true;
 
 /* Deepest frame of the scanning task that is not the scan's own; kml_scan_mutex. */
 static const void *scanning_from;
-
-/* ---- Targets ---- */
-
-static void widen(struct kml_range *range, unsigned long start, unsigned long last)
-{
-	if (range->size) {
-		last = max(last, range->start + range->size - 1);
-		start = min(start, range->start);
-	}
-	range->start = start;
-	range->size = last - start + 1;
-}
-
-static void target_range(enum kml_space space, unsigned long start,
-			 unsigned long last)
-{
-	struct kml_targets *targets = &kml_refs.targets;
-
-	if (last < start)
-		return;
-	if (space == KML_PERCPU)
-		widen(&targets->percpu, start, last);
-	else
-		widen(&targets->virt, start, last);
-	widen(&targets->range, start, last);
-}
-
-/* Look for all objects. */
-static void target_all(void)
-{
-	enum kml_space space;
-
-	memset(&kml_refs.targets, 0, sizeof(kml_refs.targets));
-	for (space = KML_VIRT; space <= KML_PERCPU; space++)
-		target_range(space, READ_ONCE(kml_trees[space].lo),
-			     READ_ONCE(kml_trees[space].hi));
-	if (kml_linear.size)
-		target_range(KML_VIRT, kml_linear.base,
-			     kml_linear.base + kml_linear.size - 1);
-	/* If there is nothing yet, it is empty: above comes below. */
-	target_range(KML_PERCPU, READ_ONCE(kml_percpu_range.lo),
-		     READ_ONCE(kml_percpu_range.hi));
-	if (!READ_ONCE(kml_linear.has_percpu)) {
-		kml_refs.targets.linear.start = kml_linear.base;
-		kml_refs.targets.linear.size = kml_linear.size;
-	}
-}
-
-/**
- * kml_target_none() - look for nothing, until kml_target() says otherwise
- *
- * Context: Holder of kml_scan_mutex.
- */
-void kml_target_none(void)
-{
-	memset(&kml_refs.targets, 0, sizeof(kml_refs.targets));
-	kml_refs.targets.filter = kml_scan_filter();
-	bitmap_zero(kml_refs.targets.filter, KML_FILTER_BITS);
-}
-
-/**
- * kml_target() - look for an object
- * @space: address space
- * @start: its first address
- * @size: its length in bytes, not 0
- *
- * Context: Holder of kml_scan_mutex, since kml_target_none().
- */
-void kml_target(enum kml_space space, unsigned long start, size_t size)
-{
-	unsigned long last = start + size - 1, addr = start;
-	unsigned int pages;
-
-	lockdep_assert_held(&kml_scan_mutex);
-	target_range(space, start, last);
-	for (pages = 0; pages < KML_FILTER_BITS && addr - start < size; pages++) {
-		__set_bit(kml_filter_bit(addr), kml_refs.targets.filter);
-		addr = ALIGN_DOWN(addr, PAGE_SIZE) + PAGE_SIZE;
-	}
-}
 
 /* ---- Roots ---- */
 
@@ -203,7 +119,7 @@ int kml_first_pass(void)
 {
 	int ret;
 
-	target_all();
+	kml_target_all();
 	kml_mark_start();
 	ret = scan_roots();
 	if (!ret)
@@ -224,9 +140,9 @@ int kml_further_pass(void)
 {
 	int ret;
 
-	kml_mark_restart();
+	kml_search_start();
 	ret = scan_roots();
 	if (!ret)
-		kml_mark_in_use();
+		kml_search_in_use();
 	return kml_scan_gray() ?: ret;
 }

@@ -143,7 +143,7 @@ void kml_queue_entry(const struct kml_mark_entry *entry);
 bool kml_renew_entry(struct kml_mark_entry *entry);
 void kml_drop_mark_stack(void);
 
-/* ---- mark.c: the fast path ---- */
+/* ---- targets.c: what a mark pass looks for ---- */
 
 /* Bit of the page of @addr in kml_targets.filter. */
 static inline unsigned int kml_filter_bit(unsigned long addr)
@@ -151,20 +151,37 @@ static inline unsigned int kml_filter_bit(unsigned long addr)
 	return (addr >> PAGE_SHIFT) % KML_FILTER_BITS;
 }
 
-size_t kml_drain_mark_stack(size_t max);
-int kml_scan_range(const void *start, const void *end);
-int kml_scan_pages(struct page *first, struct page *end);
-int kml_scan_gray(void);
-void kml_mark_start(void);
-void kml_mark_new(void);
-void kml_mark_restart(void);
-void kml_mark_in_use(void);
-unsigned long kml_found_in_use(void);
-
-/* ---- pass.c: mark passes, and what they look for ---- */
-
+void kml_target_all(void);
 void kml_target_none(void);
 void kml_target(enum kml_space space, unsigned long start, size_t size);
+const unsigned long *kml_next_hit(const unsigned long *word,
+				  const unsigned long *end);
+
+/* ---- mark.c: the fast path ---- */
+
+void kml_mark(unsigned long addr, const struct kml_holder *holder);
+size_t kml_drain_mark_stack(size_t max);
+void kml_finish_section(void);
+int kml_make_room(size_t nr);
+int kml_scan_range(const void *start, const void *end);
+int kml_scan_pages(struct page *first, struct page *end);
+bool kml_is_special(const struct kml_slab *slab);
+int kml_scan_slots(struct kml_slab *slab, unsigned int first,
+		   unsigned long bits);
+void kml_scan_record(struct kml_record *rec);
+int kml_scan_gray(void);
+void kml_begin_pass(void);
+void kml_mark_start(void);
+void kml_mark_new(void);
+unsigned long kml_found_in_use(void);
+
+/* ---- search.c: further passes, which look for suspects ---- */
+
+void kml_search_start(void);
+void kml_search_in_use(void);
+
+/* ---- pass.c: mark passes ---- */
+
 void kml_passes_start(const void *frame);
 void kml_passes_end(void);
 int kml_first_pass(void);

@@ -54,11 +54,26 @@ static void scan_loads(struct kunit *test)
 
 	/* Behind it is nothing, not even for a part of what is read at once. */
 	pagefault_disable();
-	KUNIT_EXPECT_TRUE(test, kml_load_words(end - KML_LOAD_WORDS, words));
+	kml_load_words(end - KML_LOAD_WORDS, words);
 	for (i = 0; i < KML_LOAD_WORDS; i++)
 		KUNIT_EXPECT_EQ(test, words[i], KML_LOAD_WORDS - i);
-	KUNIT_EXPECT_FALSE(test, kml_load_words(end, words));
-	KUNIT_EXPECT_FALSE(test, kml_load_words(end - 2, words));
+	kml_load_words(end, words);
+	KUNIT_EXPECT_FALSE(test, kml_pair_is_there(end, words));
+	kml_load_words(end - 1, words);
+	KUNIT_EXPECT_FALSE(test, kml_pair_is_there(end - 1, words));
+	kml_load_words(end - 2, words);
+	KUNIT_EXPECT_TRUE(test, kml_pair_is_there(end - 2, words));
+	KUNIT_EXPECT_EQ(test, words[0], 2);
+	KUNIT_EXPECT_EQ(test, words[1], 1);
+	KUNIT_EXPECT_FALSE(test, kml_pair_is_there(end, words + 2));
+
+	/* What stands for words that are not there may stand in memory, too. */
+	end[-2] = KML_NO_WORD;
+	kml_load_words(end - KML_LOAD_WORDS, words);
+	KUNIT_EXPECT_TRUE(test, kml_pair_is_there(end - 2, words + 2));
+	KUNIT_EXPECT_EQ(test, words[2], KML_NO_WORD);
+	KUNIT_EXPECT_EQ(test, words[3], 1);
+
 	KUNIT_EXPECT_TRUE(test, kml_load_word(end - 1, words));
 	KUNIT_EXPECT_EQ(test, words[0], 1);
 	KUNIT_EXPECT_FALSE(test, kml_load_word(end, words));
