@@ -139,14 +139,18 @@ test_passes_of_a_scan()
 	says "$late" $design 'only ([0-9]+) are demanded'
 	# Before these come the first pass and the first one that confirms.
 	says $((enough + 2)) $interface 'Usually ([0-9]+) if there is something new'
+	quiet=$(macro CONFIRM_QUIET)
+	says "$quiet" $design 'counts like ([0-9]+) of them'
+	says $((1 + enough / quiet)) $design 'after the first confirm pass ([0-9]+) times if nothing else'
+	says $((1 + enough / quiet)) $interface 'something new, ([0-9]+) on a machine where nothing else'
 	says $((enough + 2)) $interface ' passes=([0-9]+) '
-	says $((enough + 2)) $design 'at least ([0-9]+) times where there are new suspects'
+	says $((enough + 2)) $design 'at least ([0-9]+) times where others run'
 	says $((late + 2)) $design '\(([0-9]+) if that takes long\)'
 	says "$most" $messages 'could not be decided in ([0-9]+) passes'
 	says "$most" $wrong 'among ([0-9]+) searches'
 	says "$most" $interface 'because after ([0-9]+) passes'
 	says "$most" $design 'bound of ([0-9]+) confirm passes'
-	says "$grace" $design 'first ([0-9]+) confirm passes begin with an RCU grace period'
+	says "$grace" $design 'in step 4 the first ([0-9]+) begin with an RCU grace period'
 }
 
 test_limits()

@@ -7,7 +7,8 @@
  * passes are repeated that look for suspects alone, until many of them in a row
  * have found none in use. Even an object that moves from place to place all the
  * time, faster than it can be looked for, is missed by about one pass in three,
- * and by all of them less than once in ten million scans.
+ * and by all of them less than once in ten million scans. While nothing but the
+ * scan runs, nothing moves: then a pass is no sample, and two are enough.
  *
  * A suspect is cleared for good when any pass finds a reference to it, or its
  * content has changed, or when another cleared one leads to it. As suspects
@@ -31,12 +32,17 @@
 /* Fewer are enough when passes have taken a second so far. */
 #define CONFIRM_STABLE_LATE	12
 
+/* A quiet pass is worth so many others; see quiet.c. */
+#define CONFIRM_QUIET		8
+
 /* No more passes than these, whatever is still found in use. */
 #define CONFIRM_MAX		48
 
 /*
- * The first so many wait for an RCU grace period: what somebody took out of one
- * list under RCU to put it into another one has arrived then.
+ * So many passes after the first one wait for an RCU grace period: what somebody
+ * took out of one list under RCU to put it into another one has arrived then. After
+ * a quiet pass nobody is about to: readers that wait have their pointers on their
+ * stacks.
  */
 #define CONFIRM_GRACE		3
 
@@ -177,9 +183,26 @@ static struct wanted target_suspects(void)
 
 static int pass(struct kml_confirmation *conf)
 {
-	if (conf->passes++ < CONFIRM_GRACE)
-		synchronize_rcu();
-	return kml_further_pass();
+	int ret;
+
+	kml_watch_start();
+	ret = kml_further_pass();
+	conf->last_quiet = kml_watch_quiet();
+	conf->quiet += conf->last_quiet;
+	conf->passes++;
+	return ret;
+}
+
+/* What a pass is worth that follows others which were worth @evidence. */
+static unsigned int weigh(const struct kml_confirmation *conf,
+			  unsigned int evidence)
+{
+	if (kml_found_in_use())
+		evidence = 0;
+	else if (!conf->last_quiet)
+		evidence++;
+	/* Even if it has found some: it has found all that are in use. */
+	return conf->last_quiet ? evidence + CONFIRM_QUIET : evidence;
 }
 
 /**
@@ -230,24 +253,26 @@ static int withhold(struct kml_confirmation *conf, unsigned int late)
 	return kml_scan_gray();
 }
 
-/* Pass after pass, until many in a row have found none. */
+/* Pass after pass, until there is enough evidence against those that are left. */
 static int repeat(struct kml_confirmation *conf)
 {
+	unsigned int evidence = conf->last_quiet ? CONFIRM_QUIET : 0, enough;
 	unsigned long late = jiffies + HZ;
-	unsigned int stable = 0, enough;
 	int ret;
 
 	do {
 		enough = time_after(jiffies, late) ? CONFIRM_STABLE_LATE :
 						     CONFIRM_STABLE;
-		if (stable >= enough)
+		if (evidence >= enough)
 			return 0;
+		if (conf->passes <= CONFIRM_GRACE && !conf->last_quiet)
+			synchronize_rcu();
 		ret = pass(conf);
 		if (ret)
 			return ret;
-		stable = kml_found_in_use() ? 0 : stable + 1;
+		evidence = weigh(conf, evidence);
 	} while (conf->passes < CONFIRM_MAX);
-	return stable >= enough ? 0 : withhold(conf, enough);
+	return evidence >= enough ? 0 : withhold(conf, enough);
 }
 
 /*

@@ -187,17 +187,26 @@ void kml_passes_end(void);
 int kml_first_pass(void);
 int kml_further_pass(void);
 
+/* ---- quiet.c: did anything move during a pass? ---- */
+
+void kml_watch_start(void);
+bool kml_watch_quiet(void);
+
 /* ---- confirm.c: is a suspect really unreferenced? ---- */
 
 /**
  * struct kml_confirmation - how it went to confirm suspects
  * @suspects: how many there were at first
  * @passes: how often they were looked for
+ * @quiet: in how many of these passes nothing but the scan ran
+ * @last_quiet: in the last one, too
  * @undecided: how many were taken to be in use, as others of their kind were
  */
 struct kml_confirmation {
 	unsigned long suspects;
 	unsigned int passes;
+	unsigned int quiet;
+	bool last_quiet;
 	unsigned long undecided;
 };
 

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel memory leak detector: did anything move while a pass read memory?
+ *
+ * A pass can miss a pointer if somebody moves it meanwhile from a place that the
+ * pass is still to read to one that it has read. That takes somebody who runs. What
+ * runs leaves traces in counters that the kernel keeps anyway: a task leaves a
+ * context switch, a CPU that is woken up too, everything else an interrupt or a
+ * softirq. A pass is quiet if none of them has counted but the scheduler's tick
+ * on the CPU that scans.
+ *
+ * What may hide behind the tick is a timer of the highest resolution that expires
+ * with it, to the nanosecond, in each pass. So one quiet pass is not relied on
+ * alone.
+ */
+#include <linux/cpumask.h>
+#include <linux/hardirq.h>
+#include <linux/interrupt.h>
+#include <linux/jiffies.h>
+#include <linux/kernel_stat.h>
+#include <linux/lockdep.h>
+#include <linux/sched.h>
+#include <linux/smp.h>
+
+#include "refs.h"
+
+/**
+ * struct activity - what has run so far
+ * @switches: context switches of all CPUs
+ * @softirqs: of all CPUs but those of the scheduler, which the tick raises
+ * @others: interrupts of all CPUs but the one that scans
+ * @own: its interrupts
+ * @ticks: how many of these may have been the tick
+ */
+struct activity {
+	unsigned long long switches;
+	unsigned long softirqs;
+	u64 others;
+	u64 own;
+	unsigned long ticks;
+};
+
+/* When the watch began; kml_scan_mutex. */
+static struct {
+	bool alone;
+	unsigned int cpu;
+	struct activity activity;
+} watch;
+
+static u64 interrupts_of(unsigned int cpu)
+{
+	u64 sum = kstat_cpu_irqs_sum(cpu);
+
+	/* Those that x86 counts by itself, such as the local timer's. */
+#ifdef arch_irq_stat_cpu
+	sum += arch_irq_stat_cpu(cpu);
+#endif
+	return sum;
+}
+
+static unsigned long softirqs_of(unsigned int cpu)
+{
+	unsigned long sum = 0;
+	unsigned int nr;
+
+	for (nr = 0; nr < NR_SOFTIRQS; nr++) {
+		if (nr != SCHED_SOFTIRQ)
+			sum += kstat_softirqs_cpu(nr, cpu);
+	}
+	return sum;
+}
+
+static struct activity sum_up(unsigned int self)
+{
+	struct activity sum = {
+		.switches = nr_context_switches(),
+		.own = interrupts_of(self),
+		.ticks = jiffies,
+	};
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		sum.softirqs += softirqs_of(cpu);
+		if (cpu != self)
+			sum.others += interrupts_of(cpu);
+	}
+	return sum;
+}
+
+/* An idle CPU stays idle until it switches to a task. */
+static bool all_others_idle(unsigned int self)
+{
+	unsigned int cpu;
+
+	for_each_online_cpu(cpu) {
+		if (cpu != self && !idle_cpu(cpu))
+			return false;
+	}
+	return true;
+}
+
+/**
+ * kml_watch_start() - watch from here on what runs besides the scan
+ *
+ * Context: Holder of kml_scan_mutex; may be preempted.
+ */
+void kml_watch_start(void)
+{
+	lockdep_assert_held(&kml_scan_mutex);
+	watch.cpu = raw_smp_processor_id();
+	/* The counters first: what begins to run meanwhile counts. */
+	watch.activity = sum_up(watch.cpu);
+	watch.alone = all_others_idle(watch.cpu);
+}
+
+/**
+ * kml_watch_quiet() - ask whether nothing but the scan ran
+ *
+ * Context: Holder of kml_scan_mutex, after kml_watch_start().
+ * Return: true if so, from then until now.
+ */
+bool kml_watch_quiet(void)
+{
+	const struct activity now = sum_up(watch.cpu);
+	const struct activity *then = &watch.activity;
+
+	lockdep_assert_held(&kml_scan_mutex);
+	return watch.alone && now.switches == then->switches &&
+	       now.softirqs == then->softirqs && now.others == then->others &&
+	       now.own - then->own <= now.ticks - then->ticks;
+}

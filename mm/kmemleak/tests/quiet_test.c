@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel memory leak detector: tests of what shows that nothing moved.
+ */
+#include <kunit/test.h>
+#include <linux/delay.h>
+#include <linux/hrtimer.h>
+#include <linux/interrupt.h>
+#include <linux/kasan.h>
+#include <linux/kthread.h>
+#include <linux/preempt.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
+#include <linux/string.h>
+
+#include "../scan/refs.h"
+#include "tree.h"
+
+/* How often, and how long, nothing else may run. */
+#define QUIET_TRIES	2000
+#define QUIET_USECS	200
+
+#define QUIET_TIMER	(50 * NSEC_PER_USEC)
+#define QUIET_SCANS	40
+
+#define QUIET_OBJECT	96
+
+struct quiet_timer {
+	struct hrtimer timer;
+	unsigned int fired;
+	void (*fn)(void);
+};
+
+static enum hrtimer_restart quiet_fire(struct hrtimer *timer)
+{
+	struct quiet_timer *quiet = container_of(timer, struct quiet_timer, timer);
+
+	WRITE_ONCE(quiet->fired, quiet->fired + 1);
+	if (quiet->fn)
+		quiet->fn();
+	hrtimer_forward_now(timer, ns_to_ktime(QUIET_TIMER));
+	return HRTIMER_RESTART;
+}
+
+static void quiet_start(struct quiet_timer *quiet, enum hrtimer_mode mode)
+{
+	hrtimer_init(&quiet->timer, CLOCK_MONOTONIC, mode);
+	quiet->timer.function = quiet_fire;
+	hrtimer_start(&quiet->timer, ns_to_ktime(QUIET_TIMER), mode);
+}
+
+/* Nothing but what @fn does, as far as this CPU goes. */
+static bool is_quiet_during(void (*fn)(void))
+{
+	bool quiet;
+
+	mutex_lock(&kml_scan_mutex);
+	kml_watch_start();
+	fn();
+	quiet = kml_watch_quiet();
+	mutex_unlock(&kml_scan_mutex);
+	return quiet;
+}
+
+static void do_nothing(void)
+{
+	udelay(QUIET_USECS);
+}
+
+/* It must be seen at all, or each scan would be made the long way. */
+static void quiet_happens(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < QUIET_TRIES; i++) {
+		if (is_quiet_during(do_nothing))
+			return;
+		cond_resched();
+	}
+	KUNIT_FAIL(test, "something ran in each of %u times of %u us", QUIET_TRIES,
+		   QUIET_USECS);
+}
+
+static void let_others_run(void)
+{
+	schedule_timeout_uninterruptible(1);
+}
+
+static void quiet_not_with_tasks(struct kunit *test)
+{
+	KUNIT_EXPECT_FALSE(test, is_quiet_during(let_others_run));
+}
+
+static void quiet_wait_for_timer(enum hrtimer_mode mode)
+{
+	struct quiet_timer quiet = {};
+
+	quiet_start(&quiet, mode);
+	while (READ_ONCE(quiet.fired) < 3)
+		cpu_relax();
+	hrtimer_cancel(&quiet.timer);
+}
+
+/* With preemption off, so that no task is what shows. */
+static void be_interrupted(void)
+{
+	preempt_disable();
+	quiet_wait_for_timer(HRTIMER_MODE_REL_PINNED_HARD);
+	preempt_enable();
+}
+
+static void quiet_not_with_interrupts(struct kunit *test)
+{
+	KUNIT_EXPECT_FALSE(test, is_quiet_during(be_interrupted));
+}
+
+static void run_tasklet(struct tasklet_struct *unused)
+{
+}
+
+static DECLARE_TASKLET(quiet_tasklet, run_tasklet);
+
+static void run_softirq(void)
+{
+	local_bh_disable();
+	tasklet_schedule(&quiet_tasklet);
+	local_bh_enable();
+	tasklet_unlock_wait(&quiet_tasklet);
+}
+
+static void quiet_not_with_softirqs(struct kunit *test)
+{
+	KUNIT_EXPECT_FALSE(test, is_quiet_during(run_softirq));
+}
+
+static void do_on_others(void *unused)
+{
+}
+
+static void interrupt_others(void)
+{
+	smp_call_function(do_on_others, NULL, 1);
+}
+
+static int run_on_other(void *unused)
+{
+	while (!kthread_should_stop())
+		cond_resched();
+	return 0;
+}
+
+static void quiet_not_with_others(struct kunit *test)
+{
+	struct task_struct *task;
+	unsigned int i;
+
+	if (num_online_cpus() == 1)
+		kunit_skip(test, "needs another CPU");
+	KUNIT_EXPECT_FALSE(test, is_quiet_during(interrupt_others));
+
+	/* No switch need happen where one task runs all the time. */
+	migrate_disable();
+	task = kthread_run_on_cpu(run_on_other, NULL,
+				  cpumask_any_but(cpu_online_mask, raw_smp_processor_id()),
+				  "kmemleak_other/%u");
+	migrate_enable();
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	msleep(20);
+	for (i = 0; i < 20; i++)
+		KUNIT_EXPECT_FALSE(test, is_quiet_during(do_nothing));
+	kthread_stop(task);
+}
+
+/* ---- What an interrupt moves all the time ---- */
+
+/* A pass comes to this place long before, or behind, one in a slab. */
+static unsigned long quiet_place;
+
+/* Where a pointer to the object is, and where it is going to be. */
+static unsigned long *quiet_places[2];
+
+static void move_object(void)
+{
+	unsigned long *from = quiet_places[0], *to = quiet_places[1];
+
+	WRITE_ONCE(*to, *from);
+	WRITE_ONCE(*from, 0);
+	swap(quiet_places[0], quiet_places[1]);
+}
+
+/* Not inlined, as what it has in registers would be a reference. */
+static noinline unsigned long put_object_into_place(void)
+{
+	unsigned long addr = (unsigned long)kzalloc(QUIET_OBJECT, GFP_KERNEL);
+
+	WRITE_ONCE(*quiet_places[0], addr);
+	return ~addr;
+}
+
+static noinline bool is_leak(unsigned long hidden)
+{
+	unsigned long addr = (unsigned long)kasan_reset_tag((void *)~hidden);
+	struct kml_ref ref;
+	bool leak;
+
+	if (!kml_ref_find(KML_VIRT, addr, &ref))
+		return false;
+	leak = kml_ref_is_leak(&ref);
+	kml_ref_put(&ref);
+	return leak;
+}
+
+/* While nothing else runs: passes are quiet but for the interrupt. */
+static void quiet_moving(struct kunit *test)
+{
+	struct quiet_timer quiet = { .fn = move_object };
+	unsigned long *place = kzalloc(QUIET_OBJECT, GFP_KERNEL);
+	unsigned long hidden;
+	unsigned int i;
+
+	skip_if_off(test);
+	KUNIT_ASSERT_NOT_NULL(test, place);
+	quiet_places[0] = place;
+	quiet_places[1] = &quiet_place;
+	hidden = put_object_into_place();
+	KUNIT_ASSERT_NE(test, hidden, ~0UL);
+
+	quiet_start(&quiet, HRTIMER_MODE_REL_PINNED_HARD);
+	for (i = 0; i < QUIET_SCANS; i++) {
+		KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
+		KUNIT_EXPECT_FALSE(test, is_leak(hidden));
+	}
+	hrtimer_cancel(&quiet.timer);
+	KUNIT_EXPECT_GT(test, quiet.fired, QUIET_SCANS);
+
+	/* In no place it is one. */
+	WRITE_ONCE(*quiet_places[0], 0);
+	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
+	KUNIT_EXPECT_TRUE(test, is_leak(hidden));
+	kfree((void *)~hidden);
+	/* What is left here would hide what comes to be there. */
+	memset(quiet_places, 0, sizeof(quiet_places));
+	kfree(place);
+}
+
+static struct kunit_case quiet_cases[] = {
+	KUNIT_CASE(quiet_happens),
+	KUNIT_CASE(quiet_not_with_tasks),
+	KUNIT_CASE(quiet_not_with_interrupts),
+	KUNIT_CASE(quiet_not_with_softirqs),
+	KUNIT_CASE(quiet_not_with_others),
+	KUNIT_CASE_SLOW(quiet_moving),
+	{}
+};
+
+static struct kunit_suite quiet_suite = {
+	.name = "kmemleak_quiet",
+	.test_cases = quiet_cases,
+};
+
+kunit_test_suite(quiet_suite);
