@@ -76,6 +76,10 @@ END {
 	# Where each word is a pointer, there is little but looking them up.
 	scans("rich", 1 / 5)
 
+	heading("instructions of a scan that finds 14")
+	compare("fresh leaks beside 250000, 1 GiB", 1 / 2)
+	compare("fresh leaks while busy beside 250000, 1 GiB")
+
 	heading("instructions of the longest in a scan")
 	compare("longest wait of a free")
 	compare("longest wait for the CPU")

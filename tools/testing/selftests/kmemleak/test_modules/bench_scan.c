@@ -10,6 +10,7 @@
 #include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/module.h>
+#include <linux/percpu.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
@@ -201,7 +202,48 @@ void bench_free_objects(void)
 	}
 }
 
+/* ---- Leaks ---- */
+
+#define LOST_SLAB	10
+#define LOST_VMALLOC	2
+#define LOST_PERCPU	2
+
+static bool lose_one(const void *obj)
+{
+	/* Once that is noted nothing refers to it any more. */
+	return obj;
+}
+
+/* As many as the sample module of the kernel loses, of each kind some. */
+static int lose(const char *val, const struct kernel_param *kp)
+{
+	bool all = true;
+	unsigned int i;
+
+	for (i = 0; i < LOST_SLAB; i++)
+		all &= lose_one(kmalloc(32 << i % 5, GFP_KERNEL));
+	for (i = 0; i < LOST_VMALLOC; i++)
+		all &= lose_one(vmalloc(PAGE_SIZE));
+	for (i = 0; i < LOST_PERCPU; i++)
+		all &= lose_one((const void __force *)__alloc_percpu(64, 8));
+	return all ? 0 : -ENOMEM;
+}
+
+static const struct kernel_param_ops lose_ops = { .set = lose };
+module_param_cb(lose, &lose_ops, NULL, 0200);
+MODULE_PARM_DESC(lose, "Loses 14 objects when it is written");
+
 /* ---- What the shell reads before and after a scan ---- */
+
+/* Of the one who reads it, up to the last tick. */
+static int get_runtime(char *buffer, const struct kernel_param *kp)
+{
+	return sysfs_emit(buffer, "%llu\n", current->se.sum_exec_runtime);
+}
+
+static const struct kernel_param_ops runtime_ops = { .get = get_runtime };
+module_param_cb(runtime, &runtime_ops, NULL, 0444);
+MODULE_PARM_DESC(runtime, "Nanoseconds that the CPU has spent on who reads it");
 
 static int get_now(char *buffer, const struct kernel_param *kp)
 {
