@@ -474,7 +474,7 @@ test_machines()
 # The figures that the detector prints of itself, in the order of the sample.
 test_figures_in_stats()
 {
-	grep -rhoE 'seq_printf\(seq, "[a-z ]+: %l?[us]' mm/kmemleak |
+	grep -rhoE 'seq_printf\(seq, "[a-z ]+: %l*[us]' mm/kmemleak |
 		sed -E 's/.*"(.*): .*/\1/' > "$work/printed"
 	sed -n '/^Statistics$/,/^Trace events$/s/^  \([a-z ]*\): [a-z0-9 ]*$/\1/p' $interface |
 		diff "$work/printed" - || mistake "$interface has other figures than are printed"

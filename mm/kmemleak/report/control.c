@@ -154,6 +154,10 @@ static void show_stats(struct seq_file *seq)
 	seq_printf(seq, "last scan suspects: %lu\n", READ_ONCE(scans->suspects));
 	seq_printf(seq, "last scan undecided: %lu\n",
 		   READ_ONCE(scans->undecided));
+	seq_printf(seq, "last scan verdict: %s\n",
+		   READ_ONCE(scans->exact) ? "exact" : "repeated");
+	seq_printf(seq, "last scan us stopped: %llu\n",
+		   READ_ONCE(scans->stopped_us));
 	seq_printf(seq, "last scan passes: %u\n", READ_ONCE(scans->passes));
 	seq_printf(seq, "leaks now: %lu\n", totals.leaks);
 	seq_printf(seq, "leaks ever: %lu\n", READ_ONCE(scans->leaks_ever));

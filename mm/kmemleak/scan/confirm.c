@@ -19,6 +19,8 @@
 #include <linux/bitmap.h>
 #include <linux/crc32.h>
 #include <linux/jiffies.h>
+#include <linux/ktime.h>
+#include <linux/minmax.h>
 #include <linux/percpu.h>
 #include <linux/printk.h>
 #include <linux/rcupdate.h>
@@ -34,6 +36,9 @@
 
 /* A quiet pass is worth so many others; see quiet.c. */
 #define CONFIRM_QUIET		8
+
+/* With all CPUs stopped, this often, until such a pass finds nothing in use. */
+#define EXACT_TRIES		4
 
 /* No more passes than these, whatever is still found in use. */
 #define CONFIRM_MAX		48
@@ -183,13 +188,37 @@ static struct wanted target_suspects(void)
 
 static int pass(struct kml_confirmation *conf)
 {
+	ktime_t begin = ktime_get();
 	int ret;
 
 	kml_watch_start();
 	ret = kml_further_pass();
 	conf->last_quiet = kml_watch_quiet();
+	conf->pass_us = ktime_us_delta(ktime_get(), begin);
 	conf->quiet += conf->last_quiet;
 	conf->passes++;
+	return ret;
+}
+
+/*
+ * Where that is allowed, and does not take too long, look once more with all CPUs
+ * stopped. What is found in use may lead to others, so that it takes another time.
+ */
+static int prove(struct kml_confirmation *conf)
+{
+	unsigned int tries = EXACT_TRIES;
+	bool in_time = true;
+	int ret = 0;
+	u64 us;
+
+	while (tries-- && in_time && !ret && !conf->exact &&
+	       kml_exact_is_worth(conf->pass_us)) {
+		in_time = kml_exact_pass(&us);
+		conf->passes++;
+		conf->stopped_us = max(conf->stopped_us, us);
+		conf->exact = in_time && !kml_found_in_use();
+		ret = kml_scan_gray();
+	}
 	return ret;
 }
 
@@ -311,8 +340,11 @@ int kml_confirm(struct kml_confirmation *conf)
 		return 0;
 	if (wanted.new)
 		ret = filter(conf);
-	if (!ret && wanted.new && target_suspects().new)
-		ret = repeat(conf);
+	if (!ret && wanted.new && target_suspects().new) {
+		ret = prove(conf);
+		if (!ret && !conf->exact)
+			ret = repeat(conf);
+	}
 	if (ret)
 		return ret;
 	kml_for_each(KML_JUDGED, select_suspect, clear_if_changed, NULL);

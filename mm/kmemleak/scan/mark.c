@@ -527,10 +527,7 @@ static void mark_page_hits(const struct page *first, const struct page *stop)
 
 	kml_count_words(end - words);
 	for (; (word = kml_next_hit(word, end)) < end; word++) {
-		size_t offset = (word - words) * sizeof(long) % sizeof(*first);
-
-		if (offset != offsetof(struct page, index) &&
-		    kml_load_word(word, &addr))
+		if (!kml_is_page_index(first, word) && kml_load_word(word, &addr))
 			kml_mark(kml_untagged(addr), &nobody);
 	}
 }

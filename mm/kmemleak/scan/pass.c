@@ -18,6 +18,22 @@ static const void *scanning_from;
 
 /* ---- Roots ---- */
 
+/**
+ * kml_live_from() - tell from where on a stack is a root
+ * @stack: the stack
+ * @live: what of it is in use
+ * @end: its end
+ *
+ * The scan's own frames hold addresses of whatever it looks at.
+ *
+ * Context: Holder of kml_scan_mutex, or for it.
+ * Return: @live, or where the stack of the scan begins to be none of the scan.
+ */
+const void *kml_live_from(const void *stack, const void *live, const void *end)
+{
+	return scanning_from >= stack && scanning_from < end ? scanning_from : live;
+}
+
 static int scan_memory(const void *start, const void *end,
 		       const struct kml_root *root)
 {
@@ -37,10 +53,7 @@ static int scan_task_stack(const void *stack, const void *live,
 		kml_put(rec);
 	}
 
-	/* The scan's own frames hold addresses of whatever it looks at. */
-	if (scanning_from >= stack && scanning_from < end)
-		live = scanning_from;
-	return kml_scan_range(live, end);
+	return kml_scan_range(kml_live_from(stack, live, end), end);
 }
 
 static const struct kml_root_visitor root_visitor = {

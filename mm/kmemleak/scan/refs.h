@@ -65,6 +65,19 @@ struct kml_mark_entry {
 	size_t nr;
 };
 
+/* Words that a pass with all CPUs stopped may find, before it has to be repeated. */
+#define KML_HITS_MAX	256
+
+/**
+ * struct kml_hit - a word that may refer to a suspect
+ * @addr: the word
+ * @holder: whose it is
+ */
+struct kml_hit {
+	unsigned long addr;
+	struct kml_holder holder;
+};
+
 /**
  * struct kml_refs - the state of a mark pass; kml_scan_mutex
  * @pass: its number; never 0, which objects start with
@@ -76,6 +89,8 @@ struct kml_mark_entry {
  * @stack_old: behind the last one that may be free by now: it was found in an
  *	earlier RCU read-side critical section
  * @stack: objects to be scanned next
+ * @nr_hits: how many words the pass with all CPUs stopped has found
+ * @hits: the first of them
  *
  * In one piece, which scans leave out.
  */
@@ -88,6 +103,8 @@ struct kml_refs {
 	struct kml_mark_entry *stack_top;
 	struct kml_mark_entry *stack_old;
 	struct kml_mark_entry stack[KML_MARK_STACK];
+	unsigned long nr_hits;
+	struct kml_hit hits[KML_HITS_MAX];
 };
 
 extern struct kml_refs kml_refs;
@@ -110,6 +127,9 @@ extern struct kml_reading kml_reading;
 
 void __init kml_stacks_init(void);
 int kml_visit_stacks(const struct kml_root_visitor *visitor);
+void kml_visit_stopped_stacks(const struct kml_root_visitor *visitor);
+int kml_visit_block(unsigned long pfn, unsigned long end,
+		    kml_visit_pages_t visit);
 void __init kml_hide_memmap(void);
 
 /* ---- content.c: words of objects that may be references ---- */
@@ -159,6 +179,14 @@ const unsigned long *kml_next_hit(const unsigned long *word,
 
 /* ---- mark.c: the fast path ---- */
 
+/* Is that the index of a struct page, of some from @first on? See mark_page(). */
+static inline bool kml_is_page_index(const struct page *first,
+				     const unsigned long *word)
+{
+	return ((unsigned long)word - (unsigned long)first) % sizeof(*first) ==
+	       offsetof(struct page, index);
+}
+
 void kml_mark(unsigned long addr, const struct kml_holder *holder);
 size_t kml_drain_mark_stack(size_t max);
 void kml_finish_section(void);
@@ -177,15 +205,26 @@ unsigned long kml_found_in_use(void);
 
 /* ---- search.c: further passes, which look for suspects ---- */
 
+bool kml_slot_in_use(const struct kml_slab *slab, unsigned int index);
+bool kml_holder_of(const struct kml_slab *slab, const unsigned long *word,
+		   struct kml_holder *holder);
 void kml_search_start(void);
 void kml_search_in_use(void);
 
 /* ---- pass.c: mark passes ---- */
 
+const void *kml_live_from(const void *stack, const void *live, const void *end);
 void kml_passes_start(const void *frame);
 void kml_passes_end(void);
 int kml_first_pass(void);
 int kml_further_pass(void);
+
+/* ---- exact.c: a pass while nothing can move ---- */
+
+extern unsigned int kml_exact_us;
+
+bool kml_exact_is_worth(u64 pass_us);
+bool kml_exact_pass(u64 *us);
 
 /* ---- quiet.c: did anything move during a pass? ---- */
 
@@ -200,6 +239,9 @@ bool kml_watch_quiet(void);
  * @passes: how often they were looked for
  * @quiet: in how many of these passes nothing but the scan ran
  * @last_quiet: in the last one, too
+ * @pass_us: how long the last one of them took, in microseconds
+ * @exact: the last pass was made with all CPUs stopped, and came to its end
+ * @stopped_us: how long they were stopped at most, in microseconds
  * @undecided: how many were taken to be in use, as others of their kind were
  */
 struct kml_confirmation {
@@ -207,6 +249,9 @@ struct kml_confirmation {
 	unsigned int passes;
 	unsigned int quiet;
 	bool last_quiet;
+	u64 pass_us;
+	bool exact;
+	u64 stopped_us;
 	unsigned long undecided;
 };
 

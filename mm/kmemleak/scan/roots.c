@@ -93,12 +93,11 @@ void __init kml_hide_memmap(void)
  * Is a struct page a root? Of a slab it is not: all that it refers to is the
  * cache, and objects that are free.
  */
-static bool is_root_page(const struct zone *zone, struct page *page)
+static bool is_root_page(struct page *page)
 {
 	struct folio *folio = page_folio(page);
 
-	return folio_ref_count(folio) && !folio_test_slab(folio) &&
-	       page_zone(page) == zone;
+	return folio_ref_count(folio) && !folio_test_slab(folio);
 }
 
 /* How many pages from this one on are free in one slab, or 0. */
@@ -113,7 +112,7 @@ static unsigned long free_pages_from(struct page *page)
 	return order <= MAX_PAGE_ORDER ? 1UL << order : 0;
 }
 
-/* Neighbours that are roots are handed over in one go. */
+/* Neighbours that are roots are handed over in one go; of a zone, if it is given. */
 static int visit_group(const struct zone *zone, unsigned long pfn,
 		       unsigned long end, kml_visit_pages_t visit,
 		       unsigned long *next)
@@ -126,7 +125,8 @@ static int visit_group(const struct zone *zone, unsigned long pfn,
 
 		page = pfn_to_page(pfn);
 		nr = free_pages_from(page);
-		if (!nr && is_root_page(zone, page)) {
+		if (!nr && is_root_page(page) &&
+		    (!zone || page_zone(page) == zone)) {
 			first = first ?: page;
 			pfn++;
 			continue;
@@ -156,6 +156,30 @@ static int visit_zone(const struct zone *zone, kml_visit_pages_t visit)
 		else
 			pfn = stop;
 		cond_resched_tasks_rcu_qs();
+	}
+	return ret;
+}
+
+/**
+ * kml_visit_block() - visit struct pages that are in use
+ * @pfn: the first page frame
+ * @end: behind the last one
+ * @visit: called for those that are neighbours
+ *
+ * Context: Memory hotplug held off; any, if @visit does not sleep.
+ * Return: 0, or what @visit returned to stop.
+ */
+int kml_visit_block(unsigned long pfn, unsigned long end, kml_visit_pages_t visit)
+{
+	int ret = 0;
+
+	while (pfn < end && !ret) {
+		unsigned long stop = min(ALIGN(pfn + 1, ROOT_PFN_GROUP), end);
+
+		if (pfn_to_online_page(pfn))
+			ret = visit_group(NULL, pfn, stop, visit, &pfn);
+		else
+			pfn = stop;
 	}
 	return ret;
 }

@@ -207,6 +207,8 @@ static void note_stats(const struct kml_confirmation *conf, unsigned long ms)
 	WRITE_ONCE(stats->suspects, conf->suspects);
 	WRITE_ONCE(stats->undecided, conf->undecided);
 	WRITE_ONCE(stats->passes, 1 + conf->passes);
+	WRITE_ONCE(stats->exact, conf->exact);
+	WRITE_ONCE(stats->stopped_us, conf->stopped_us);
 }
 
 /**

@@ -88,6 +88,8 @@ typedef void (*kml_print_t)(struct kml_record *rec);
  * @suspects: that the last one had after the first of its passes
  * @undecided: suspects that it left for the next one
  * @passes: of the last one
+ * @exact: the last one was decided by a pass with all CPUs stopped
+ * @stopped_us: how long the last one stopped them at most, in microseconds
  */
 struct kml_scan_stats {
 	unsigned long scans;
@@ -97,6 +99,8 @@ struct kml_scan_stats {
 	unsigned long suspects;
 	unsigned long undecided;
 	unsigned int passes;
+	bool exact;
+	u64 stopped_us;
 };
 
 int kml_scan(kml_print_t print);

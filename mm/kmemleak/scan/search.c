@@ -21,22 +21,51 @@ static bool is_in_use(const struct kml_slab *slab, unsigned int index, u32 meta)
 		kml_slot_is_young(meta));
 }
 
-/* A word of a slab that may refer to a suspect. */
-static void mark_hit(const struct kml_slab *slab, const unsigned long *word)
+/**
+ * kml_slot_in_use() - ask whether a further pass has to read an object in a slot
+ * @slab: its slab, pinned or seen under RCU
+ * @index: its index there
+ *
+ * Context: Holder of kml_scan_mutex, or for it.
+ * Return: true if there is one that is in use, as far as the scan knows.
+ */
+bool kml_slot_in_use(const struct kml_slab *slab, unsigned int index)
 {
-	struct kml_holder self = { .space = KML_VIRT };
-	unsigned long addr, offset;
+	return is_in_use(slab, index, READ_ONCE(slab->slots[index].meta));
+}
+
+/**
+ * kml_holder_of() - find whose a word of a slab is, if it counts
+ * @slab: a slab with plain objects, pinned or seen under RCU
+ * @word: the word
+ * @holder: set to the object
+ *
+ * Context: Holder of kml_scan_mutex, or for it.
+ * Return: false if it is nobody's who is in use, or none that may be a reference.
+ */
+bool kml_holder_of(const struct kml_slab *slab, const unsigned long *word,
+		   struct kml_holder *holder)
+{
+	unsigned long offset;
 	u32 index, meta;
 
 	offset = kml_slab_divide(slab, (unsigned long)word, &index);
 	if (index >= slab->nr || offset >= READ_ONCE(slab->size))
-		return;
+		return false;
 	meta = READ_ONCE(slab->slots[index].meta);
-	if (!is_in_use(slab, index, meta) ||
-	    offset / sizeof(long) < FIELD_GET(KML_SLOT_SKIP, meta))
-		return;
-	self.addr = kml_slot_start(slab, index);
-	if (kml_load_word(word, &addr))
+	holder->space = KML_VIRT;
+	holder->addr = kml_slot_start(slab, index);
+	return is_in_use(slab, index, meta) &&
+	       offset / sizeof(long) >= FIELD_GET(KML_SLOT_SKIP, meta);
+}
+
+/* A word of a slab that may refer to a suspect. */
+static void mark_hit(const struct kml_slab *slab, const unsigned long *word)
+{
+	struct kml_holder self;
+	unsigned long addr;
+
+	if (kml_holder_of(slab, word, &self) && kml_load_word(word, &addr))
 		kml_mark(kml_untagged(addr), &self);
 }
 
@@ -76,7 +105,7 @@ static int search_special_slab(struct kml_slab *slab)
 	int ret = 0;
 
 	for (i = 0, first = 0; i < slab->nr && !ret; i++) {
-		if (is_in_use(slab, i, READ_ONCE(slab->slots[i].meta)))
+		if (kml_slot_in_use(slab, i))
 			bits |= BIT_MASK(i);
 		if (i % BITS_PER_LONG == BITS_PER_LONG - 1 || i == slab->nr - 1) {
 			ret = kml_scan_slots(slab, first, bits);

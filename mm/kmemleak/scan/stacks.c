@@ -338,6 +338,33 @@ static struct task_struct *next_task_from(int *nr)
 }
 
 /**
+ * kml_visit_stopped_stacks() - the same as kml_visit_stacks() when all CPUs are stopped
+ * @visitor: what to do with it; may not sleep
+ *
+ * What was running has been switched out, with its registers on its stack. What
+ * runs now are those who stop the CPUs.
+ *
+ * Context: On one of the CPUs of stop_machine(), for the holder of kml_scan_mutex.
+ */
+void kml_visit_stopped_stacks(const struct kml_root_visitor *visitor)
+{
+	struct task_struct *task;
+	unsigned int cpu;
+	int nr = 1;
+
+	while ((task = next_task_from(&nr))) {
+		if (!task_curr(task))
+			visit_stack(task, visitor);
+		put_task_struct(task);
+	}
+	for_each_possible_cpu(cpu) {
+		task = idle_task(cpu);
+		if (task && !task_curr(task))
+			visit_stack(task, visitor);
+	}
+}
+
+/**
  * kml_visit_stacks() - visit what of the stacks of tasks is in use
  * @visitor: what to do with it
  *

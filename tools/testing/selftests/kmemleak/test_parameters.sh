@@ -10,6 +10,7 @@
 MIN_SCANS=/sys/module/kmemleak/parameters/min_unref_scans
 VERBOSE=/sys/module/kmemleak/parameters/verbose
 DEPTH=/sys/module/kmemleak/parameters/trace_depth
+EXACT_US=/sys/module/kmemleak/parameters/exact_us
 
 # set_parameter FILE VALUE: it answers OK and then has the value.
 set_parameter()
@@ -92,7 +93,34 @@ deep()
 	return 1
 }
 
-kml_setup 18 kmemleak_selftest
+# decided HOW: a scan that finds leaks is decided that way, and all of them are found.
+decided()
+{
+	fresh_leaks && kml_scan && kml_expected | kml_compare || return
+	verdict=$(kml_stat "last scan verdict") us=$(kml_stat "last scan us stopped")
+	[ "$verdict" = "$1" ] && return
+	echo "the verdict is $verdict, CPUs were stopped for $us us"
+	return 1
+}
+
+# It is so with any limit, but for one that a pass does not keep.
+decided_at_once()
+{
+	set_parameter "$EXACT_US" 1000000 && decided exact && [ "$us" -gt 0 ] &&
+		[ "$us" -le 1500000 ]
+}
+
+decided_without_stop()
+{
+	set_parameter "$EXACT_US" 0 && decided repeated && [ "$us" = 0 ]
+}
+
+decided_in_no_time()
+{
+	set_parameter "$EXACT_US" 1 && decided repeated
+}
+
+kml_setup 24 kmemleak_selftest
 [ -e "$MIN_SCANS" ] || kml_skip_rest "no parameter min_unref_scans"
 
 kml_test "min_unref_scans is 1" [ "$(cat "$MIN_SCANS")" = 1 ]
@@ -111,6 +139,14 @@ for value in 1 5; do
 	kml_test "with trace_depth $value so many frames are kept" deep "$value"
 done
 set_parameter "$DEPTH" "$had_depth" > /dev/null
+
+for value in -1 1000001 abc; do
+	kml_test "exact_us refuses '$value'" bad_parameter "$EXACT_US" "$value"
+done
+kml_test "a scan may not stop all CPUs" decided_without_stop
+kml_test "if it may for a second, its verdict is exact" decided_at_once
+kml_test "a microsecond is not enough for that" decided_in_no_time
+set_parameter "$EXACT_US" 0 > /dev/null
 
 kml_test "leaks are not in the log" leaks_not_in_log
 kml_put "$VERBOSE" 1 > /dev/null

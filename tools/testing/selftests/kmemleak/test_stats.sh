@@ -8,7 +8,7 @@
 
 NAMES="state,objects,bytes,metadata bytes,slabs,unknown objects,pool left,names,\
 scans,last scan ms,last scan words,last scan suspects,last scan undecided,\
-last scan passes,leaks now,leaks ever,running scan words"
+last scan verdict,last scan us stopped,last scan passes,leaks now,leaks ever,running scan words"
 
 # Many objects, so that what else goes on in the kernel counts for little.
 MANY=30000
@@ -36,7 +36,9 @@ grammar()
 			complain("it is on")
 		else if (name[NR] == "names" && value !~ /^[0-9]+ of [0-9]+$/)
 			complain("no numbers")
-		else if (NR > 1 && name[NR] != "names" && value !~ /^[0-9]+$/)
+		else if (name[NR] == "last scan verdict" && value !~ /^(exact|repeated)$/)
+			complain("no verdict")
+		else if (NR > 1 && name[NR] !~ /^(names|last scan verdict)$/ && value !~ /^[0-9]+$/)
 			complain("no number")
 	}
 	END {

@@ -8,6 +8,7 @@
 
 TOOL=$KML_HERE/kmemleak
 LEAKY=$KML_HERE/test_modules/kmemleak_leaky.ko
+EXACT_US=/sys/module/kmemleak/parameters/exact_us
 
 # tool STATUS ARGUMENT...: it has to end with this status.
 tool()
@@ -101,6 +102,17 @@ run_finds()
 		rmmod kmemleak_leaky &&
 		says '^insmod ended with status 0$' '^1 new leak, 2048 bytes' 'leaky_probe+' &&
 		! grep leaky_transfer "$KML_TMP/out"
+}
+
+# It leaves the parameter as it was.
+run_is_exact()
+{
+	[ "$(cat $EXACT_US)" = 0 ] || return
+	tool 1 run --exact -- insmod "$LEAKY" pattern=error_path && rmmod kmemleak_leaky &&
+		says '^1 new leak, 2048 bytes' || return
+	[ "$(kml_stat "last scan verdict")" = exact ] && [ "$(cat $EXACT_US)" = 0 ] && return
+	cat "$KML_STATS" "$KML_TMP/err"
+	return 1
 }
 
 run_prefers_leaks()
@@ -309,13 +321,14 @@ run_is_ended()
 }
 
 [ -x "$TOOL" ] || { ktap_print_header; kml_skip_all "the tool has not been built"; }
-kml_setup 23
+kml_setup 24
 
 kml_test "scan: nothing is lost" scan_finds_nothing
 kml_test "scan: a leak" scan_finds
 kml_test "scan: what hangs from another leak" scan_tells_direct
 kml_test "scan, run, module: with a detector that tells less" like_an_older_one
 kml_test "run: what the program leaks" run_finds
+kml_test "run: a proof" run_is_exact
 kml_test "run: leaks count for more than how it ended" run_prefers_leaks
 kml_test "run: how it ended" run_without_leaks
 kml_test "run: ended by a signal" run_is_ended
