@@ -14,7 +14,11 @@
 
 #define DEBUGFS_MAGIC	0x64626720
 
-#define PARAMETER	"/sys/module/kmemleak/parameters/min_unref_scans"
+#define MIN_UNREF_SCANS	"/sys/module/kmemleak/parameters/min_unref_scans"
+#define EXACT_US	"/sys/module/kmemleak/parameters/exact_us"
+
+/* Microseconds for which a scan may stop all CPUs: what the detector takes at most. */
+#define EXACT_US_MAX	1000000U
 
 static bool is_debugfs(const char *dir)
 {
@@ -45,18 +49,48 @@ static void __noreturn is_off(void)
 	die(EXIT_TROUBLE, "the detector is off, until you boot with kmemleak=on");
 }
 
-/* An object is reported by so many scans after the first, if it is 2 or more. */
-static unsigned int min_unref_scans(void)
+/* Or what is usual, where there is no such parameter. */
+static unsigned int read_parameter(const char *path, unsigned int usual)
 {
-	FILE *from = fopen(PARAMETER, "re");
-	unsigned int scans = 1;
+	FILE *from = fopen(path, "re");
+	unsigned int value = usual;
 
 	if (from) {
-		if (fscanf(from, "%u", &scans) != 1)
-			scans = 1;
+		if (fscanf(from, "%u", &value) != 1)
+			value = usual;
 		fclose(from);
 	}
-	return scans;
+	return value;
+}
+
+static void set_exact(unsigned int us)
+{
+	FILE *to = fopen(EXACT_US, "we");
+	bool done = to && fprintf(to, "%u", us) > 0;
+
+	if (to && fclose(to))
+		done = false;
+	if (!done)
+		die(EXIT_TROUBLE, "%s: %s: --exact needs a detector that has it", EXACT_US,
+		    strerror(errno));
+}
+
+/* Whether there was a proof. What is known by one look needs none. */
+static bool was_exact(const struct control *control)
+{
+	FILE *from = fopen(control->stats, "re");
+	unsigned int passes = 0;
+	bool exact = false;
+	char line[128];
+
+	while (from && fgets(line, sizeof(line), from)) {
+		exact |= !strcmp(line, "last scan verdict: exact\n");
+		if (sscanf(line, "last scan passes: %u", &passes) == 1)
+			break;
+	}
+	if (from)
+		fclose(from);
+	return exact || passes < 3;
 }
 
 /**
@@ -69,14 +103,15 @@ static unsigned int min_unref_scans(void)
  */
 void control_open(struct control *control, const struct options *options)
 {
-	char *stats = path_join(options->debugfs, "kmemleak_info/stats");
 	struct stat st;
 	int fd;
 
 	memset(control, 0, sizeof(*control));
 	control->file = path_join(options->debugfs, "kmemleak");
 	control->details = path_join(options->debugfs, "kmemleak_info/leaks.json");
+	control->stats = path_join(options->debugfs, "kmemleak_info/stats");
 	control->wait = options->wait;
+	control->exact = options->exact;
 
 	fd = open(control->file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
@@ -94,16 +129,15 @@ void control_open(struct control *control, const struct options *options)
 	close(fd);
 
 	control->saved = !is_debugfs(options->debugfs);
-	control->decides_at_once = !stat(stats, &st);
+	control->decides_at_once = !stat(control->stats, &st);
 	if (control->decides_at_once) {
-		unsigned int further = min_unref_scans();
+		unsigned int further = read_parameter(MIN_UNREF_SCANS, 1);
 
 		control->scans = further < 2 ? 1 : further + 1;
 	} else {
 		/* The first one takes checksums, the second one compares them. */
 		control->scans = 2;
 	}
-	free(stats);
 }
 
 /* 0, EINTR or ECANCELED; other errors end the tool. */
@@ -154,17 +188,25 @@ bool control_scan(struct control *control)
  */
 void control_scan_all(struct control *control)
 {
-	unsigned int i;
+	unsigned int i, before = read_parameter(EXACT_US, 0);
+	bool done = true;
 
 	if (control->saved)
 		return;
-	for (i = 0; i < control->scans; i++) {
+	if (control->exact)
+		set_exact(EXACT_US_MAX);
+	for (i = 0; i < control->scans && done; i++) {
 		/* Elsewhere no object is reported that is younger than 5 seconds. */
 		if (i && !control->decides_at_once)
 			sleep(control->wait);
-		if (!control_scan(control))
-			die(EXIT_TROUBLE, "a signal, or \"scan=off\", ended the scan");
+		done = control_scan(control);
 	}
+	if (control->exact)
+		set_exact(before);
+	if (!done)
+		die(EXIT_TROUBLE, "a signal, or \"scan=off\", ended the scan");
+	if (control->exact && !was_exact(control))
+		warn("this is no proof: it would have stopped all CPUs for too long");
 }
 
 /**

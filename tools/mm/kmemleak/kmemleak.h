@@ -77,6 +77,8 @@ struct options {
 	unsigned int wait;
 	bool growth;
 	bool no_scan;
+	/* Scans may stop all CPUs. */
+	bool exact;
 };
 
 /* util.c */
@@ -117,11 +119,15 @@ struct control {
 	char *file;
 	/* The file for programs, which need not be there. */
 	char *details;
+	/* The file with figures, the same. */
+	char *stats;
 	/* Not a live debugfs: a report that was saved. */
 	bool saved;
 	/* It has the files beside the control file: one scan decides. */
 	bool decides_at_once;
 	unsigned int wait;
+	/* Scans may stop all CPUs. */
+	bool exact;
 	/* Scans that a complete answer takes. */
 	unsigned int scans;
 };

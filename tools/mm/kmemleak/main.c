@@ -23,6 +23,7 @@ enum {
 	OPT_WAIT,
 	OPT_NO_SCAN,
 	OPT_GROWTH,
+	OPT_EXACT,
 };
 
 static const struct option long_options[] = {
@@ -34,6 +35,7 @@ static const struct option long_options[] = {
 	{ "wait", required_argument, NULL, OPT_WAIT },
 	{ "no-scan", no_argument, NULL, OPT_NO_SCAN },
 	{ "growth", no_argument, NULL, OPT_GROWTH },
+	{ "exact", no_argument, NULL, OPT_EXACT },
 	{ "output", required_argument, NULL, 'o' },
 	{ "limit", required_argument, NULL, 'n' },
 	{ "interval", required_argument, NULL, 'i' },
@@ -50,9 +52,11 @@ static const struct command {
 	/* Options that are not for all commands. */
 	int options[8];
 } commands[] = {
-	{ "scan", command_scan, false, { OPT_VMLINUX, OPT_MODULES, OPT_WAIT, OPT_NO_SCAN } },
-	{ "run", command_run, true, { OPT_VMLINUX, OPT_MODULES, OPT_WAIT } },
-	{ "module", command_module, true, { OPT_VMLINUX, OPT_MODULES, OPT_WAIT } },
+	{ "scan", command_scan, false,
+	  { OPT_VMLINUX, OPT_MODULES, OPT_WAIT, OPT_NO_SCAN, OPT_EXACT } },
+	{ "run", command_run, true, { OPT_VMLINUX, OPT_MODULES, OPT_WAIT, OPT_EXACT } },
+	{ "module", command_module, true,
+	  { OPT_VMLINUX, OPT_MODULES, OPT_WAIT, OPT_EXACT } },
 	{ "watch", command_watch, false,
 	  { 'i', 'c', 'l', OPT_NO_SCAN, OPT_VMLINUX, OPT_MODULES } },
 	{ "top", command_top, false,
@@ -84,6 +88,9 @@ static const char usage_text[] =
 	"scan, run, module, top:\n"
 	"      --wait SECONDS            between the two scans of the kernel's older\n"
 	"                                detector (6)\n"
+	"scan, run, module:\n"
+	"      --exact                   stop all CPUs for a moment, so that the answer is\n"
+	"                                a proof\n"
 	"scan, watch, top:\n"
 	"      --no-scan                 show what is in the report already\n"
 	"watch, top, slab:\n"
@@ -161,6 +168,9 @@ static void take_option(struct options *options, int option, const char *value)
 		break;
 	case OPT_GROWTH:
 		options->growth = true;
+		break;
+	case OPT_EXACT:
+		options->exact = true;
 		break;
 	case 'o':
 		options->output = value;
