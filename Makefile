@@ -18,6 +18,7 @@ help:
 	@echo 'make run                 boot a kernel with the detector, show a leak it finds'
 	@echo 'make test                run every test'
 	@echo 'make bench               measure what the detector costs, and its peer'
+	@echo 'make bench BASE=REV      the same beside the detector of another revision'
 	@echo 'make recall              count the leaks found on a defconfig kernel: a long build'
 	@echo 'make shell               boot it and give a shell in it'
 	@echo 'make run MACHINE=NAME    on a machine like a board: rock5b-plus, small; shell, too'

@@ -128,7 +128,16 @@ function line(name, off, peer, ours, bar,  over, ratio, end)
 	ratio = over ? (ours - off) / over : 0
 	if (bar)
 		end = verdict(ratio <= bar, "at most " bar)
-	print_line(name, off, peer, ours, over, ours - off, ratio, end)
+	print_line(name, off, peer, ours, over, ours - off, ratio, end based(name))
+}
+
+# What it was with the detector of another revision, if that was measured.
+function based(name,  base)
+{
+	if (!(("base", name) in value))
+		return ""
+	base = value["base", name]
+	return sprintf("  base %.0f: %+.1f %%", base, 100 * (value["ours", name] / base - 1))
 }
 
 function print_line(name, off, peer, ours, over_peer, over_ours, ratio, end)
@@ -153,7 +162,7 @@ function compare(name, bar, unit,  peer, ours, end)
 	if (bar)
 		end = verdict(ours <= bar * peer, "at most " bar)
 	printf "%-34s %11s %11.0f %11.0f %10s %10s %7.3f%s\n", name, "-", peer, ours, "-", "-", \
-		ours / peer, end
+		ours / peer, end based(name)
 }
 
 function scans(kind, bar,  complete)
@@ -182,7 +191,8 @@ function scan(beside, bar,  name, words, streamed, peer, ours, end)
 	words = value["ours", "words of " beside]
 	streamed = value["ours", "stream of " beside]
 	printf "%-34s %11s %11.0f %11.0f %10s %10s %7.3f%s\n", beside, streamed ? streamed : "-", \
-		peer, ours, per_word(peer, words), per_word(ours, words), ours / peer, end
+		peer, ours, per_word(peer, words), per_word(ours, words), ours / peer, \
+		end based("scan 3 of " beside)
 	return 1
 }
 
@@ -252,7 +262,7 @@ function latency(name, bar,  ratio, end)
 	if (bar)
 		end = verdict(ratio <= bar, "at most " bar)
 	printf "%-34s %11.0f %11.0f %11.0f %10s %10s %7.3f%s\n", name, value["off", name], \
-		value["peer", name], value["ours", name], "", "", ratio, end
+		value["peer", name], value["ours", name], "", "", ratio, end based(name)
 }
 
 function memory(number,  name, off, peer, ours, end)

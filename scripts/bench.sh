@@ -6,6 +6,9 @@
 # and ours again with kmemleak=off. QEMU counts one instruction as one
 # nanosecond, so that the figures repeat.
 #
+# With BASE=REVISION of this repository the detector of that revision runs the same
+# benchmark, and each row says what it took, and how much more or less that is now.
+#
 # It succeeds if everything has run and has given its figures, whether or not
 # these are what we want: that is said in the last line.
 
@@ -36,7 +39,8 @@ same_config()
 guest()	# LOG KERNEL CPUS MEMORY COMMAND_LINE QEMU_OPTIONS...
 {
 	guest=$1
-	kernel_setup "$2"
+	kernel_setup "${2%-base}"
+	[ "$2" != bench-base ] || objects=$build/base/build/bench
 	shift 2
 	guest_run "$guest" $patience "$@" || {
 		guest_complain "$guest"
@@ -44,14 +48,16 @@ guest()	# LOG KERNEL CPUS MEMORY COMMAND_LINE QEMU_OPTIONS...
 	}
 }
 
-# Measures groups of rows in some of the modes, all at once. What a guest counts
-# does not depend on how busy the machine is.
+# Measures groups of rows in some of the modes, all at once, and with the detector of
+# the base if there is one. What a guest counts does not depend on how busy the machine
+# is.
 modes()	# MODES LOG CPUS MEMORY GROUPS
 {
 	pids=
-	for mode in $1; do
+	for mode in $1 ${BASE:+base}; do
 		kernel=bench on=on
 		[ "$mode" != peer ] || kernel=bench-peer
+		[ "$mode" != base ] || kernel=bench-base
 		[ "$mode" != off ] || on=off
 		# shellcheck disable=SC2086
 		guest "bench-$2-$mode" $kernel "$3" "$4" "kmemleak=$on loglevel=4 -- bench $5" \
@@ -59,6 +65,23 @@ modes()	# MODES LOG CPUS MEMORY GROUPS
 		pids="$pids $!"
 	done
 	wait_for "$pids"
+}
+
+# All of this project as it is now, but the detector of BASE, and how that is put into
+# a kernel source.
+make_base()
+{
+	mkdir -p "$build/base/build"
+	(cd "$top" && git ls-files -z | cpio --quiet -0 -pdu "$build/base")
+	rm -rf "$build/base/mm" "$build/base/include" "$build/base/compat"
+	git -C "$top" archive "$BASE" mm include compat Kconfig \
+		scripts/overlay.tbl scripts/series.tbl | tar -x -C "$build/base"
+	for cached in "$pristine" "$pristine.version" "$busybox"; do
+		ln -sfn "$cached" "$build/base/build/"
+	done
+	"$build/base/scripts/setup.sh" run
+	"$build/base/scripts/kernel.sh" bench
+	"$build/base/scripts/initramfs.sh" bench
 }
 
 irqs_off()
@@ -112,6 +135,10 @@ for number in 10000 250000 1000000; do
 	scans="$scans scan:$number:poor scan:$number:rich"
 done
 
+# A mistake in it would come out late.
+[ -z "${BASE:-}" ] || git -C "$top" rev-parse --verify --quiet "$BASE^{commit}" > /dev/null ||
+	die "BASE=$BASE: no such revision"
+
 lock_build
 "$top/scripts/setup.sh" run
 for kernel in bench-peer bench bench-peer-irqsoff bench-irqsoff bench-lockstat; do
@@ -119,6 +146,7 @@ for kernel in bench-peer bench bench-peer-irqsoff bench-irqsoff bench-lockstat; 
 	"$top/scripts/initramfs.sh" $kernel
 done
 same_config
+[ -z "${BASE:-}" ] || step bench-base "build the detector of $BASE" make_base
 
 step bench-pairs "measure pairs, batches and scans: off, peer, ours" \
 	modes "off peer ours" pairs 1 1G "start pairs batch scan"
@@ -140,13 +168,14 @@ step bench-irqsoff "measure interrupts-off during a scan: peer, ours" irqs_off
 step bench-depth1 "measure pairs with trace_depth=1: ours" one_frame
 step bench-locks "count locks on two CPUs: off, ours" locks
 
-for mode in off peer ours; do
-	cat "$logs"/bench-*-$mode.results > "$logs/bench-all-$mode.results"
+for mode in off peer ours ${BASE:+base}; do
+	cat "$logs"/bench-*-"$mode".results > "$logs/bench-all-$mode.results"
 done
 echo
 awk -v usec=$fine_usec -f "$top/scripts/bench.awk" \
 	mode=off "$logs/bench-all-off.results" mode=peer "$logs/bench-all-peer.results" \
 	mode=ours "$logs/bench-all-ours.results" mode=depth1 "$logs/bench-depth1.results" \
+	mode=base ${BASE:+"$logs/bench-all-base.results"} \
 	mode=locks-off "$logs/bench-locks-off.results" \
 	mode=locks-on "$logs/bench-locks-on.results"
 if [ -s "$logs/bench.config.diff" ]; then

@@ -139,7 +139,7 @@ copy_source()
 	for kernel in $kernels; do
 		rm -rf "${build:?}/$kernel"
 	done
-	cp -al "$pristine" "$linux.tmp"
+	cp -al "$pristine/." "$linux.tmp"
 	mv "$linux.tmp" "$linux"
 	echo "$source_version" > "$linux.version"
 }
