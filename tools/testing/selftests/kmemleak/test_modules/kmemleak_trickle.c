@@ -14,7 +14,7 @@
 
 #define TRICKLE_OBJECTS	1000
 #define TRICKLE_SIZE	96
-#define LOST_SIZE	192
+#define LOST_SIZE	256
 
 static unsigned int shown_ms = 20;
 module_param(shown_ms, uint, 0444);
