@@ -126,16 +126,24 @@ stopped_with_thread()
 	[ "$(cat "$KML_TMP/answer")" = ECANCELED ] && [ -z "$(kml_threads)" ] && expected_found
 }
 
-# However often the shell that asked for a scan tries again what a signal has ended.
+# However often the shell that asked for a scan tries again what a signal has ended. A
+# scan may be over before it can be ended, but not each time.
 not_asked_again()
 {
-	scans=$(kml_stat scans)
-	echo scan > "$KML_FILE" 2> /dev/null &
-	while ! scan_runs; do
-		usleep 1000
+	for try in 1 2 3 4 5 6 7 8; do
+		scans=$(kml_stat scans)
+		echo scan > "$KML_FILE" 2> /dev/null &
+		while ! scan_runs && kill -0 $! 2> /dev/null; do
+			usleep 1000
+		done
+		kml_do scan=off || return
+		wait $! && continue
+		[ "$(kml_stat scans)" = "$scans" ] && return
+		echo "the scan has failed, and has come to its end"
+		return 1
 	done
-	kml_do scan=off || return
-	! wait $! && [ "$(kml_stat scans)" = "$scans" ]
+	echo "no scan was ended in $try times"
+	return 1
 }
 
 # Whoever waits with an address in his hand does not refer to the object.
