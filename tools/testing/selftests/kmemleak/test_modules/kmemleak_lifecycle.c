@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Objects that only the sections of a module refer to, and one that is lost
- * in a section which is gone as soon as the module has been loaded.
+ * Objects that only the sections of a module refer to, one for each section in which
+ * a module may have pointers, and one that is lost in its init function.
  */
+#include <linux/cache.h>
+#include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
 #include <linux/slab.h>
@@ -17,12 +19,40 @@ static bool leak_init;
 module_param(leak_init, bool, 0444);
 MODULE_PARM_DESC(leak_init, "leak an object in the init function");
 
+static bool stay;
+module_param(stay, bool, 0444);
+MODULE_PARM_DESC(stay, "stay in the init function until go is set");
+
+static bool go;
+module_param(go, bool, 0644);
+
 static int somebody;
 
-/* Initialised, so that it lies in .data. */
+/* What is initialised lies in .data, or where it says. */
 static void *in_data = &somebody;
 static void *in_bss;
 static DEFINE_PER_CPU(void *, in_percpu);
+static void *in_read_mostly __read_mostly = &somebody;
+static void *in_aligned __cacheline_aligned = &somebody;
+static void *in_once __section(".data.once") = &somebody;
+static void *in_own __section("kmemleak_own") = &somebody;
+static void *in_ref __refdata = &somebody;
+static void *in_ro_after_init __ro_after_init = &somebody;
+static void *in_init_data __initdata = &somebody;
+
+static const struct place {
+	const char *section;
+	void **var;
+} places[] = {
+	{ "data", &in_data },
+	{ "bss", &in_bss },
+	{ "read_mostly", &in_read_mostly },
+	{ "cacheline_aligned", &in_aligned },
+	{ "once", &in_once },
+	{ "own", &in_own },
+	{ "ref", &in_ref },
+	{ "ro_after_init", &in_ro_after_init },
+};
 
 #define OBJECT_SIZE	300
 
@@ -38,25 +68,38 @@ static noinline void *__init lifecycle_alloc(const char *section)
 	return obj;
 }
 
+static void **last_percpu(void)
+{
+	return per_cpu_ptr(&in_percpu, cpumask_last(cpu_possible_mask));
+}
+
 static noinline int __init lifecycle_fill(void)
 {
-	void **last = per_cpu_ptr(&in_percpu, cpumask_last(cpu_possible_mask));
+	bool all = true;
+	unsigned int i;
 
-	in_data = lifecycle_alloc("data");
-	in_bss = lifecycle_alloc("bss");
-	*last = lifecycle_alloc("percpu");
+	for (i = 0; i < ARRAY_SIZE(places); i++)
+		*places[i].var = NULL;
+	for (i = 0; i < ARRAY_SIZE(places) && all; i++) {
+		*places[i].var = lifecycle_alloc(places[i].section);
+		all = *places[i].var;
+	}
+	*last_percpu() = lifecycle_alloc("percpu");
+	in_init_data = lifecycle_alloc("init_data");
 	if (leak_init)
 		lifecycle_alloc("init");
-	return in_data && in_bss && *last ? 0 : -ENOMEM;
+	return all && *last_percpu() && in_init_data ? 0 : -ENOMEM;
 }
 
 static void lifecycle_exit(void)
 {
+	unsigned int i;
+
 	if (forget)
 		return;
-	kfree(in_data);
-	kfree(in_bss);
-	kfree(per_cpu(in_percpu, cpumask_last(cpu_possible_mask)));
+	for (i = 0; i < ARRAY_SIZE(places); i++)
+		kfree(*places[i].var);
+	kfree(*last_percpu());
 }
 module_exit(lifecycle_exit);
 
@@ -65,6 +108,10 @@ static int __init lifecycle_init(void)
 	int err = lifecycle_fill();
 
 	wipe_stack(WIPE_DEPTH);
+	while (stay && !READ_ONCE(go) && !err)
+		msleep(20);
+	if (!forget)
+		kfree(in_init_data);
 	if (err)
 		lifecycle_exit();
 	return err;
