@@ -4,6 +4,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/bitops.h>
 #include <linux/ctype.h>
 #include <linux/debugfs.h>
 #include <linux/errno.h>
@@ -14,6 +15,7 @@
 #include <linux/printk.h>
 #include <linux/seq_file.h>
 #include <linux/string.h>
+#include <linux/time64.h>
 #include <linux/uaccess.h>
 
 #include "report.h"
@@ -122,6 +124,37 @@ static int add_object(const struct kml_ref *ref, void *arg)
 	return 0;
 }
 
+static const char * const deferred_names[] = {
+	[KML_DEFERRED_TASKS] = "tasks",
+	[KML_DEFERRED_FILES] = "files",
+	[KML_DEFERRED_INIT_DATA] = "init sections",
+	[KML_DEFERRED_RCU] = "call_rcu",
+	[KML_DEFERRED_KFREE_RCU] = "kfree_rcu",
+	[KML_DEFERRED_WORK] = "work items",
+	[KML_DEFERRED_VMALLOC] = "vmalloc",
+};
+
+static_assert(ARRAY_SIZE(deferred_names) == KML_NR_DEFERRED);
+
+static void show_wait(struct seq_file *seq, const struct kml_wait *wait)
+{
+	unsigned long given_up = READ_ONCE(wait->given_up);
+	unsigned long us = READ_ONCE(wait->us);
+	const char *comma = "";
+	unsigned int what;
+
+	seq_printf(seq, "last scan ms waited before: %lu.%03lu\n",
+		   us / USEC_PER_MSEC, us % USEC_PER_MSEC);
+	seq_puts(seq, "last scan waits given up: ");
+	if (!given_up)
+		seq_puts(seq, "none");
+	for_each_set_bit(what, &given_up, KML_NR_DEFERRED) {
+		seq_printf(seq, "%s%s", comma, deferred_names[what]);
+		comma = ", ";
+	}
+	seq_putc(seq, '\n');
+}
+
 static const char *state_name(void)
 {
 	if (kml_tracking())
@@ -162,6 +195,7 @@ static void show_stats(struct seq_file *seq)
 	seq_printf(seq, "leaks now: %lu\n", totals.leaks);
 	seq_printf(seq, "leaks ever: %lu\n", READ_ONCE(scans->leaks_ever));
 	seq_printf(seq, "running scan words: %lu\n", kml_words_read());
+	show_wait(seq, &scans->wait);
 }
 
 /* ---- Files ---- */
@@ -242,8 +276,15 @@ static bool is_about_object(const char *text)
 static int control_object(const char *text, size_t size)
 {
 	struct kml_command cmd;
+	struct kml_wait wait;
 	int ret;
 
+	/* What goes away in a moment is no answer to who refers to an object. */
+	if (kml_tracking() && !str_has_prefix(text, "clear=")) {
+		ret = kml_wait_for_deferred(&wait);
+		if (ret)
+			return ret;
+	}
 	if (mutex_lock_interruptible(&kml_scan_mutex))
 		return -EINTR;
 	ret = kml_parse_command(text, size, &cmd);

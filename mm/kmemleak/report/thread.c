@@ -27,15 +27,23 @@ static bool scan_due;
 static bool verbose;
 module_param(verbose, bool, 0600);
 
+/* How new leaks are printed, if the user wants that. */
+static kml_print_t printer(void)
+{
+	return READ_ONCE(verbose) ? kml_log_leak : NULL;
+}
+
 /**
- * kml_scan_now() - scan, and print what is new if the user wants that
+ * kml_scan_now() - scan for a user, and print what is new if that is wanted
+ *
+ * What is under way is waited for before, for about a second at most.
  *
  * Context: Process context; may sleep.
  * Return: 0 or a negative error code, as of kml_scan().
  */
 int kml_scan_now(void)
 {
-	return kml_scan(READ_ONCE(verbose) ? kml_log_leak : NULL);
+	return kml_scan_when_done(printer());
 }
 
 /* Until then, or until a scan is due. Returns false when the thread is to stop. */
@@ -61,7 +69,8 @@ static int scan_thread_fn(void *data)
 	set_user_nice(current, 10);
 	while (sleep_secs(delay)) {
 		WRITE_ONCE(scan_due, false);
-		kml_scan_now();
+		/* Nobody waits for it: what is under way now is found by the next one. */
+		kml_scan(printer());
 		delay = READ_ONCE(scan_period);
 	}
 	return 0;

@@ -197,7 +197,8 @@ static int scan_all(kml_print_t print, struct kml_confirmation *conf)
 	return 0;
 }
 
-static void note_stats(const struct kml_confirmation *conf, unsigned long ms)
+static void note_stats(const struct kml_confirmation *conf, unsigned long ms,
+		       const struct kml_wait *wait)
 {
 	struct kml_scan_stats *stats = &scan.stats;
 
@@ -209,6 +210,35 @@ static void note_stats(const struct kml_confirmation *conf, unsigned long ms)
 	WRITE_ONCE(stats->passes, 1 + conf->passes);
 	WRITE_ONCE(stats->exact, conf->exact);
 	WRITE_ONCE(stats->stopped_us, conf->stopped_us);
+	WRITE_ONCE(stats->wait.us, wait->us);
+	WRITE_ONCE(stats->wait.given_up, wait->given_up);
+}
+
+static noinline int scan_after(const struct kml_wait *wait, unsigned int ticket,
+			       kml_print_t print)
+{
+	struct kml_confirmation conf = {};
+	unsigned long ever, ms;
+	ktime_t begin;
+	int ret;
+
+	ret = kml_scan_lock(ticket);
+	if (ret)
+		return ret;
+
+	begin = ktime_get();
+	ever = scan.stats.leaks_ever;
+	kml_passes_start(__builtin_frame_address(0));
+	ret = scan_all(print, &conf);
+	ms = ktime_ms_delta(ktime_get(), begin);
+	if (!ret)
+		note_stats(&conf, ms, wait);
+	trace_scan_end(kml_scan_seq, ms, kml_words_read(), conf.suspects,
+		       1 + conf.passes, scan.stats.leaks_ever - ever,
+		       scan.leaks, ret);
+	kml_passes_end();
+	mutex_unlock(&kml_scan_mutex);
+	return ret;
 }
 
 /**
@@ -222,28 +252,26 @@ static void note_stats(const struct kml_confirmation *conf, unsigned long ms)
  */
 int kml_scan(kml_print_t print)
 {
-	struct kml_confirmation conf = {};
-	unsigned long ever, ms;
-	ktime_t begin;
+	static const struct kml_wait none;
+
+	return scan_after(&none, kml_scan_ticket(), print);
+}
+
+/**
+ * kml_scan_when_done() - let finish what is under way, and find out what is leaked
+ * @print: as with kml_scan()
+ *
+ * Context: As kml_scan(). Sleeps up to about a second before, and holds nothing then.
+ * Return: As kml_scan().
+ */
+int kml_scan_when_done(kml_print_t print)
+{
+	unsigned int ticket = kml_scan_ticket();
+	struct kml_wait wait;
 	int ret;
 
-	ret = kml_scan_lock();
-	if (ret)
-		return ret;
-
-	begin = ktime_get();
-	ever = scan.stats.leaks_ever;
-	kml_passes_start(__builtin_frame_address(0));
-	ret = scan_all(print, &conf);
-	ms = ktime_ms_delta(ktime_get(), begin);
-	if (!ret)
-		note_stats(&conf, ms);
-	trace_scan_end(kml_scan_seq, ms, kml_words_read(), conf.suspects,
-		       1 + conf.passes, scan.stats.leaks_ever - ever,
-		       scan.leaks, ret);
-	kml_passes_end();
-	mutex_unlock(&kml_scan_mutex);
-	return ret;
+	ret = kml_wait_for_deferred(&wait);
+	return ret ?: scan_after(&wait, ticket, print);
 }
 
 /**
@@ -332,4 +360,5 @@ void __init kml_scan_init(void)
 	kml_untrack_range(KML_VIRT, (unsigned long)&kml_refs, sizeof(kml_refs));
 	kml_hide_memmap();
 	kml_stacks_init();
+	kml_deferred_init();
 }

@@ -59,12 +59,52 @@ typedef int (*kml_visit_words_t)(const struct kml_words *words, void *arg);
 int kml_visit_words(const struct kml_ref *ref, kml_visit_words_t visit,
 		    void *arg);
 
+/* ---- deferred.c: what was under way when somebody asked for a scan ---- */
+
+/**
+ * enum kml_deferred - what is waited for, for users who ask for a scan
+ * @KML_DEFERRED_TASKS: tasks that exit, up to the end of their stacks
+ * @KML_DEFERRED_FILES: files whose last reference was put where it cannot be done
+ * @KML_DEFERRED_INIT_DATA: init sections of modules
+ * @KML_DEFERRED_RCU: call_rcu()
+ * @KML_DEFERRED_KFREE_RCU: kfree_rcu()
+ * @KML_DEFERRED_WORK: work items of the queue that all share, but those that sleep
+ * @KML_DEFERRED_VMALLOC: address ranges that are to be unmapped
+ * @KML_NR_DEFERRED: how many there are
+ */
+enum kml_deferred {
+	KML_DEFERRED_TASKS,
+	KML_DEFERRED_FILES,
+	KML_DEFERRED_INIT_DATA,
+	KML_DEFERRED_RCU,
+	KML_DEFERRED_KFREE_RCU,
+	KML_DEFERRED_WORK,
+	KML_DEFERRED_VMALLOC,
+	KML_NR_DEFERRED,
+};
+
+#define KML_DEFERRED_ALL	(BIT(KML_NR_DEFERRED) - 1)
+
+/**
+ * struct kml_wait - what came of the wait before a scan
+ * @us: how long it took, in microseconds
+ * @given_up: what was not waited for to its end, a bit for each enum kml_deferred
+ */
+struct kml_wait {
+	unsigned long us;
+	unsigned long given_up;
+};
+
+int kml_wait_for_deferred(struct kml_wait *wait);
+void __init kml_deferred_init(void);
+
 /* ---- stop.c: when a scan has to stop ---- */
 
 int kml_scan_must_stop(void);
 int kml_bar_scans(int err);
 void kml_allow_scans(void);
-int kml_scan_lock(void);
+unsigned int kml_scan_ticket(void);
+int kml_scan_lock(unsigned int ticket);
 
 /* ---- mark.c, pass.c: mark passes ---- */
 
@@ -90,6 +130,7 @@ typedef void (*kml_print_t)(struct kml_record *rec);
  * @passes: of the last one
  * @exact: the last one was decided by a pass with all CPUs stopped
  * @stopped_us: how long the last one stopped them at most, in microseconds
+ * @wait: before the last one; nothing if nobody waited
  */
 struct kml_scan_stats {
 	unsigned long scans;
@@ -101,9 +142,11 @@ struct kml_scan_stats {
 	unsigned int passes;
 	bool exact;
 	u64 stopped_us;
+	struct kml_wait wait;
 };
 
 int kml_scan(kml_print_t print);
+int kml_scan_when_done(kml_print_t print);
 const struct kml_scan_stats *kml_scan_stats(void);
 void kml_clear_leaks(void);
 int kml_clear_leak(unsigned long addr);

@@ -76,21 +76,33 @@ void kml_allow_scans(void)
 }
 
 /**
+ * kml_scan_ticket() - note when somebody asked for a scan
+ *
+ * Context: Any.
+ * Return: what kml_scan_lock() takes.
+ */
+unsigned int kml_scan_ticket(void)
+{
+	return READ_ONCE(nr_bars);
+}
+
+/**
  * kml_scan_lock() - wait until there is no other scan, for a scan
+ * @ticket: from kml_scan_ticket(), when the scan was asked for
  *
  * Context: Process context; may sleep. Takes kml_scan_mutex, unless it fails.
- * Return: 0 or an error as of kml_scan_must_stop().
+ * Return: 0 or an error as of kml_scan_must_stop(), also if that was what it told
+ * for a time since the ticket was taken.
  */
-int kml_scan_lock(void)
+int kml_scan_lock(unsigned int ticket)
 {
-	unsigned int bars = READ_ONCE(nr_bars);
 	int ret;
 
 	if (mutex_lock_interruptible(&kml_scan_mutex))
 		return -EINTR;
 	ret = kml_scan_must_stop();
 	/* Who barred scans meanwhile need not have waited for this one. */
-	if (!ret && bars != READ_ONCE(nr_bars))
+	if (!ret && ticket != READ_ONCE(nr_bars))
 		ret = -ECANCELED;
 	if (ret)
 		mutex_unlock(&kml_scan_mutex);

@@ -8,7 +8,8 @@
 
 NAMES="state,objects,bytes,metadata bytes,slabs,unknown objects,pool left,names,\
 scans,last scan ms,last scan words,last scan suspects,last scan undecided,\
-last scan verdict,last scan us stopped,last scan passes,leaks now,leaks ever,running scan words"
+last scan verdict,last scan us stopped,last scan passes,leaks now,leaks ever,running scan words,\
+last scan ms waited before,last scan waits given up"
 
 # Many objects, so that what else goes on in the kernel counts for little.
 MANY=30000
@@ -38,7 +39,12 @@ grammar()
 			complain("no numbers")
 		else if (name[NR] == "last scan verdict" && value !~ /^(exact|repeated)$/)
 			complain("no verdict")
-		else if (NR > 1 && name[NR] !~ /^(names|last scan verdict)$/ && value !~ /^[0-9]+$/)
+		else if (name[NR] ~ /waited before$/ && value !~ /^[0-9]+[.][0-9][0-9][0-9]$/)
+			complain("no milliseconds")
+		else if (name[NR] ~ /given up$/ && value !~ /^[a-z_ ,]+$/)
+			complain("no words")
+		else if (NR > 1 && name[NR] !~ /^names$|verdict$|waited before$|given up$/ &&
+			 value !~ /^[0-9]+$/)
 			complain("no number")
 	}
 	END {
