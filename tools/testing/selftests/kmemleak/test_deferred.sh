@@ -15,7 +15,7 @@ if [ -e /proc/lockdep ]; then
 	RUNS=${KML_RUNS:-1}
 else
 	SCANS=${KML_ROUNDS:-20}
-	RUNS=${KML_RUNS:-2}
+	RUNS=${KML_RUNS:-1}
 fi
 TOOL=$KML_HERE/kmemleak
 DEFERRED=$KML_HERE/test_modules/kmemleak_deferred.ko
