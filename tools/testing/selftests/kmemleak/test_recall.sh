@@ -164,11 +164,19 @@ nothing_else_wrong()
 	! grep -v ': not found: ' "$KML_TMP/all_wrong"
 }
 
-kml_setup 3 "kmemleak_selftest ${BARE:+bare=1}"
+# The slab allocator keeps a list of what is free in the objects themselves.
+recycled_found()
+{
+	kml_make free && kml_make recycled && kml_scan && kml_expected | kml_compare
+}
+
+kml_setup 4 "kmemleak_selftest ${BARE:+bare=1}"
 : > "$KML_TMP/holders"
 : > "$KML_TMP/all_leaked"
 : > "$KML_TMP/all_wrong"
 
+kml_test "the free list of the slab allocator hides nothing" recycled_found
+kml_make free && kml_do clear
 kml_test "everything is leaked in each of $ROUNDS rounds" all_rounds
 kml_test "leaks are found by the first scan, but for a few" all_found
 sed 's/^/# /' "$KML_TMP/recall" "$KML_TMP/holders"

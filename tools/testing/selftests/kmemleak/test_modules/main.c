@@ -28,6 +28,7 @@ static int free_all(const char *arg)
 	drop_holders(arg);
 	forget_shared();
 	forget_annotated();
+	forget_recycled();
 	free_records();
 	free_many();
 	return 0;
@@ -45,6 +46,7 @@ static const struct {
 	{ "adopt", make_adopted },
 	{ "list", make_list },
 	{ "shared", make_shared },
+	{ "recycled", make_recycled },
 	{ "children", make_children },
 	{ "many", make_many },
 	{ "lose", lose_many },
@@ -112,11 +114,16 @@ static int __init selftest_init(void)
 	err = init_many();
 	if (err)
 		goto annotations;
+	err = init_recycled();
+	if (err)
+		goto many;
 	dir = debugfs_create_dir("kmemleak_selftest", NULL);
 	debugfs_create_file("command", 0200, dir, NULL, &command_fops);
 	debugfs_create_file("expected", 0400, dir, NULL, &expected_fops);
 	return 0;
 
+many:
+	exit_many();
 annotations:
 	exit_annotations();
 allocators:
@@ -129,6 +136,7 @@ static void __exit selftest_exit(void)
 {
 	debugfs_remove(dir);
 	free_all("");
+	exit_recycled();
 	exit_many();
 	exit_annotations();
 	exit_allocators();

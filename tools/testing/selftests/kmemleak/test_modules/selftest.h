@@ -2,8 +2,8 @@
 /*
  * kmemleak_selftest: objects with a known fate, made on command.
  *
- * main.c (debugfs) calls allocators.c, holders.c, many.c, orphan.c, links.c and
- * annotations.c, and all of them call records.c, which knows what the report has to say.
+ * main.c (debugfs) calls allocators.c, holders.c, many.c, orphan.c, links.c, recycled.c
+ * and annotations.c, and all of them call records.c, which knows what the report has to say.
  */
 #ifndef KMEMLEAK_SELFTEST_H
 #define KMEMLEAK_SELFTEST_H
@@ -162,6 +162,12 @@ int make_adopted(const char *arg);
 int make_list(const char *arg);
 int make_shared(const char *arg);
 void forget_shared(void);
+
+/* recycled.c */
+int init_recycled(void);
+void exit_recycled(void);
+int make_recycled(const char *arg);
+void forget_recycled(void);
 
 /* annotations.c */
 int init_annotations(void);
