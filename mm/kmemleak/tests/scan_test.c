@@ -15,6 +15,8 @@
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/sched/task_stack.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -31,6 +33,7 @@
 #define SCAN_HUGE	(3 * KML_SECTION_WORDS * sizeof(long) + 8)
 #define SCAN_MANY	200
 #define SCAN_WIDE	(8 * KML_MARK_STACK)
+#define SCAN_DEAD	1024	/* bytes from the deep end of a stack */
 
 /* A thread of the test, and the object that it has. */
 struct scan_holder {
@@ -287,6 +290,11 @@ static noinline bool is_reported(unsigned long hidden)
 	return leak;
 }
 
+static noinline unsigned long alloc_hidden(void)
+{
+	return ~addr_of(kmalloc(SCAN_OBJECT, GFP_KERNEL));
+}
+
 static noinline void free_hidden(unsigned long hidden)
 {
 	kfree((void *)~hidden);
@@ -410,6 +418,42 @@ static void scan_dead_stack(struct kunit *test)
 	KUNIT_FAIL(test, "the dead part of a stack is read");
 }
 
+#if defined(CONFIG_ARM64) || (defined(CONFIG_X86) && !defined(CONFIG_UML))
+
+/* A word in what the boot CPU's idle task does not use of its stack, in .data. */
+static bool leaks_from_first_stack(void)
+{
+	unsigned long *word = task_stack_page(&init_task) + SCAN_DEAD;
+	unsigned long hidden = alloc_hidden(), had = READ_ONCE(*word);
+	bool leaks;
+
+	WRITE_ONCE(*word, ~hidden);
+	leaks = !kml_scan(NULL) && is_reported(hidden);
+	WRITE_ONCE(*word, had);
+	free_hidden(hidden);
+	return leaks;
+}
+
+static void scan_first_stack(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < SCAN_ATTEMPTS; i++) {
+		if (leaks_from_first_stack())
+			return;
+	}
+	KUNIT_FAIL(test, "the dead part of the first stack is read");
+}
+
+#else
+
+static void scan_first_stack(struct kunit *test)
+{
+	kunit_skip(test, "what of a stack is in use is known on arm64 and x86 only");
+}
+
+#endif
+
 #ifdef CONFIG_ARM64
 
 /*
@@ -429,11 +473,6 @@ static __always_inline unsigned long *recycle(unsigned long *inner,
 		return NULL;
 	outer[2] = ~hidden;
 	return &inner[2];
-}
-
-static noinline unsigned long alloc_hidden(void)
-{
-	return ~addr_of(kmalloc(SCAN_OBJECT, GFP_KERNEL));
 }
 
 /* The object is in the frame of this function, and nowhere else. */
@@ -651,6 +690,7 @@ static struct kunit_case scan_cases[] = {
 	KUNIT_CASE_SLOW(scan_bar_interrupted),
 	KUNIT_CASE(scan_register),
 	KUNIT_CASE(scan_dead_stack),
+	KUNIT_CASE(scan_first_stack),
 	KUNIT_CASE(scan_thread_frame),
 	KUNIT_CASE(scan_wide),
 	KUNIT_CASE(scan_sections),

@@ -428,6 +428,12 @@ static void __init hide_metadata(void)
 	hide(&kml_percpu_range, sizeof(kml_percpu_range));
 }
 
+/* What of it is in use is searched with the stacks of other tasks. */
+static void __init hide_first_stack(void)
+{
+	hide(task_stack_page(&init_task), THREAD_SIZE);
+}
+
 static void __init track_section(const void *start, const void *end)
 {
 	struct kml_origin nobody = {};
@@ -467,4 +473,5 @@ void __init kmemleak_init(void)
 		track_section(__start_ro_after_init, __end_ro_after_init);
 
 	hide_metadata();
+	hide_first_stack();
 }
