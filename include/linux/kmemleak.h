@@ -34,6 +34,9 @@ void kmemleak_ignore_phys(phys_addr_t phys);
 void kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp);
 void kmemleak_no_scan(const void *ptr);
 
+/* For threads. */
+void kmemleak_wipe_stack(void);
+
 #else /* !CONFIG_DEBUG_KMEMLEAK */
 
 static inline void kmemleak_init(void) { }
@@ -59,6 +62,7 @@ static inline void kmemleak_ignore_phys(phys_addr_t phys) { }
 static inline void kmemleak_scan_area(const void *ptr, size_t size,
 				      gfp_t gfp) { }
 static inline void kmemleak_no_scan(const void *ptr) { }
+static inline void kmemleak_wipe_stack(void) { }
 
 #endif /* CONFIG_DEBUG_KMEMLEAK */
 

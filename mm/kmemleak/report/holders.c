@@ -116,6 +116,7 @@ static void print_root(const struct kml_root *root, const void *at,
 static int breathe(void)
 {
 	cond_resched_tasks_rcu_qs();
+	kml_forget_saved_registers();
 	return kml_scan_must_stop();
 }
 

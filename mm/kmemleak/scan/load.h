@@ -120,6 +120,7 @@ static inline void kml_begin_reading(void)
 	rcu_read_lock();
 	pagefault_disable();
 	kasan_disable_current();
+	kml_forget_saved_registers();
 }
 
 static inline void kml_end_reading(void)

@@ -5,6 +5,9 @@
 #ifndef __MM_KMEMLEAK_SCAN_H
 #define __MM_KMEMLEAK_SCAN_H
 
+#include <linux/sched.h>
+#include <linux/string.h>
+
 #include "../store/store.h"
 
 struct page;
@@ -32,6 +35,18 @@ struct kml_root_visitor {
 };
 
 int kml_visit_roots(const struct kml_root_visitor *visitor, bool stacks);
+
+/*
+ * What a task had in its registers when it was last switched out is void as long as
+ * it runs. A scan's own were the addresses of what it looked at: in its task_struct
+ * they would be references. Where its stack is stays, for those who print it.
+ */
+static inline void kml_forget_saved_registers(void)
+{
+#ifdef CONFIG_ARM64
+	memset(&current->thread.cpu_context, 0, offsetof(struct cpu_context, fp));
+#endif
+}
 
 /* ---- content.c: what the vmalloc allocator keeps for itself ---- */
 

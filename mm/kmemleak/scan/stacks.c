@@ -10,6 +10,7 @@
  * are no roots besides, where they are slabs of their own.
  */
 #include <linux/kernel.h>
+#include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/pid.h>
@@ -118,6 +119,7 @@ static void take_live_stack(void *unused)
 	/* An idle CPU may be woken up to do this without an interrupt. */
 	unsigned long sp = (unsigned long)__builtin_frame_address(0);
 
+	kml_forget_saved_registers();
 	if (!live)
 		return;
 	live->nr = 0;
@@ -279,6 +281,10 @@ static int visit_inner(const unsigned long *inner, const unsigned long *outer,
 	return ret ?: visit(from + nr, outer, root);
 }
 
+/*
+ * The thread that makes others waits in its own function, two calls deep, and all that
+ * the frames hold then is what the last one was made of, which was freed.
+ */
 static int visit_thread(struct task_struct *task, const void *stack,
 			const struct kml_root_visitor *visitor)
 {
@@ -288,6 +294,8 @@ static int visit_thread(struct task_struct *task, const void *stack,
 	struct kml_root root = { .kind = KML_ROOT_STACK, .task = task };
 	const void *live = live_part(task, stack);
 
+	if (task == kthreadd_task && inner && live == record_below(inner))
+		return visitor->task_stack(stack, last, last, &root);
 	if (!inner || live >= (const void *)inner)
 		return visit_live_part(task, stack, visitor);
 	return visitor->task_stack(stack, live, inner, &root) ?:

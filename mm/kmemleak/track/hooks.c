@@ -16,6 +16,7 @@
 #include <linux/kmemleak.h>
 #include <linux/percpu.h>
 #include <linux/sched/task_stack.h>
+#include <linux/string.h>
 #include <linux/vmalloc.h>
 
 #include <asm/sections.h>
@@ -410,6 +411,25 @@ void kmemleak_ignore_phys(phys_addr_t phys)
 		kml_paint(KML_PHYS, (unsigned long)phys, KML_BLACK);
 }
 EXPORT_SYMBOL(kmemleak_ignore_phys);
+
+/* Longer than what a thread leaves behind before its function is called. */
+#define WIPED_WORDS	(1024 / sizeof(long))
+
+/**
+ * kmemleak_wipe_stack() - overwrite what calls that have returned left on the stack
+ *
+ * To be called before a function whose frame will be there for long: in a part of it
+ * that is not written to, what they left would count as references.
+ *
+ * Context: Any.
+ */
+noinline void kmemleak_wipe_stack(void)
+{
+	unsigned long words[WIPED_WORDS];
+
+	memset(words, 0, sizeof(words));
+	barrier_data(words);
+}
 
 /* What the detector writes down must not count as a reference to it. */
 static void __init hide(const void *start, size_t size)
