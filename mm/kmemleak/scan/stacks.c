@@ -256,11 +256,12 @@ static bool is_among(unsigned long value, const unsigned long *words)
  * when it began. So @outer, the record of kthread(), is where the stack ends.
  *
  * The first registers that @inner, the thread's own function, keeps for kthread()
- * are that pointer and, as kthread() asks for it next, the struct kthread. Leave
- * out the pointer, known by what kthread() has in its frame, where that struct
- * follows it. The same word elsewhere is the function's own: by now there may be
- * an object of its at the same address. A compiler that keeps them in another order
- * lets the pointer count, which may hide a leak there.
+ * are that pointer and, as kthread() asks for them next, the task itself, unless the
+ * compiler does without, and the struct kthread. Leave out the pointer, known by what
+ * kthread() has in its frame, where these follow it. The same word elsewhere is the
+ * function's own: by now there may be an object of its at the same address. A
+ * compiler that keeps them in another order lets the pointer count, which may hide a
+ * leak there.
  */
 static int visit_inner(const unsigned long *inner, const unsigned long *outer,
 		       kml_visit_t visit, struct kml_root *root)
@@ -273,7 +274,9 @@ static int visit_inner(const unsigned long *inner, const unsigned long *outer,
 
 	for (i = 0; i < nr; i++)
 		regs[i] = READ_ONCE_NOCHECK(from[i]);
-	if (nr > 1 && self && regs[1] == self && is_among(regs[0], outer + 2))
+	if (nr > 1 && self && is_among(regs[0], outer + 2) &&
+	    (regs[1] == self || (nr > 2 && regs[2] == self &&
+				 regs[1] == (unsigned long)root->task)))
 		regs[0] = 0;
 	root->at = from;
 	ret = visit(regs, regs + nr, root);

@@ -465,11 +465,13 @@ static void scan_first_stack(struct kunit *test)
 static __always_inline unsigned long *recycle(unsigned long *inner,
 					      unsigned long hidden)
 {
+	unsigned long self = (unsigned long)current->worker_private;
 	unsigned long *outer = (unsigned long *)inner[0];
 
 	/* Whoever uses these keeps them for the caller. */
-	asm volatile("" : : : "x19", "x20");
-	if (inner[3] != (unsigned long)current->worker_private)
+	asm volatile("" : : : "x19", "x20", "x21");
+	if (inner[3] != self &&
+	    (inner[3] != (unsigned long)current || inner[4] != self))
 		return NULL;
 	outer[2] = ~hidden;
 	return &inner[2];
