@@ -45,9 +45,9 @@ static int scan_task_stack(const void *stack, const void *live,
 {
 	struct kml_record *rec;
 
+	/* The first task's stack has none. */
 	rec = kml_find(&kml_trees[KML_VIRT], (unsigned long)stack);
 	if (rec) {
-		/* The first task's stack is but a part of the data section. */
 		if (rec->start == (unsigned long)stack && kml_is_counted(rec))
 			kml_set_flags(rec, KML_STACK, 0);
 		kml_put(rec);
