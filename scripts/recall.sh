@@ -16,7 +16,8 @@ lock_build
 "$top/scripts/initramfs.sh" arm64-defconfig
 
 say "boot it, lose objects, scan"
-guest_run recall 1800 2 2G "init_on_alloc=0 -- tests no-kunit test_recall.sh" ||
+guest_run recall 1800 2 2G \
+	"init_on_alloc=0 KML_LIMIT=5 -- tests no-kunit test_recall.sh test_shapes.sh" ||
 	guest_complain recall
 awk -v where=defconfig -f "$top/scripts/ktap.awk" "$logs/recall.results" > "$logs/recall.tests"
 cat "$logs/recall.tests"

@@ -48,20 +48,23 @@ test_guest()	# as test-guest.sh
 test_release()
 {
 	run_demos
-	test_guest arm64 2 1G 1200
+	test_guest arm64 2 1G 1500
 	# How commands and files read does not depend on the number of CPUs.
 	test_guest arm64 4 1G 900 test_recall.sh test_churn.sh test_reader.sh \
 		test_concurrent.sh test_hotplug.sh test_stats.sh test_leaks.sh \
 		test_live.sh test_lifecycle.sh test_holders.sh test_same_address.sh \
 		test_many.sh test_oom.sh test_off.sh
 	# What users have to expect: nothing makes leaks easier to find.
-	test_guest arm64 2 1G 900 "init_on_alloc=0 kunit.filter_glob=kmemleak_store" \
-		test_recall.sh
+	test_guest arm64 2 1G 1200 "init_on_alloc=0 kunit.filter_glob=kmemleak_store" \
+		test_recall.sh test_shapes.sh
 }
 
 test_debug()
 {
 	test_guest arm64-debug 2 1G 1800
+	# The same for a kernel with CONFIG_SLAB_FREELIST_HARDENED.
+	test_guest arm64-debug 2 1G 900 "init_on_alloc=0 kunit.filter_glob=kmemleak_store" \
+		test_recall.sh
 }
 
 # It is slow; what it is for are the KUnit suites, and races of other kinds.

@@ -10,15 +10,15 @@
 MODULE=kmemleak_shapes
 
 # The most where nothing makes leaks easier to find, which is what users have.
+OF_ONE=10
 if [ -e /proc/lockdep ]; then
-	ROUNDS=${KML_ROUNDS:-10}
+	ROUNDS=${KML_ROUNDS:-5}
+	OF_ONE=3
 elif grep -q -w init_on_alloc=0 /proc/cmdline; then
 	ROUNDS=${KML_ROUNDS:-200}
 else
 	ROUNDS=${KML_ROUNDS:-40}
 fi
-
-OF_ONE=10
 
 # Leaks in a round of the loop, and how many of 1000 may be missed; one in any case.
 NUMBER=5
@@ -32,7 +32,8 @@ lost()
 {
 	kml_log | sed -n "s/.*$MODULE: lost 0x\([0-9a-f]*\) \(.*\)/\1 \2/p" |
 		while read -r hidden what; do
-			echo "$(echo "$hidden" | tr 0-9a-f fedcba9876543210 | sed 's/^0*/0x/') $what"
+			addr=$(echo "$hidden" | tr 0-9a-f fedcba9876543210)
+			echo "$addr $what" | sed 's/^0*/0x/'
 		done
 }
 
