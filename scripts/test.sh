@@ -55,15 +55,15 @@ test_release()
 		test_live.sh test_lifecycle.sh test_holders.sh test_same_address.sh \
 		test_many.sh test_oom.sh test_off.sh
 	# What users have to expect: nothing makes leaks easier to find.
-	test_guest arm64 2 1G 1200 "init_on_alloc=0 kunit.filter_glob=kmemleak_store" \
-		test_recall.sh test_shapes.sh
+	test_guest arm64 2 1G 1200 "init_on_alloc=0 kunit.enable=0" \
+		no-kunit test_recall.sh test_shapes.sh
 }
 
 test_debug()
 {
 	test_guest arm64-debug 2 1G 1800
 	# The same for a kernel with CONFIG_SLAB_FREELIST_HARDENED.
-	test_guest arm64-debug 2 1G 900 "init_on_alloc=0 kunit.filter_glob=kmemleak_store" \
+	test_guest arm64-debug 2 1G 900 "init_on_alloc=0 kunit.enable=0" no-kunit \
 		test_recall.sh
 }
 

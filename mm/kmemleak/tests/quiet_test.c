@@ -25,28 +25,30 @@
 
 #define QUIET_OBJECT	96
 
-struct quiet_timer {
+/* One for all tests, as those on a stack need a set-up of their own. */
+static struct quiet_timer {
 	struct hrtimer timer;
 	unsigned int fired;
 	void (*fn)(void);
-};
+} quiet_timer;
 
 static enum hrtimer_restart quiet_fire(struct hrtimer *timer)
 {
-	struct quiet_timer *quiet = container_of(timer, struct quiet_timer, timer);
-
-	WRITE_ONCE(quiet->fired, quiet->fired + 1);
-	if (quiet->fn)
-		quiet->fn();
+	WRITE_ONCE(quiet_timer.fired, quiet_timer.fired + 1);
+	if (quiet_timer.fn)
+		quiet_timer.fn();
 	hrtimer_forward_now(timer, ns_to_ktime(QUIET_TIMER));
 	return HRTIMER_RESTART;
 }
 
-static void quiet_start(struct quiet_timer *quiet, enum hrtimer_mode mode)
+static void quiet_start(void (*fn)(void))
 {
-	hrtimer_init(&quiet->timer, CLOCK_MONOTONIC, mode);
-	quiet->timer.function = quiet_fire;
-	hrtimer_start(&quiet->timer, ns_to_ktime(QUIET_TIMER), mode);
+	hrtimer_init(&quiet_timer.timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
+	quiet_timer.timer.function = quiet_fire;
+	quiet_timer.fired = 0;
+	quiet_timer.fn = fn;
+	hrtimer_start(&quiet_timer.timer, ns_to_ktime(QUIET_TIMER),
+		      HRTIMER_MODE_REL_PINNED_HARD);
 }
 
 /* Nothing but what @fn does, as far as this CPU goes. */
@@ -91,21 +93,14 @@ static void quiet_not_with_tasks(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, is_quiet_during(let_others_run));
 }
 
-static void quiet_wait_for_timer(enum hrtimer_mode mode)
-{
-	struct quiet_timer quiet = {};
-
-	quiet_start(&quiet, mode);
-	while (READ_ONCE(quiet.fired) < 3)
-		cpu_relax();
-	hrtimer_cancel(&quiet.timer);
-}
-
 /* With preemption off, so that no task is what shows. */
 static void be_interrupted(void)
 {
 	preempt_disable();
-	quiet_wait_for_timer(HRTIMER_MODE_REL_PINNED_HARD);
+	quiet_start(NULL);
+	while (READ_ONCE(quiet_timer.fired) < 3)
+		cpu_relax();
+	hrtimer_cancel(&quiet_timer.timer);
 	preempt_enable();
 }
 
@@ -213,7 +208,6 @@ static noinline bool is_leak(unsigned long hidden)
 /* While nothing else runs: passes are quiet but for the interrupt. */
 static void quiet_moving(struct kunit *test)
 {
-	struct quiet_timer quiet = { .fn = move_object };
 	unsigned long *place = kzalloc(QUIET_OBJECT, GFP_KERNEL);
 	unsigned long hidden;
 	unsigned int i;
@@ -225,13 +219,13 @@ static void quiet_moving(struct kunit *test)
 	hidden = put_object_into_place();
 	KUNIT_ASSERT_NE(test, hidden, ~0UL);
 
-	quiet_start(&quiet, HRTIMER_MODE_REL_PINNED_HARD);
+	quiet_start(move_object);
 	for (i = 0; i < QUIET_SCANS; i++) {
 		KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
 		KUNIT_EXPECT_FALSE(test, is_leak(hidden));
 	}
-	hrtimer_cancel(&quiet.timer);
-	KUNIT_EXPECT_GT(test, quiet.fired, QUIET_SCANS);
+	hrtimer_cancel(&quiet_timer.timer);
+	KUNIT_EXPECT_GT(test, quiet_timer.fired, QUIET_SCANS);
 
 	/* In no place it is one. */
 	WRITE_ONCE(*quiet_places[0], 0);
