@@ -164,18 +164,20 @@ nothing_else_wrong()
 	! grep -v ': not found: ' "$KML_TMP/all_wrong"
 }
 
-# The slab allocator keeps a list of what is free in the objects themselves.
-recycled_found()
+# The slab allocator keeps a list of what is free in the objects themselves, and RCU one
+# of what it has to free.
+recycled_found()	# [BY]
 {
-	kml_make free && kml_make recycled && kml_scan && kml_expected | kml_compare
+	kml_make free && kml_make "recycled=$1" && kml_scan && kml_expected | kml_compare
 }
 
-kml_setup 4 "kmemleak_selftest ${BARE:+bare=1}"
+kml_setup 5 "kmemleak_selftest ${BARE:+bare=1}"
 : > "$KML_TMP/holders"
 : > "$KML_TMP/all_leaked"
 : > "$KML_TMP/all_wrong"
 
 kml_test "the free list of the slab allocator hides nothing" recycled_found
+kml_test "the list of callbacks of RCU hides nothing" recycled_found rcu
 kml_make free && kml_do clear
 kml_test "everything is leaked in each of $ROUNDS rounds" all_rounds
 kml_test "leaks are found by the first scan, but for a few" all_found

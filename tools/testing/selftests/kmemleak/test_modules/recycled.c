@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Objects that were free before. The allocator has linked them while they were, each
- * to the next one that it handed out afterwards. The first one of two is in use from
- * then on, and never written to; the second one is lost.
+ * to the next one that it handed out afterwards, or RCU before they were. One of two is
+ * in use from then on, and never written to; the other one is lost.
  */
 #include <linux/errno.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "selftest.h"
 
@@ -27,6 +29,20 @@ DEFINE_ONE_BY_ONE(by_recycled, kmem_cache_alloc(recycled_cache, GFP_KERNEL),
 static const struct kind recycled_kind =
 	KIND("recycled", recycled_sizes, by_recycled, free_by_recycled, recycled_reported);
 
+static void free_callback(struct rcu_head *rcu)
+{
+	kmem_cache_free(recycled_cache, rcu);
+}
+
+static void free_by_rcu(void **objs, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		call_rcu((struct rcu_head *)objs[i], free_callback);
+	rcu_barrier();
+}
+
 int make_recycled(const char *arg)
 {
 	const struct kind *kind = &recycled_kind;
@@ -36,7 +52,10 @@ int make_recycled(const char *arg)
 	if (!kind->alloc(kind, SIZE, objs, 2 * PAIRS))
 		return -ENOMEM;
 	/* The last one first. */
-	kind->free(kind, SIZE, objs, 2 * PAIRS);
+	if (strcmp(arg, "rcu"))
+		kind->free(kind, SIZE, objs, 2 * PAIRS);
+	else
+		free_by_rcu(objs, 2 * PAIRS);
 	forget_recycled();
 	if (!kind->alloc(kind, SIZE, objs, 2 * PAIRS))
 		return -ENOMEM;
