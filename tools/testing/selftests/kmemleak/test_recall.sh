@@ -122,7 +122,7 @@ all_rounds()
 bounds()
 {
 	if [ -n "$BARE" ]; then
-		echo 600 15
+		echo 600 20
 	elif [ -e /proc/lockdep ]; then
 		echo 20 20
 	else

@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "hidden.h"
 #include "selftest.h"
 
 #define PAIRS	10
@@ -43,6 +44,17 @@ static void free_by_rcu(void **objs, unsigned int nr)
 	rcu_barrier();
 }
 
+/* The first word is RCU's, the one in the middle the allocator's. */
+static void wipe_the_rest(unsigned long *obj)
+{
+	unsigned int i, nr = SIZE / sizeof(*obj);
+
+	for (i = 1; i < nr; i++) {
+		if (i != nr / 2)
+			obj[i] = 0;
+	}
+}
+
 int make_recycled(const char *arg)
 {
 	const struct kind *kind = &recycled_kind;
@@ -61,9 +73,13 @@ int make_recycled(const char *arg)
 		return -ENOMEM;
 	for (i = 0; i < PAIRS; i++) {
 		in_use[i] = objs[2 * i];
+		wipe_the_rest(in_use[i]);
 		if (!add_record(kind, SIZE, objs[2 * i + 1]))
 			return -ENOMEM;
 	}
+	/* It is about the lists, not about what this leaves on the stack. */
+	memzero_explicit(objs, sizeof(objs));
+	wipe_stack(WIPE_DEPTH);
 	return 0;
 }
 
