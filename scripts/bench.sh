@@ -160,7 +160,7 @@ step bench-scan "measure scans: peer, ours" modes "peer ours" scan 1 1G "$scans"
 step bench-scan4 "measure scans in 4 GiB: peer, ours" \
 	modes "peer ours" scan4 1 4G "scan:250000:poor scan:250000:rich"
 step bench-fresh "measure scans that find something: peer, ours" \
-	modes "peer ours" fresh 1 1G fresh:250000 busy:250000
+	modes "peer ours" fresh 1 1G "fresh:250000 busy:250000"
 step bench-frees "measure frees during a scan: peer, ours" modes "peer ours" frees 1 1G frees
 step bench-runs "measure waits for the CPU during a scan: peer, ours" \
 	modes "peer ours" runs 1 1G runs
