@@ -13,7 +13,7 @@
 #include "slab.h"
 
 /* So many bytes of an object are looked at with the tree locked. */
-#define LOCKED_MAX	SZ_64K
+#define LOCKED_MAX	SZ_8K
 
 /**
  * kml_is_within_others() - ask whether a range has an object in a slot, and warn
@@ -69,10 +69,13 @@ static bool find_over(const struct kml_record *rec, unsigned long *start,
 
 static bool select_overlaid(const struct kml_ref *ref, void *arg)
 {
+	const struct kml_record *rec = ref->rec;
 	unsigned long start;
 	size_t size;
 
-	return ref->rec->size > LOCKED_MAX || find_over(ref->rec, &start, &size);
+	/* In per-CPU memory each eight bytes are a look-up. */
+	return rec->space == KML_PERCPU || rec->size > LOCKED_MAX ||
+	       find_over(rec, &start, &size);
 }
 
 /* The slot was in use while the record was in the tree: it is for what was before. */
