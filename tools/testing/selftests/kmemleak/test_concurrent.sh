@@ -64,11 +64,13 @@ signals_interrupt()
 	[ "$times" != 0 ] && expected_found
 }
 
+# In the wait before a scan, and in scans.
 many_signals()
 {
 	leak_twice || return
-	for msecs in 1 2 3 4 5 6 7 8 9 10 1 2 3 4 5 6 7 8 9 10; do
-		answer=$(scan_with_signal "$msecs")
+	waited=$(kml_stat "last scan ms waited before")
+	for msecs in 1 3 5 7 9 11 13 15 17 19 21 23 25 27 29 31 33 35 37 39; do
+		answer=$(scan_with_signal $((msecs % 4 / 2 * ${waited%.*} + msecs)))
 		[ "$answer" != OK ] || continue
 		interrupted "$answer" || return
 	done

@@ -161,7 +161,11 @@ in_use()
 interrupted()
 {
 	kml_make orphan || return
+	# Behind the wait, if it takes as long as the one before a scan.
+	kml_scan || return
+	waited=$(kml_stat "last scan ms waited before")
 	for msecs in 1 2 5 10 20; do
+		msecs=$((msecs + ${waited%.*}))
 		answer=$(printf 'refs=%s' "$(expected 1)" |
 			"$KML_HERE/kmemleak_ctl" write "$KML_FILE" "$msecs")
 		case $answer in
@@ -262,13 +266,13 @@ not_traced_again()
 		[ "$(value leaks scan_end)" -ge "$NODES" ]
 }
 
+# A signal may also end the wait before a scan, which has no event.
 end_traced()
 {
-	for msecs in 1 2 5 10; do
+	for msecs in $(seq 10 10 400) 600 1000 2000; do
 		traced_scan "$msecs"
 		[ "$answer" = EINTR ] || continue
 		[ "$(value error scan_end)" = -4 ] && return
-		[ ! -s "$KML_TMP/events" ] || break
 	done
 	echo "after $msecs ms: $answer"
 	return 1
