@@ -78,7 +78,7 @@ END {
 
 	heading("instructions of a scan that finds 14")
 	compare("fresh leaks beside 250000, 1 GiB", 1 / 2)
-	compare("fresh leaks while busy beside 250000, 1 GiB")
+	compare("fresh, and busy beside 250000, 1 GiB")
 
 	heading("instructions of the longest in a scan")
 	compare("longest wait of a free")
