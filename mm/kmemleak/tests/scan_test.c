@@ -290,11 +290,6 @@ static noinline bool is_reported(unsigned long hidden)
 	return leak;
 }
 
-static noinline unsigned long alloc_hidden(void)
-{
-	return ~addr_of(kmalloc(SCAN_OBJECT, GFP_KERNEL));
-}
-
 static noinline void free_hidden(unsigned long hidden)
 {
 	kfree((void *)~hidden);
@@ -419,6 +414,11 @@ static void scan_dead_stack(struct kunit *test)
 }
 
 #if defined(CONFIG_ARM64) || (defined(CONFIG_X86) && !defined(CONFIG_UML))
+
+static noinline unsigned long alloc_hidden(void)
+{
+	return ~addr_of(kmalloc(SCAN_OBJECT, GFP_KERNEL));
+}
 
 /* A word in what the boot CPU's idle task does not use of its stack, in .data. */
 static bool leaks_from_first_stack(void)
