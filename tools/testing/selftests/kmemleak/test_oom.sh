@@ -161,7 +161,7 @@ kml_setup 8 kmemleak_selftest
 # Where the setting cannot be changed it has to be on.
 # shellcheck disable=SC2086
 may_fail 1 $SLOTS $RECORDS 2> /dev/null ||
-	kml_skip_rest "cannot let metadata fail: boot with slub_debug=A, and the names of its caches"
+	kml_skip_rest "cannot let metadata fail: boot with slub_debug=A,CACHES"
 FULL=$(kml_stat "pool left")
 
 kml_test "without memory for slots, objects have records" objects_get_records
