@@ -21,6 +21,7 @@
 #include <linux/printk.h>
 #include <linux/vmalloc.h>
 
+#include "../../slab.h"
 #include "store.h"
 
 /* Parts that memory is divided into: a map of 8 KiB. */
@@ -121,6 +122,21 @@ unsigned long kml_unknown_objects(void)
 	return atomic_long_read(&unknown_objects);
 }
 
+/*
+ * Slabs that are neither tracked nor searched: those of the detector, above all, whose
+ * records have the addresses of suspects.
+ */
+static bool holds_no_references(struct page *page)
+{
+	struct folio *folio = page_folio(page);
+	const struct kmem_cache *cache;
+
+	if (!folio_test_slab(folio))
+		return false;
+	cache = READ_ONCE(folio_slab(folio)->slab_cache);
+	return cache && READ_ONCE(cache->flags) & SLAB_NOLEAKTRACE;
+}
+
 static int visit_page(struct page *page, kml_visit_t visit)
 {
 	static const struct kml_root root = { .kind = KML_ROOT_UNKNOWN };
@@ -152,7 +168,8 @@ static int visit_part(unsigned long part, kml_visit_t visit)
 		if (!page || (!page_count(page) && !PageSlab(page)))
 			continue;
 		used = true;
-		ret = visit_page(page, visit);
+		if (!holds_no_references(page))
+			ret = visit_page(page, visit);
 	}
 	if (used)
 		set_bit(part, unknown_map);
