@@ -131,23 +131,39 @@ static void exact_limit(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, kml_scan_stats()->exact);
 }
 
-/* One that has begun ends when its time is over. */
+/* Whether one that may take so long is done in time; how long it takes if not. */
+static bool exact_pass_within(unsigned int us, u64 *took, unsigned long *words)
+{
+	bool in_time;
+
+	mutex_lock(&kml_scan_mutex);
+	kml_exact_us = us;
+	kml_target_none();
+	*words = kml_words_read();
+	in_time = kml_exact_pass(took);
+	*words = kml_words_read() - *words;
+	mutex_unlock(&kml_scan_mutex);
+	return in_time;
+}
+
+/* One that has begun ends when its time is over, by a look at the clock for each chunk. */
 static void exact_late(struct kunit *test)
 {
 	u64 us, least = U64_MAX;
+	unsigned long words;
 	unsigned int i;
 
 	skip_if_off(test);
-	kml_exact_us = EXACT_BRIEF;
+	KUNIT_EXPECT_FALSE(test, exact_pass_within(0, &us, &words));
+	KUNIT_EXPECT_LE(test, words, num_online_cpus() * KML_CHUNK / sizeof(long));
 	for (i = 0; i < EXACT_TRIES && least > EXACT_BRIEF * 3 / 2; i++) {
-		mutex_lock(&kml_scan_mutex);
-		kml_target_none();
-		KUNIT_EXPECT_FALSE(test, kml_exact_pass(&us));
-		mutex_unlock(&kml_scan_mutex);
+		KUNIT_EXPECT_FALSE(test, exact_pass_within(EXACT_BRIEF, &us, &words));
 		KUNIT_EXPECT_GE(test, us, EXACT_BRIEF);
 		least = min(least, us);
 	}
-	KUNIT_EXPECT_LE(test, least, EXACT_BRIEF * 3 / 2);
+	/* The host of a guest with more of them may not let all run at a time. */
+	if (num_online_cpus() <= 2)
+		KUNIT_EXPECT_LE(test, least, EXACT_BRIEF * 3 / 2);
 }
 
 /* ---- Where the only pointer may stand ---- */
