@@ -198,14 +198,9 @@ static void deferred_stats(struct kunit *test)
 {
 	const struct kml_scan_stats *stats = kml_scan_stats();
 
-	if (!IS_ENABLED(CONFIG_HOTPLUG_CPU))
-		kunit_skip(test, "no lock that could be held");
-
-	cpus_write_lock();
 	KUNIT_EXPECT_EQ(test, kml_scan_when_done(NULL), 0);
-	cpus_write_unlock();
-	KUNIT_EXPECT_GE(test, stats->wait.us, DEFERRED_BOUND);
-	KUNIT_EXPECT_TRUE(test, stats->wait.given_up & BIT(KML_DEFERRED_WORK));
+	KUNIT_EXPECT_GT(test, stats->wait.us, 0);
+	KUNIT_EXPECT_LE(test, stats->wait.us, DEFERRED_BOUND + DEFERRED_MARGIN);
 
 	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
 	KUNIT_EXPECT_EQ(test, stats->wait.us, 0);
@@ -218,7 +213,7 @@ static struct kunit_case deferred_cases[] = {
 	KUNIT_CASE_SLOW(deferred_bound),
 	KUNIT_CASE(deferred_interrupted),
 	KUNIT_CASE(deferred_barred),
-	KUNIT_CASE_SLOW(deferred_stats),
+	KUNIT_CASE(deferred_stats),
 	{}
 };
 
