@@ -70,7 +70,7 @@ many_signals()
 	leak_twice || return
 	waited=$(kml_stat "last scan ms waited before")
 	for msecs in 1 3 5 7 9 11 13 15 17 19 21 23 25 27 29 31 33 35 37 39; do
-		answer=$(scan_with_signal $((msecs % 4 / 2 * ${waited%.*} + msecs)))
+		answer=$(scan_with_signal $(((msecs % 4 == 3) * ${waited%.*} + msecs)))
 		[ "$answer" != OK ] || continue
 		interrupted "$answer" || return
 	done
