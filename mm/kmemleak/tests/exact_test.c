@@ -12,6 +12,7 @@
 #include <linux/vmalloc.h>
 
 #include "../scan/refs.h"
+#include "hidden.h"
 #include "tree.h"
 
 #define EXACT_OBJECT	96
@@ -55,40 +56,12 @@ static int exact_move(void *data)
 	return 0;
 }
 
-/* Not inlined, as what they have in registers would be a reference. */
-static noinline unsigned long exact_new(unsigned long *place)
-{
-	unsigned long addr = (unsigned long)kzalloc(EXACT_OBJECT, GFP_KERNEL);
-
-	if (place)
-		WRITE_ONCE(*place, addr);
-	return ~addr;
-}
-
-static noinline bool exact_is_leak(unsigned long hidden)
-{
-	unsigned long addr = (unsigned long)kasan_reset_tag((void *)~hidden);
-	struct kml_ref ref;
-	bool leak;
-
-	if (!kml_ref_find(KML_VIRT, addr, &ref))
-		return false;
-	leak = kml_ref_is_leak(&ref);
-	kml_ref_put(&ref);
-	return leak;
-}
-
-static noinline void exact_free(unsigned long hidden)
-{
-	kfree((void *)~hidden);
-}
-
 /* Scans once beside a leak that it leaves, so that there is something to confirm. */
 static bool scan_with_leak(struct kunit *test, unsigned long *hidden)
 {
-	*hidden = exact_new(NULL);
+	*hidden = kml_hidden_alloc(EXACT_OBJECT);
 	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
-	return exact_is_leak(*hidden);
+	return kml_hidden_is_leak(*hidden);
 }
 
 /* One that is found. Elsewhere in each attempt: a dead word may hide an address. */
@@ -101,7 +74,7 @@ static bool scan_finds_leak(struct kunit *test)
 	while (!found && nr < EXACT_ATTEMPTS)
 		found = scan_with_leak(test, &hidden[nr++]);
 	for (i = 0; i < nr; i++)
-		exact_free(hidden[i]);
+		kml_hidden_free(hidden[i]);
 	return found;
 }
 
@@ -306,15 +279,15 @@ static void exact_finds(struct kunit *test)
 	for (i = 0; i < EXACT_ATTEMPTS; i++) {
 		bool without;
 
-		hidden = exact_new(NULL);
+		hidden = kml_hidden_alloc(EXACT_OBJECT);
 		KUNIT_ASSERT_NE(test, hidden, ~0UL);
 		/* What was allocated before a scan is known to be in use behind it. */
-		WRITE_ONCE(*place, ~hidden);
+		kml_hidden_reveal(place, hidden);
 		KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
 		KUNIT_EXPECT_TRUE(test, is_hit(test, hidden));
 		WRITE_ONCE(*place, 0);
 		without = is_hit(test, hidden);
-		exact_free(hidden);
+		kml_hidden_free(hidden);
 		if (!without)
 			break;
 	}
@@ -389,8 +362,9 @@ static void exact_moving(struct kunit *test)
 
 	skip_if_off(test);
 	KUNIT_ASSERT_NOT_NULL(test, place);
-	hidden = exact_new(place);
+	hidden = kml_hidden_alloc(EXACT_OBJECT);
 	KUNIT_ASSERT_NE(test, hidden, ~0UL);
+	kml_hidden_reveal(place, hidden);
 	kml_exact_us = EXACT_LONG;
 	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
 	task = kthread_run(exact_move, &mover, "kmemleak_mover");
@@ -402,7 +376,7 @@ static void exact_moving(struct kunit *test)
 	for (i = 0; i < EXACT_SCANS; i++) {
 		found += scan_with_leak(test, &lost[i]);
 		exact += kml_scan_stats()->exact;
-		KUNIT_EXPECT_FALSE(test, exact_is_leak(hidden));
+		KUNIT_EXPECT_FALSE(test, kml_hidden_is_leak(hidden));
 	}
 	kthread_stop(task);
 	kunit_info(test, "%lu moves, %u scans, %u leaks found, %u exact", mover.moves, i,
@@ -412,8 +386,8 @@ static void exact_moving(struct kunit *test)
 	KUNIT_EXPECT_GT(test, exact, 0);
 
 	for (i = 0; i < EXACT_SCANS; i++)
-		exact_free(lost[i]);
-	exact_free(hidden);
+		kml_hidden_free(lost[i]);
+	kml_hidden_free(hidden);
 	exact_place = 0;
 	kfree(place);
 }

@@ -6,7 +6,6 @@
 #include <linux/delay.h>
 #include <linux/hrtimer.h>
 #include <linux/interrupt.h>
-#include <linux/kasan.h>
 #include <linux/kthread.h>
 #include <linux/preempt.h>
 #include <linux/slab.h>
@@ -14,6 +13,7 @@
 #include <linux/string.h>
 
 #include "../scan/refs.h"
+#include "hidden.h"
 #include "tree.h"
 
 /* How often, and how long, nothing else may run. */
@@ -183,28 +183,6 @@ static void move_object(void)
 	swap(quiet_places[0], quiet_places[1]);
 }
 
-/* Not inlined, as what it has in registers would be a reference. */
-static noinline unsigned long put_object_into_place(void)
-{
-	unsigned long addr = (unsigned long)kzalloc(QUIET_OBJECT, GFP_KERNEL);
-
-	WRITE_ONCE(*quiet_places[0], addr);
-	return ~addr;
-}
-
-static noinline bool is_leak(unsigned long hidden)
-{
-	unsigned long addr = (unsigned long)kasan_reset_tag((void *)~hidden);
-	struct kml_ref ref;
-	bool leak;
-
-	if (!kml_ref_find(KML_VIRT, addr, &ref))
-		return false;
-	leak = kml_ref_is_leak(&ref);
-	kml_ref_put(&ref);
-	return leak;
-}
-
 /* While nothing else runs: passes are quiet but for the interrupt. */
 static void quiet_moving(struct kunit *test)
 {
@@ -216,13 +194,14 @@ static void quiet_moving(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, place);
 	quiet_places[0] = place;
 	quiet_places[1] = &quiet_place;
-	hidden = put_object_into_place();
+	hidden = kml_hidden_alloc(QUIET_OBJECT);
 	KUNIT_ASSERT_NE(test, hidden, ~0UL);
+	kml_hidden_reveal(place, hidden);
 
 	quiet_start(move_object);
 	for (i = 0; i < QUIET_SCANS; i++) {
 		KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
-		KUNIT_EXPECT_FALSE(test, is_leak(hidden));
+		KUNIT_EXPECT_FALSE(test, kml_hidden_is_leak(hidden));
 	}
 	hrtimer_cancel(&quiet_timer.timer);
 	KUNIT_EXPECT_GT(test, quiet_timer.fired, QUIET_SCANS);
@@ -230,8 +209,8 @@ static void quiet_moving(struct kunit *test)
 	/* In no place it is one. */
 	WRITE_ONCE(*quiet_places[0], 0);
 	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
-	KUNIT_EXPECT_TRUE(test, is_leak(hidden));
-	kfree((void *)~hidden);
+	KUNIT_EXPECT_TRUE(test, kml_hidden_is_leak(hidden));
+	kml_hidden_free(hidden);
 	/* What is left here would hide what comes to be there. */
 	memset(quiet_places, 0, sizeof(quiet_places));
 	kfree(place);

@@ -23,6 +23,7 @@
 #include "../scan/load.h"
 #include "../scan/refs.h"
 #include "../../slab.h"
+#include "hidden.h"
 #include "slot.h"
 #include "tree.h"
 
@@ -279,22 +280,6 @@ static void scan_bar_interrupted(struct kunit *test)
 
 /* ---- Stacks and registers ---- */
 
-/* Is it reported? */
-static noinline bool is_reported(unsigned long hidden)
-{
-	struct kml_record *rec = kml_find(&kml_trees[KML_VIRT], ~hidden);
-	bool leak = rec && kml_is_leak(rec, NULL);
-
-	if (rec)
-		kml_put(rec);
-	return leak;
-}
-
-static noinline void free_hidden(unsigned long hidden)
-{
-	kfree((void *)~hidden);
-}
-
 /* The object is in a register, and nowhere else, for as long as that lasts. */
 static int scan_spin(void *data)
 {
@@ -364,14 +349,14 @@ static bool leaks_from_register(struct kunit *test)
 	bool leaks;
 
 	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
-	KUNIT_EXPECT_FALSE(test, is_reported(holder.hidden));
+	KUNIT_EXPECT_FALSE(test, kml_hidden_is_leak(holder.hidden));
 	holder.keep = true;
 	/* Pairs with smp_load_acquire() in scan_spin(): it must not free it, too. */
 	smp_store_release(&holder.stop, true);
 	kthread_stop(task);
 	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
-	leaks = is_reported(holder.hidden);
-	free_hidden(holder.hidden);
+	leaks = kml_hidden_is_leak(holder.hidden);
+	kml_hidden_free(holder.hidden);
 	return leaks;
 }
 
@@ -396,9 +381,9 @@ static bool leaks_from_dead_stack(struct kunit *test)
 	bool leaks;
 
 	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
-	leaks = is_reported(holder.hidden);
+	leaks = kml_hidden_is_leak(holder.hidden);
 	kthread_stop(task);
-	free_hidden(holder.hidden);
+	kml_hidden_free(holder.hidden);
 	return leaks;
 }
 
@@ -415,28 +400,17 @@ static void scan_dead_stack(struct kunit *test)
 
 #if defined(CONFIG_ARM64) || (defined(CONFIG_X86) && !defined(CONFIG_UML))
 
-static noinline unsigned long alloc_hidden(void)
-{
-	return ~addr_of(kmalloc(SCAN_OBJECT, GFP_KERNEL));
-}
-
-/* Not inlined either: who instruments it keeps the word in the frame. */
-static noinline void reveal_at(unsigned long *word, unsigned long hidden)
-{
-	WRITE_ONCE(*word, ~hidden);
-}
-
 /* A word in what the boot CPU's idle task does not use of its stack, in .data. */
 static bool leaks_from_first_stack(void)
 {
 	unsigned long *word = task_stack_page(&init_task) + SCAN_DEAD;
-	unsigned long hidden = alloc_hidden(), had = READ_ONCE(*word);
+	unsigned long hidden = kml_hidden_alloc(SCAN_OBJECT), had = READ_ONCE(*word);
 	bool leaks;
 
-	reveal_at(word, hidden);
-	leaks = !kml_scan(NULL) && is_reported(hidden);
+	kml_hidden_reveal(word, hidden);
+	leaks = !kml_scan(NULL) && kml_hidden_is_leak(hidden);
 	WRITE_ONCE(*word, had);
-	free_hidden(hidden);
+	kml_hidden_free(hidden);
 	return leaks;
 }
 
@@ -489,7 +463,7 @@ static int scan_own_frame(void *data)
 	struct scan_holder *holder = data;
 	unsigned long words[2] = {};
 
-	WRITE_ONCE(holder->hidden, alloc_hidden());
+	WRITE_ONCE(holder->hidden, kml_hidden_alloc(SCAN_OBJECT));
 	holder->keep = recycle(__builtin_frame_address(0), holder->hidden);
 	WRITE_ONCE(words[0], ~holder->hidden);
 	barrier_data(words);
@@ -506,11 +480,11 @@ static int scan_kept_register(void *data)
 	struct scan_holder *holder = data;
 	unsigned long *kept;
 
-	WRITE_ONCE(holder->hidden, alloc_hidden());
+	WRITE_ONCE(holder->hidden, kml_hidden_alloc(SCAN_OBJECT));
 	kept = recycle(__builtin_frame_address(0), holder->hidden);
 	holder->keep = kept;
 	if (kept)
-		reveal_at(kept, holder->hidden);
+		kml_hidden_reveal(kept, holder->hidden);
 	kept = NULL;
 	OPTIMIZER_HIDE_VAR(kept);
 	complete(&holder->ready);
@@ -527,9 +501,9 @@ static bool leaks_from_frame(struct kunit *test, int (*fn)(void *data))
 	bool leaks;
 
 	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
-	leaks = is_reported(holder.hidden);
+	leaks = kml_hidden_is_leak(holder.hidden);
 	kthread_stop(task);
-	free_hidden(holder.hidden);
+	kml_hidden_free(holder.hidden);
 	if (!holder.keep)
 		kunit_skip(test, "kthread() keeps other registers first");
 	return leaks;
@@ -604,15 +578,6 @@ static noinline void fill_table(void **table)
 		table[i] = kzalloc(SCAN_LARGE, GFP_KERNEL);
 }
 
-/* The object is known to the last word of another one only. */
-static noinline unsigned long hide_at_end(unsigned long *object)
-{
-	unsigned long addr = addr_of(kzalloc(SCAN_OBJECT, GFP_KERNEL));
-
-	object[SCAN_HUGE / sizeof(long) - 1] = addr;
-	return ~addr;
-}
-
 static void scan_sections(struct kunit *test)
 {
 	void **table = kcalloc(SCAN_MANY, sizeof(*table), GFP_KERNEL);
@@ -627,7 +592,9 @@ static void scan_sections(struct kunit *test)
 	fill_table(table);
 	huge = kmem_cache_zalloc(cache, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, huge);
-	hidden = hide_at_end(huge);
+	/* The object is known to the last word of another one only. */
+	hidden = kml_hidden_alloc(SCAN_OBJECT);
+	kml_hidden_reveal(&huge[SCAN_HUGE / sizeof(long) - 1], hidden);
 
 	/* In the second scan they are found, as none is young. */
 	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
@@ -637,9 +604,9 @@ static void scan_sections(struct kunit *test)
 	mutex_unlock(&kml_scan_mutex);
 	KUNIT_EXPECT_GT(test, longest, KML_CHUNK / sizeof(long));
 	KUNIT_EXPECT_LE(test, longest, KML_SECTION_WORDS);
-	KUNIT_EXPECT_FALSE(test, is_reported(hidden));
+	KUNIT_EXPECT_FALSE(test, kml_hidden_is_leak(hidden));
 
-	free_hidden(hidden);
+	kml_hidden_free(hidden);
 	kmem_cache_free(cache, huge);
 	kmem_cache_destroy(cache);
 	for (i = 0; i < SCAN_MANY; i++)

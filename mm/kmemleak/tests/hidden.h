@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Kernel memory leak detector: objects that tests know in a form that is no address.
+ */
+#ifndef __MM_KMEMLEAK_TESTS_HIDDEN_H
+#define __MM_KMEMLEAK_TESTS_HIDDEN_H
+
+#include <linux/types.h>
+
+unsigned long kml_hidden_alloc(size_t size);
+void kml_hidden_reveal(unsigned long *place, unsigned long hidden);
+bool kml_hidden_is_leak(unsigned long hidden);
+void kml_hidden_free(unsigned long hidden);
+
+#endif /* __MM_KMEMLEAK_TESTS_HIDDEN_H */
