@@ -142,6 +142,18 @@ static int visit_group(const struct zone *zone, unsigned long pfn,
 	return ret;
 }
 
+/* The group that @pfn is in, as far as it is below @end; moves @pfn behind it. */
+static int visit_next_group(const struct zone *zone, unsigned long *pfn,
+			    unsigned long end, kml_visit_pages_t visit)
+{
+	unsigned long stop = min(ALIGN(*pfn + 1, ROOT_PFN_GROUP), end);
+
+	if (pfn_to_online_page(*pfn))
+		return visit_group(zone, *pfn, stop, visit, pfn);
+	*pfn = stop;
+	return 0;
+}
+
 static int visit_zone(const struct zone *zone, kml_visit_pages_t visit)
 {
 	unsigned long end = zone_end_pfn(zone);
@@ -149,12 +161,7 @@ static int visit_zone(const struct zone *zone, kml_visit_pages_t visit)
 	int ret = 0;
 
 	while (pfn < end && !ret) {
-		unsigned long stop = min(ALIGN(pfn + 1, ROOT_PFN_GROUP), end);
-
-		if (pfn_to_online_page(pfn))
-			ret = visit_group(zone, pfn, stop, visit, &pfn);
-		else
-			pfn = stop;
+		ret = visit_next_group(zone, &pfn, end, visit);
 		cond_resched_tasks_rcu_qs();
 	}
 	return ret;
@@ -173,14 +180,8 @@ int kml_visit_block(unsigned long pfn, unsigned long end, kml_visit_pages_t visi
 {
 	int ret = 0;
 
-	while (pfn < end && !ret) {
-		unsigned long stop = min(ALIGN(pfn + 1, ROOT_PFN_GROUP), end);
-
-		if (pfn_to_online_page(pfn))
-			ret = visit_group(NULL, pfn, stop, visit, &pfn);
-		else
-			pfn = stop;
-	}
+	while (pfn < end && !ret)
+		ret = visit_next_group(NULL, &pfn, end, visit);
 	return ret;
 }
 

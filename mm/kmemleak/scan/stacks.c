@@ -348,6 +348,30 @@ static struct task_struct *next_task_from(int *nr)
 	return task;
 }
 
+/* Of all tasks but, when all CPUs are stopped, those who stop them. */
+static int visit_all_stacks(const struct kml_root_visitor *visitor, bool stopped)
+{
+	struct task_struct *task;
+	unsigned int cpu;
+	int nr = 1, ret = 0;
+
+	while (!ret && (task = next_task_from(&nr))) {
+		if (!stopped || !task_curr(task))
+			ret = visit_stack(task, visitor);
+		put_task_struct(task);
+		if (!stopped)
+			cond_resched_tasks_rcu_qs();
+	}
+
+	/* Idle tasks have no number. */
+	for_each_possible_cpu(cpu) {
+		task = idle_task(cpu);
+		if (!ret && task && (!stopped || !task_curr(task)))
+			ret = visit_stack(task, visitor);
+	}
+	return ret;
+}
+
 /**
  * kml_visit_stopped_stacks() - the same as kml_visit_stacks() when all CPUs are stopped
  * @visitor: what to do with it; may not sleep
@@ -359,20 +383,7 @@ static struct task_struct *next_task_from(int *nr)
  */
 void kml_visit_stopped_stacks(const struct kml_root_visitor *visitor)
 {
-	struct task_struct *task;
-	unsigned int cpu;
-	int nr = 1;
-
-	while ((task = next_task_from(&nr))) {
-		if (!task_curr(task))
-			visit_stack(task, visitor);
-		put_task_struct(task);
-	}
-	for_each_possible_cpu(cpu) {
-		task = idle_task(cpu);
-		if (task && !task_curr(task))
-			visit_stack(task, visitor);
-	}
+	visit_all_stacks(visitor, true);
 }
 
 /**
@@ -384,26 +395,9 @@ void kml_visit_stopped_stacks(const struct kml_root_visitor *visitor)
  */
 int kml_visit_stacks(const struct kml_root_visitor *visitor)
 {
-	struct task_struct *task;
-	unsigned int cpu;
-	int nr = 1;
-	int ret;
-
 	lockdep_assert_held(&kml_scan_mutex);
-	ret = visit_live_stacks(visitor->memory);
-	while (!ret && (task = next_task_from(&nr))) {
-		ret = visit_stack(task, visitor);
-		put_task_struct(task);
-		cond_resched_tasks_rcu_qs();
-	}
-
-	/* Idle tasks have no number. */
-	for_each_possible_cpu(cpu) {
-		task = idle_task(cpu);
-		if (!ret && task)
-			ret = visit_stack(task, visitor);
-	}
-	return ret;
+	return visit_live_stacks(visitor->memory) ?:
+	       visit_all_stacks(visitor, false);
 }
 
 /* Where they are slabs of their own, they are never scanned as such. */
