@@ -195,7 +195,6 @@ static int pass(struct kml_confirmation *conf)
 	ret = kml_further_pass();
 	conf->last_quiet = kml_watch_quiet();
 	conf->pass_us = ktime_us_delta(ktime_get(), begin);
-	conf->quiet += conf->last_quiet;
 	conf->passes++;
 	return ret;
 }
@@ -226,12 +225,10 @@ static int prove(struct kml_confirmation *conf)
 static unsigned int weigh(const struct kml_confirmation *conf,
 			  unsigned int evidence)
 {
-	if (kml_found_in_use())
-		evidence = 0;
-	else if (!conf->last_quiet)
-		evidence++;
-	/* Even if it has found some: it has found all that are in use. */
-	return conf->last_quiet ? evidence + CONFIRM_QUIET : evidence;
+	bool found = kml_found_in_use();
+
+	/* A quiet one that has found some has found all that are in use. */
+	return (found ? 0 : evidence) + (conf->last_quiet ? CONFIRM_QUIET : !found);
 }
 
 /**

@@ -237,8 +237,7 @@ bool kml_watch_quiet(void);
  * struct kml_confirmation - how it went to confirm suspects
  * @suspects: how many there were at first
  * @passes: how often they were looked for
- * @quiet: in how many of these passes nothing but the scan ran
- * @last_quiet: in the last one, too
+ * @last_quiet: nothing but the scan ran in the last one of these passes
  * @pass_us: how long the last one of them took, in microseconds
  * @exact: the last pass was made with all CPUs stopped, and came to its end
  * @stopped_us: how long they were stopped at most, in microseconds
@@ -247,7 +246,6 @@ bool kml_watch_quiet(void);
 struct kml_confirmation {
 	unsigned long suspects;
 	unsigned int passes;
-	unsigned int quiet;
 	bool last_quiet;
 	u64 pass_us;
 	bool exact;

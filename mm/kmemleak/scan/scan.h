@@ -127,7 +127,6 @@ extern bool kml_scan_stacks;
 
 unsigned long kml_words_read(void);
 size_t kml_longest_section(void);
-size_t kml_longest_section(void);
 
 /* ---- scan.c: from the begin to the verdict ---- */
 

@@ -12,11 +12,10 @@
 # Fewer where all is checked that can be.
 if [ -e /proc/lockdep ]; then
 	SCANS=${KML_ROUNDS:-5}
-	RUNS=${KML_RUNS:-1}
 else
 	SCANS=${KML_ROUNDS:-20}
-	RUNS=${KML_RUNS:-1}
 fi
+RUNS=${KML_RUNS:-1}
 TOOL=$KML_HERE/kmemleak
 DEFERRED=$KML_HERE/test_modules/kmemleak_deferred.ko
 WAYS="rcu rcu_twice kfree_rcu work rcu_work kobject init_data file task"
