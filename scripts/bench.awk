@@ -80,6 +80,10 @@ END {
 	compare("fresh leaks beside 250000, 1 GiB", 1 / 2)
 	compare("fresh, and busy beside 250000, 1 GiB")
 
+	heading("wall time by threads, in us", "1 2 - - -")
+	threads("nothing new")
+	threads("fresh leaks")
+
 	heading("instructions of the longest in a scan")
 	compare("longest wait of a free")
 	compare("longest wait for the CPU")
@@ -225,6 +229,19 @@ function each(mode, number, kind,  name)
 	name = "scan 3 of %d, " kind ", 1 GiB"
 	return (value[mode, sprintf(name, number)] - value[mode, sprintf(name, 10000)]) / \
 		(number - 10000)
+}
+
+# By the host's clock: what else it does counts too.
+function threads(what,  one, two)
+{
+	one = "wall time of 1 threads, " what " beside 250000, 1 GiB"
+	two = "wall time of 2 threads, " what " beside 250000, 1 GiB"
+	if (!have("threads", one) || !have("threads", two))
+		return
+	one = value["threads", one] / 1000
+	two = value["threads", two] / 1000
+	printf "%-34s %11.0f %11.0f %11s %10s %10s %7.3f%s\n", what " beside 250000", one, two, \
+		"-", "-", "-", two / one, verdict(two <= 0.6 * one, "at most 0.6")
 }
 
 function depth1(name,  off, peer, ours, end)

@@ -117,6 +117,13 @@ tool()
 	! grep "^not ok" "$logs/bench-tool.results"
 }
 
+# Where the CPUs of the guest run at the same time, on as many of the host's.
+threads()
+{
+	guest bench-threads bench 2 1G "kmemleak=on loglevel=4 -- bench threads:250000" \
+		-accel tcg,thread=multi
+}
+
 one_frame()
 {
 	# shellcheck disable=SC2086
@@ -165,6 +172,7 @@ step bench-frees "measure frees during a scan: peer, ours" modes "peer ours" fre
 step bench-runs "measure waits for the CPU during a scan: peer, ours" \
 	modes "peer ours" runs 1 1G runs
 step bench-irqsoff "measure interrupts-off during a scan: peer, ours" irqs_off
+step bench-threads "measure scans by several threads on two CPUs: ours" threads
 step bench-depth1 "measure pairs with trace_depth=1: ours" one_frame
 step bench-locks "count locks on two CPUs: off, ours" locks
 
@@ -176,6 +184,7 @@ awk -v usec=$fine_usec -f "$top/scripts/bench.awk" \
 	mode=off "$logs/bench-all-off.results" mode=peer "$logs/bench-all-peer.results" \
 	mode=ours "$logs/bench-all-ours.results" mode=depth1 "$logs/bench-depth1.results" \
 	mode=base ${BASE:+"$logs/bench-all-base.results"} \
+	mode=threads "$logs/bench-threads.results" \
 	mode=locks-off "$logs/bench-locks-off.results" \
 	mode=locks-on "$logs/bench-locks-on.results"
 if [ -s "$logs/bench.config.diff" ]; then

@@ -19,6 +19,7 @@
  *   1. kml_control_mutex	starting and stopping the scan thread, "off"
  *   2. kml_scan_mutex		one scan, report or clear at a time
  *   3. frame_names_mutex	names of frames that were asked for lately
+ *      piece_mutex		what of a pass the next thread takes
  *   4. gone_mutex		writing down names of code that goes
  *      code_mutex		code that comes and goes
  *      kml_names_mutex	one sweep over names of tasks at a time
@@ -27,9 +28,14 @@
  *      kml_slab_lock		which slabs there are
  *      kml_pool_lock		free list of the metadata pool
  *      names_lock		names of tasks (names.c)
+ *      slot_read_lock		one per-CPU object in a slot is read at a time
  *
  * The mutex of release.c is only ever tried, under kml_scan_mutex and whatever those
  * hold who are short of memory.
+ *
+ * Threads that share the work of a scan hold kml_scan_mutex together, by one of them.
+ * kml_gray_lock (shade.c) and the lock of threads.c are raw spinlocks for these threads
+ * alone, never taken in interrupts or hooks, and leaves.
  *
  * The locks of level 5 are raw spinlocks taken with interrupts off. They are
  * leaves: none is taken while another of them is held, no memory is allocated

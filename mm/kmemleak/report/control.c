@@ -196,6 +196,7 @@ static void show_stats(struct seq_file *seq)
 	seq_printf(seq, "leaks ever: %lu\n", READ_ONCE(scans->leaks_ever));
 	seq_printf(seq, "running scan words: %lu\n", kml_words_read());
 	show_wait(seq, &scans->wait);
+	seq_printf(seq, "last scan threads: %u\n", READ_ONCE(scans->threads));
 }
 
 /* ---- Files ---- */

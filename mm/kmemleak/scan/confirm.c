@@ -191,9 +191,11 @@ static int pass(struct kml_confirmation *conf)
 	ktime_t begin = ktime_get();
 	int ret;
 
+	kml_threads_gather(kml_share_job);
 	kml_watch_start();
 	ret = kml_further_pass();
 	conf->last_quiet = kml_watch_quiet();
+	kml_threads_dismiss();
 	conf->pass_us = ktime_us_delta(ktime_get(), begin);
 	conf->passes++;
 	return ret;

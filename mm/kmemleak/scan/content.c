@@ -86,7 +86,7 @@ unsigned long kml_vm_struct_of(unsigned long start)
  *
  * A free of the object waits for one chunk to be copied, and ends the visit.
  *
- * Context: Holder of kml_scan_mutex; may sleep.
+ * Context: Holder of kml_scan_mutex, or whoever marks for it; may sleep.
  * Return: 0, or what @visit returned to stop.
  */
 int kml_copy_piece(const struct kml_ref *ref, unsigned int cpu, size_t offset,
@@ -95,7 +95,8 @@ int kml_copy_piece(const struct kml_ref *ref, unsigned int cpu, size_t offset,
 	unsigned long start = kml_ref_start(ref);
 	unsigned long addr = ALIGN(start + offset, sizeof(long));
 	unsigned long last = ALIGN_DOWN(start + offset + size, sizeof(long));
-	struct kml_words words = { .words = kml_scan_buffer(), .cpu = cpu };
+	unsigned long *buffer = kml_self()->buffer ?: kml_scan_buffer();
+	struct kml_words words = { .words = buffer, .cpu = cpu };
 	int ret = 0;
 
 	while (addr < last && !ret) {
@@ -103,8 +104,7 @@ int kml_copy_piece(const struct kml_ref *ref, unsigned int cpu, size_t offset,
 
 		words.offset = addr - start;
 		words.nr = len / sizeof(long);
-		ret = kml_ref_read(ref, cpu, words.offset, kml_scan_buffer(),
-				   len);
+		ret = kml_ref_read(ref, cpu, words.offset, buffer, len);
 		if (ret == -ENOENT)
 			return 0;
 		/* Memory that is not mapped has no words. */
@@ -156,7 +156,7 @@ static int visit_vmap_area(const struct kml_ref *ref, kml_visit_words_t visit,
  * @visit: called for each chunk that can be read; may sleep
  * @arg: passed on to @visit
  *
- * Context: Holder of kml_scan_mutex; may sleep.
+ * Context: Holder of kml_scan_mutex, or whoever marks for it; may sleep.
  * Return: 0, or what @visit returned to stop.
  */
 int kml_visit_words(const struct kml_ref *ref, kml_visit_words_t visit,

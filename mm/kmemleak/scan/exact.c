@@ -258,7 +258,7 @@ static void search_block(unsigned long block)
 	unsigned long pfn = block * KML_TABLE_PAGES;
 	unsigned long end = min(pfn + KML_TABLE_PAGES, max_pfn);
 
-	kml_visit_block(pfn, end, search_pages);
+	kml_visit_block(NULL, pfn, end, search_pages);
 	for (; pfn < end && !READ_ONCE(exact.late); pfn++) {
 		if (pfn_valid(pfn))
 			search_slab_at((unsigned long)
@@ -399,6 +399,8 @@ bool kml_exact_is_worth(u64 pass_us)
  */
 bool kml_exact_pass(u64 *us)
 {
+	struct kml_worker *self = &kml_refs.workers[0];
+
 	lockdep_assert_held(&kml_scan_mutex);
 	kml_search_start();
 	atomic_long_set(&exact.next, 0);
@@ -418,7 +420,6 @@ bool kml_exact_pass(u64 *us)
 
 	*us = div_u64(atomic64_read(&exact.end) - atomic64_read(&exact.begin),
 		      NSEC_PER_USEC);
-	WRITE_ONCE(kml_reading.words,
-		   kml_reading.words + atomic_long_read(&exact.words));
+	WRITE_ONCE(self->words, self->words + atomic_long_read(&exact.words));
 	return mark_hits() && !exact.late;
 }

@@ -105,7 +105,7 @@ void kml_note_find(depot_stack_handle_t trace, u32 pass)
 	struct find *find = find_of(trace);
 	u32 windows;
 
-	lockdep_assert_held(&kml_scan_mutex);
+	kml_assert_marks();
 	if (!find)
 		find = new_find(trace);
 	windows = (pass >> WINDOW_SHIFT) - (find->pass >> WINDOW_SHIFT);

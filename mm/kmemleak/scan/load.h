@@ -123,24 +123,24 @@ static inline void kml_begin_reading(void)
 	kml_forget_saved_registers();
 }
 
-static inline void kml_end_reading(void)
+static inline void kml_end_reading(struct kml_worker *self)
 	__releases(RCU)
 {
-	kml_finish_section();
+	kml_finish_section(self);
 	kasan_enable_current();
 	pagefault_enable();
 	rcu_read_unlock();
 }
 
-static inline void kml_count_words(size_t nr)
+static inline void kml_count_words(struct kml_worker *self, size_t nr)
 {
-	kml_reading.section += nr;
-	WRITE_ONCE(kml_reading.words, kml_reading.words + nr);
+	self->section += nr;
+	WRITE_ONCE(self->words, self->words + nr);
 }
 
-static inline size_t kml_section_left(void)
+static inline size_t kml_section_left(const struct kml_worker *self)
 {
-	return KML_SECTION_WORDS - min(kml_reading.section, KML_SECTION_WORDS);
+	return KML_SECTION_WORDS - min(self->section, KML_SECTION_WORDS);
 }
 
 #endif /* __MM_KMEMLEAK_LOAD_H */

@@ -33,23 +33,49 @@
 
 /* ---- References ---- */
 
-/* Returns true unless the object has enough of them. */
-static bool count_reference(struct kml_record *rec)
+/* Returns true unless the object has enough of them. Nobody else counts meanwhile. */
+static bool count_alone(struct kml_record *rec)
 {
 	int needed = READ_ONCE(rec->min_count);
 
 	/* Counts of earlier passes are void; none of them need be reset. */
 	if (rec->pass != kml_refs.pass) {
-		rec->pass = kml_refs.pass;
-		rec->count = 0;
+		WRITE_ONCE(rec->count, 0);
+		/* Pairs with smp_load_acquire() in has_enough(). */
+		smp_store_release(&rec->pass, kml_refs.pass);
 	}
 	if (needed <= 0 || rec->count >= needed)
 		return false;
+	WRITE_ONCE(rec->count, rec->count + 1);
 	/* A pass that confirms scans what was in use before by itself. */
-	if (++rec->count == needed &&
+	if (rec->count == needed &&
 	    (!kml_refs.targets.filter || rec->seen != kml_scan_seq))
-		kml_shade_record(rec);
+		kml_shade_alone(rec);
 	return true;
+}
+
+/* Most objects that are referred to often need one reference. */
+static bool has_enough(const struct kml_record *rec)
+{
+	int needed = READ_ONCE(rec->min_count);
+
+	/* Pairs with smp_store_release() in count_alone(): that is the pass's count. */
+	return needed <= 0 || (smp_load_acquire(&rec->pass) == kml_refs.pass &&
+			       READ_ONCE(rec->count) >= needed);
+}
+
+static bool count_reference(struct kml_record *rec)
+{
+	bool ret;
+
+	if (likely(!kml_refs.shared))
+		return count_alone(rec);
+	if (has_enough(rec))
+		return false;
+	raw_spin_lock(&kml_gray_lock);
+	ret = count_alone(rec);
+	raw_spin_unlock(&kml_gray_lock);
+	return ret;
 }
 
 static bool is_holder(const struct kml_holder *holder, enum kml_space space,
@@ -87,7 +113,7 @@ static bool is_first_reference(struct kml_slab *slab, unsigned int index,
 {
 	unsigned long area;
 
-	if (!__test_and_set_bit(index, kml_slab_counted(slab)))
+	if (!test_and_set_bit(index, kml_slab_counted(slab)))
 		return true;
 	area = kml_slot_surplus(slab, index);
 	if (area)
@@ -142,7 +168,7 @@ static bool is_within(unsigned long addr, const struct kml_range *range)
  * @addr: the word, without a tag
  * @holder: whose word it is
  *
- * Context: Holder of kml_scan_mutex, within RCU.
+ * Context: Whoever marks, within RCU.
  */
 noinline void kml_mark(unsigned long addr, const struct kml_holder *holder)
 {
@@ -159,15 +185,33 @@ noinline void kml_mark(unsigned long addr, const struct kml_holder *holder)
 		mark_percpu(addr, holder);
 }
 
+/* The end of mark_linear() where others mark at the same time. */
+static noinline bool push_shared(struct kml_worker *self, struct kml_slab *slab,
+				 u32 index, unsigned long start, u32 size)
+{
+	struct kml_mark_entry *stack = self->top;
+
+	if (stack == self->stack + KML_MARK_STACK)
+		return false;
+	/* Whoever sets the bit is the one who scans it. */
+	if (test_and_set_bit(index, slab->seen))
+		return true;
+	stack->start = (const unsigned long *)start;
+	stack->nr = size / sizeof(long);
+	self->top = stack + 1;
+	return true;
+}
+
 /*
  * The same for the linear map in the first pass, where most references lead to.
  * @offset is that of @addr there. What is found is kept at hand. Returns false if
  * it is none of the common cases.
  */
-static noinline bool mark_linear(unsigned long addr, unsigned long offset)
+static noinline bool mark_linear(unsigned long addr, unsigned long offset,
+				 struct kml_worker *self)
 {
 	struct kml_slab *slab = rcu_dereference_raw(*kml_table_at(offset));
-	struct kml_mark_entry *stack = kml_refs.stack_top;
+	struct kml_mark_entry *stack = self->top;
 	unsigned long *seen, old, bit, within;
 	u32 index, size;
 
@@ -179,7 +223,7 @@ static noinline bool mark_linear(unsigned long addr, unsigned long offset)
 		return false;
 	seen = &slab->seen[BIT_WORD(index)];
 	bit = BIT_MASK(index);
-	old = *seen;
+	old = READ_ONCE(*seen);
 	/* That includes each reference of an object to itself. */
 	if (old & bit)
 		return true;
@@ -187,7 +231,9 @@ static noinline bool mark_linear(unsigned long addr, unsigned long offset)
 		      (KML_SLOT_LIVE | KML_SLOT_GEN | KML_SLOT_BLACK)) !=
 		     KML_SLOT_LIVE))
 		return false;
-	if (unlikely(stack == kml_refs.stack + KML_MARK_STACK)) {
+	if (unlikely(stack >= self->room)) {
+		if (kml_refs.shared)
+			return push_shared(self, slab, index, addr - within, size);
 		if (!slab->queued)
 			return false;
 		kml_slab_gray(slab)[BIT_WORD(index)] |= bit;
@@ -197,7 +243,7 @@ static noinline bool mark_linear(unsigned long addr, unsigned long offset)
 	*seen = old | bit;
 	stack->start = (const unsigned long *)(addr - within);
 	stack->nr = size / sizeof(long);
-	kml_refs.stack_top = stack + 1;
+	self->top = stack + 1;
 	return true;
 }
 
@@ -205,10 +251,15 @@ static noinline bool mark_linear(unsigned long addr, unsigned long offset)
 struct tests {
 	struct kml_range range;
 	struct kml_range linear;
+	struct kml_worker *self;
 };
 
-#define TESTS_INIT							\
-	{ .range = kml_refs.targets.range, .linear = kml_refs.targets.linear }
+#define TESTS_INIT(worker)						\
+	{								\
+		.range = kml_refs.targets.range,			\
+		.linear = kml_refs.targets.linear,			\
+		.self = (worker),					\
+	}
 
 static __always_inline void mark_word(unsigned long addr,
 				      const struct tests *tests,
@@ -221,7 +272,7 @@ static __always_inline void mark_word(unsigned long addr,
 		return;
 	offset = addr - tests->linear.start;
 	if (offset < tests->linear.size) {
-		if (unlikely(!mark_linear(addr, offset)))
+		if (unlikely(!mark_linear(addr, offset, tests->self)))
 			kml_mark(addr, holder);
 	} else if (addr - tests->range.start < tests->range.size) {
 		kml_mark(addr, holder);
@@ -247,10 +298,10 @@ static __always_inline bool mark_pair(const unsigned long *from,
 }
 
 /* Words in memory of the caller's. */
-static void mark_words(const unsigned long *words, size_t nr,
-		       const struct kml_holder *holder)
+static void mark_words(struct kml_worker *self, const unsigned long *words,
+		       size_t nr, const struct kml_holder *holder)
 {
-	const struct tests tests = TESTS_INIT;
+	const struct tests tests = TESTS_INIT(self);
 	size_t i;
 
 	for (i = 0; i < nr; i++)
@@ -303,32 +354,33 @@ static __always_inline void mark_either(const unsigned long *start, size_t nr,
 
 /**
  * kml_drain_mark_stack() - count what objects refer to that were found
+ * @self: whose mark stack
  * @max: how many words to read at most, up to KML_SECTION_WORDS
  *
  * To be called at the end of each RCU read-side critical section in which
  * objects are found. What is left over waits for the next one.
  *
- * Context: Holder of kml_scan_mutex, page faults and reports of KASAN off.
+ * Context: Whoever marks, page faults and reports of KASAN off.
  * Return: how many words that were.
  */
-size_t kml_drain_mark_stack(size_t max)
+size_t kml_drain_mark_stack(struct kml_worker *self, size_t max)
 {
-	struct kml_mark_entry *old = kml_refs.stack_old;
-	const struct tests tests = TESTS_INIT;
-	struct kml_holder self = { .space = KML_VIRT };
+	struct kml_mark_entry *old = self->old;
+	const struct tests tests = TESTS_INIT(self);
+	struct kml_holder holder = { .space = KML_VIRT };
 	size_t left = max;
 
 	for (;;) {
-		struct kml_mark_entry *entry = kml_refs.stack_top - 1;
+		struct kml_mark_entry *entry = self->top - 1;
 		const unsigned long *start;
 		size_t nr;
 
-		if (unlikely(kml_refs.stack_top == old)) {
-			if (old == kml_refs.stack)
+		if (unlikely(self->top == old)) {
+			if (old == self->stack)
 				break;
 			old = entry;
 			if (!kml_renew_entry(entry)) {
-				kml_refs.stack_top = entry;
+				self->top = entry;
 				continue;
 			}
 		}
@@ -336,17 +388,17 @@ size_t kml_drain_mark_stack(size_t max)
 		if (unlikely(nr > left)) {
 			if (nr <= KML_SECTION_WORDS)
 				break;
-			kml_refs.stack_top = entry;
+			self->top = entry;
 			kml_queue_entry(entry);
 			continue;
 		}
-		kml_refs.stack_top = entry;
+		self->top = entry;
 		left -= nr;
 		start = entry->start;
-		self.addr = (unsigned long)start;
-		mark_in_place(start, nr, &tests, &self);
+		holder.addr = (unsigned long)start;
+		mark_in_place(start, nr, &tests, &holder);
 	}
-	kml_refs.stack_old = kml_refs.stack_top;
+	self->old = self->top;
 	return max - left;
 }
 
@@ -364,15 +416,15 @@ static unsigned long that_fit(unsigned long bits, size_t nr, size_t max)
 /*
  * Count what objects in slots of a slab refer to: of those from @first on that have
  * a bit in @bits, which is not 0, and is left with those that were not looked at.
- * Reads no more than @max words, and returns how many that were.
+ * Reads no more words than the section has room for, and returns how many.
  */
-static size_t mark_slots(struct kml_slab *slab, unsigned int first,
-			 unsigned long *bits, size_t max)
+static size_t mark_slots(struct kml_worker *self, struct kml_slab *slab,
+			 unsigned int first, unsigned long *bits)
 {
 	size_t nr = READ_ONCE(slab->size) / sizeof(long), words = 0;
-	unsigned long todo = that_fit(*bits, nr, max);
-	const struct tests tests = TESTS_INIT;
-	struct kml_holder self = { .space = KML_VIRT };
+	unsigned long todo = that_fit(*bits, nr, kml_section_left(self));
+	const struct tests tests = TESTS_INIT(self);
+	struct kml_holder holder = { .space = KML_VIRT };
 
 	*bits &= ~todo;
 	for (; todo; todo &= todo - 1) {
@@ -383,18 +435,18 @@ static size_t mark_slots(struct kml_slab *slab, unsigned int first,
 		if (unlikely(!(meta & KML_SLOT_LIVE)))
 			continue;
 		kml_slot_age(&slab->slots[index], meta);
-		self.addr = kml_slot_start(slab, index);
-		mark_either((const unsigned long *)self.addr + skip, nr - skip,
-			    &tests, &self);
+		holder.addr = kml_slot_start(slab, index);
+		mark_either((const unsigned long *)holder.addr + skip, nr - skip,
+			    &tests, &holder);
 		words += nr;
 	}
 	return words;
 }
 
 /* Between two chunks: let others run, and see whether to go on. */
-static int pause_scan(void)
+static int pause_scan(struct kml_worker *self)
 {
-	kml_reading.section = 0;
+	self->section = 0;
 	cond_resched_tasks_rcu_qs();
 	return kml_scan_must_stop();
 }
@@ -403,65 +455,70 @@ static int pause_scan(void)
 
 /**
  * kml_finish_section() - scan what was found, as far as there is time
+ * @self: the thread
  *
- * Context: Holder of kml_scan_mutex, before kml_end_reading() ends the section.
+ * Context: Whoever marks, before kml_end_reading() ends the section.
  */
-void kml_finish_section(void)
+void kml_finish_section(struct kml_worker *self)
 {
-	if (!kml_mark_stack_is_empty())
-		kml_count_words(kml_drain_mark_stack(kml_section_left()));
-	kml_reading.longest = max(kml_reading.longest, kml_reading.section);
+	if (!kml_mark_stack_is_empty(self))
+		kml_count_words(self, kml_drain_mark_stack(self, kml_section_left(self)));
+	self->longest = max(self->longest, self->section);
 }
 
 /* Between two chunks, after which nothing is at hand that they led to. */
-static int scan_breathe(void)
+static int scan_breathe(struct kml_worker *self)
 {
-	int ret = pause_scan();
+	int ret = pause_scan(self);
 
-	while (!ret && !kml_mark_stack_is_empty()) {
+	while (!ret && !kml_mark_stack_is_empty(self)) {
+		if (unlikely(kml_others_wait()))
+			kml_give_away(self);
 		kml_begin_reading();
-		kml_end_reading();
-		ret = pause_scan();
+		kml_end_reading(self);
+		ret = pause_scan(self);
 	}
 	if (ret)
-		kml_drop_mark_stack();
+		kml_drop_mark_stack(self);
 	return ret;
 }
 
 /**
  * kml_make_room() - let others run first if a section has no room for more
+ * @self: the thread
  * @nr: how many words are going to be read
  *
- * Context: Holder of kml_scan_mutex; may sleep.
+ * Context: Whoever marks; may sleep.
  * Return: 0 or an error as of kml_scan_must_stop().
  */
-int kml_make_room(size_t nr)
+int kml_make_room(struct kml_worker *self, size_t nr)
 {
-	return nr > kml_section_left() ? scan_breathe() : 0;
+	return nr > kml_section_left(self) ? scan_breathe(self) : 0;
 }
 
-static void mark_range(unsigned long start, unsigned long end,
-		       const struct kml_holder *holder)
+static void mark_range(struct kml_worker *self, unsigned long start,
+		       unsigned long end, const struct kml_holder *holder)
 {
-	const struct tests tests = TESTS_INIT;
+	const struct tests tests = TESTS_INIT(self);
 	size_t nr = (end - start) / sizeof(long);
 
-	kml_count_words(nr);
+	kml_count_words(self, nr);
 	mark_either((const unsigned long *)start, nr, &tests, holder);
 }
 
 /* A copy of words of the holder @arg. */
 static int scan_copy(const struct kml_words *words, void *arg)
 {
-	int ret = kml_make_room(words->nr);
+	struct kml_worker *self = kml_self();
+	int ret = kml_make_room(self, words->nr);
 
 	if (ret)
 		return ret;
-	kml_count_words(words->nr);
+	kml_count_words(self, words->nr);
 	kml_begin_reading();
-	mark_words(words->words, words->nr, arg);
-	kml_end_reading();
-	return scan_breathe();
+	mark_words(self, words->words, words->nr, arg);
+	kml_end_reading(self);
+	return scan_breathe(self);
 }
 
 /* Memory that stays what it is, if it is there. */
@@ -470,19 +527,20 @@ static int scan_in_place(unsigned long start, unsigned long end,
 {
 	unsigned long addr = ALIGN(start, sizeof(long));
 	unsigned long last = ALIGN_DOWN(end, sizeof(long));
+	struct kml_worker *self = kml_self();
 	int ret = 0;
 
 	while (addr < last && !ret) {
 		size_t len = kml_chunk_len(addr, last - addr);
 
-		ret = kml_make_room(len / sizeof(long));
+		ret = kml_make_room(self, len / sizeof(long));
 		if (ret)
 			break;
 		kml_begin_reading();
-		mark_range(addr, addr + len, holder);
-		kml_end_reading();
+		mark_range(self, addr, addr + len, holder);
+		kml_end_reading(self);
 		addr += len;
-		ret = scan_breathe();
+		ret = scan_breathe(self);
 	}
 	return ret;
 }
@@ -492,7 +550,7 @@ static int scan_in_place(unsigned long start, unsigned long end,
  * @start: its first address
  * @end: its end
  *
- * Context: Holder of kml_scan_mutex; may sleep.
+ * Context: Whoever marks; may sleep.
  * Return: 0 or an error as of kml_scan_must_stop().
  */
 int kml_scan_range(const void *start, const void *end)
@@ -507,39 +565,41 @@ int kml_scan_range(const void *start, const void *end)
  * a slab, or the chunk of per-CPU memory that it belonged to. Who keeps a
  * pointer there has it elsewhere too.
  */
-static void mark_page(const struct page *page)
+static void mark_page(struct kml_worker *self, const struct page *page)
 {
 	static const struct kml_holder nobody;
 	unsigned long index = (unsigned long)&page->index;
 
-	mark_range((unsigned long)page, index, &nobody);
-	mark_range(index + sizeof(page->index), (unsigned long)(page + 1),
+	mark_range(self, (unsigned long)page, index, &nobody);
+	mark_range(self, index + sizeof(page->index), (unsigned long)(page + 1),
 		   &nobody);
 }
 
 /* The same if most words refer to nothing that the pass looks for. */
-static void mark_page_hits(const struct page *first, const struct page *stop)
+static void mark_page_hits(struct kml_worker *self, const struct page *first,
+			   const struct page *stop)
 {
 	static const struct kml_holder nobody;
 	const unsigned long *words = (const unsigned long *)first, *word = words;
 	const unsigned long *end = (const unsigned long *)stop;
 	unsigned long addr;
 
-	kml_count_words(end - words);
+	kml_count_words(self, end - words);
 	for (; (word = kml_next_hit(word, end)) < end; word++) {
 		if (!kml_is_page_index(first, word) && kml_load_word(word, &addr))
 			kml_mark(kml_untagged(addr), &nobody);
 	}
 }
 
-static void mark_pages(const struct page *page, const struct page *stop)
+static void mark_pages(struct kml_worker *self, const struct page *page,
+		       const struct page *stop)
 {
 	if (kml_refs.targets.filter) {
-		mark_page_hits(page, stop);
+		mark_page_hits(self, page, stop);
 		return;
 	}
 	for (; page < stop; page++)
-		mark_page(page);
+		mark_page(self, page);
 }
 
 /**
@@ -547,54 +607,81 @@ static void mark_pages(const struct page *page, const struct page *stop)
  * @first: the first one
  * @end: behind the last one
  *
- * Context: Holder of kml_scan_mutex; may sleep.
+ * Context: Whoever marks; may sleep.
  * Return: 0 or an error as of kml_scan_must_stop().
  */
 int kml_scan_pages(struct page *first, struct page *end)
 {
+	struct kml_worker *self = kml_self();
 	struct page *page, *stop;
 	int ret = 0;
 
 	for (page = first; page < end && !ret; page = stop) {
 		stop = min(page + MARK_PAGE_BATCH, end);
-		ret = kml_make_room((stop - page) * sizeof(*page) / sizeof(long));
+		ret = kml_make_room(self, (stop - page) * sizeof(*page) / sizeof(long));
 		if (ret)
 			break;
 		kml_begin_reading();
-		mark_pages(page, stop);
-		kml_end_reading();
-		ret = scan_breathe();
+		mark_pages(self, page, stop);
+		kml_end_reading(self);
+		ret = scan_breathe(self);
 	}
 	return ret;
 }
 
 /* ---- Objects ---- */
 
-/* A piece of an object that has a record. */
+/**
+ * struct part - a part of an object that has a record
+ * @holder: the object
+ * @from: where the part begins, in bytes
+ * @to: where it ends
+ */
+struct part {
+	struct kml_holder holder;
+	size_t from;
+	size_t to;
+};
+
+/* A piece of an object that has a record, as far as it is in the part. */
 static int scan_piece(const struct kml_ref *ref, unsigned int cpu,
 		      size_t offset, size_t size, void *arg)
 {
 	unsigned long content = (unsigned long)kml_ref_content(ref, cpu);
+	size_t end = offset + size;
+	struct part *part = arg;
 
-	if (!content)
+	offset = max(offset, part->from);
+	end = min(end, part->to);
+	if (!content || offset >= end)
 		return 0;
 	if (!kml_stays(content))
-		return kml_copy_piece(ref, cpu, offset, size, scan_copy, arg);
-	return scan_in_place(content + offset, content + offset + size, arg);
+		return kml_copy_piece(ref, cpu, offset, end - offset, scan_copy,
+				      &part->holder);
+	return scan_in_place(content + offset, content + end, &part->holder);
+}
+
+static int scan_part(struct kml_record *rec, size_t from, size_t to)
+{
+	struct part part = {
+		.holder = { .space = rec->space, .addr = rec->start },
+		.from = from,
+		.to = to,
+	};
+	struct kml_ref ref = { .rec = rec };
+
+	return kml_ref_visit_pieces(&ref, scan_piece, &part);
 }
 
 /**
  * kml_scan_record() - scan an object that has a record
  * @rec: the record, pinned
  *
- * Context: Holder of kml_scan_mutex; may sleep.
+ * Context: Whoever marks; may sleep.
  */
 void kml_scan_record(struct kml_record *rec)
 {
-	struct kml_holder self = { .space = rec->space, .addr = rec->start };
-	struct kml_ref ref = { .rec = rec };
-
-	kml_ref_visit_pieces(&ref, scan_piece, &self);
+	scan_part(rec, 0, SIZE_MAX);
 }
 
 static int scan_special_slot(struct kml_slab *slab, unsigned int index)
@@ -670,48 +757,63 @@ static int scan_single_slots(struct kml_slab *slab, unsigned int first,
  * @first: index of one of them
  * @bits: a bit for each, counted from @first
  *
- * Context: Holder of kml_scan_mutex; may sleep.
+ * Context: Whoever marks; may sleep.
  * Return: 0 or an error as of kml_scan_must_stop().
  */
 int kml_scan_slots(struct kml_slab *slab, unsigned int first, unsigned long bits)
 {
+	struct kml_worker *self = kml_self();
 	int ret = 0;
 
 	if (kml_is_special(slab))
 		return scan_single_slots(slab, first, bits);
 	while (bits && !ret) {
 		kml_begin_reading();
-		kml_count_words(mark_slots(slab, first, &bits, kml_section_left()));
-		kml_end_reading();
+		kml_count_words(self, mark_slots(self, slab, first, &bits));
+		kml_end_reading(self);
 		/* The section is full. In an empty one there is room for one. */
 		if (bits)
-			ret = scan_breathe();
+			ret = scan_breathe(self);
 	}
 	return ret;
 }
 
-static int scan_gray_slots(struct kml_slab *slab)
+/*
+ * The slab is queued again for what it marks in itself, and for what others mark there
+ * since it was taken. After an error what is left is dropped.
+ */
+static int scan_gray_slots(struct kml_slab *slab, int ret)
 {
-	unsigned long *gray = kml_slab_gray(slab);
+	unsigned long *gray = kml_slab_gray(slab), bits;
 	unsigned int word;
-	int ret = 0;
 
-	/* What it marks in itself may come up behind. */
-	do {
-		for (word = 0; word < BITS_TO_LONGS(slab->nr) && !ret; word++) {
-			unsigned long bits = gray[word];
-
-			gray[word] = 0;
-			if (bits)
-				ret = kml_scan_slots(slab, word * BITS_PER_LONG, bits);
-		}
-	} while (!ret && !bitmap_empty(gray, slab->nr));
+	for (word = 0; word < BITS_TO_LONGS(slab->nr); word++) {
+		bits = READ_ONCE(gray[word]) ? xchg(&gray[word], 0) : 0;
+		if (bits && !ret)
+			ret = kml_scan_slots(slab, word * BITS_PER_LONG, bits);
+	}
 	return ret;
 }
 
-static void drop_gray_slots(struct kml_slab *slab)
+/**
+ * kml_scan_taken() - scan what a thread has taken for that
+ * @gray: it; its pin is given back
+ *
+ * Context: Whoever marks; may sleep.
+ * Return: 0 or an error as of kml_scan_must_stop().
+ */
+int kml_scan_taken(const struct kml_gray *gray)
 {
-	bitmap_zero(kml_slab_gray(slab), slab->nr);
+	int ret;
+
+	if (gray->slab) {
+		ret = scan_gray_slots(gray->slab, 0);
+		kml_slab_put(gray->slab);
+		return ret ?: scan_breathe(kml_self());
+	}
+	ret = scan_part(gray->rec, gray->from, gray->to);
+	kml_put(gray->rec);
+	return ret;
 }
 
 /**
@@ -728,12 +830,9 @@ int kml_scan_gray(void)
 
 	do {
 		while ((slab = kml_next_gray_slab())) {
-			ret = ret ?: scan_gray_slots(slab);
-			if (ret)
-				drop_gray_slots(slab);
-			slab->queued = false;
+			ret = scan_gray_slots(slab, ret);
 			kml_slab_put(slab);
-			ret = ret ?: scan_breathe();
+			ret = ret ?: scan_breathe(&kml_refs.workers[0]);
 		}
 		rec = kml_next_gray();
 		if (rec) {
@@ -744,106 +843,4 @@ int kml_scan_gray(void)
 		}
 	} while (rec);
 	return ret ?: kml_scan_must_stop();
-}
-
-/* ---- Walks ---- */
-
-/**
- * kml_begin_pass() - make counts and finds of the pass before void
- *
- * Context: Holder of kml_scan_mutex.
- */
-void kml_begin_pass(void)
-{
-	if (!++kml_refs.pass)
-		kml_refs.pass = 1;
-	kml_refs.found = 0;
-}
-
-static void shade_gray_slots(struct kml_slab *slab)
-{
-	unsigned int i;
-
-	for (i = 0; i < slab->nr; i++) {
-		if (kml_slot_meta(&slab->slots[i]) & KML_SLOT_GRAY)
-			kml_shade_slot(slab, i);
-	}
-}
-
-static void start_slab(struct kml_slab *slab, void *arg)
-{
-	bitmap_zero(slab->seen, slab->nr);
-	bitmap_zero(kml_slab_counted(slab), slab->nr);
-	if (READ_ONCE(slab->gray))
-		shade_gray_slots(slab);
-}
-
-static bool select_root(const struct kml_ref *ref, void *arg)
-{
-	return kml_is_root(ref->rec) && ref->rec->queued != kml_refs.pass;
-}
-
-static int shade_root(const struct kml_ref *ref, void *arg)
-{
-	kml_shade_record(ref->rec);
-	return 0;
-}
-
-/**
- * kml_mark_start() - begin with the first pass of a scan, which looks for all
- *
- * Objects that are in use whoever refers to them are shaded.
- *
- * Context: Holder of kml_scan_mutex; may sleep.
- */
-void kml_mark_start(void)
-{
-	lockdep_assert_held(&kml_scan_mutex);
-	kml_begin_pass();
-	kml_walk_slabs(start_slab, NULL);
-	kml_for_each(KML_JUDGED, select_root, shade_root, NULL);
-}
-
-/* Objects that came since the scan began, or became gray, are roots as well. */
-static void shade_unseen(struct kml_slab *slab, unsigned int index)
-{
-	struct kml_slot *slot = &slab->slots[index];
-	u32 meta = kml_slot_meta(slot);
-
-	if (!(meta & KML_SLOT_LIVE))
-		return;
-	kml_slot_age(slot, meta);
-	if (meta & KML_SLOT_GRAY || kml_slot_is_young(meta))
-		kml_shade_slot(slab, index);
-}
-
-static void finish_slab(struct kml_slab *slab, void *arg)
-{
-	unsigned int i;
-
-	for_each_clear_bit(i, slab->seen, slab->nr)
-		shade_unseen(slab, i);
-}
-
-/**
- * kml_mark_new() - shade what has come to be in use since kml_mark_start()
- *
- * Context: Holder of kml_scan_mutex; may sleep.
- */
-void kml_mark_new(void)
-{
-	lockdep_assert_held(&kml_scan_mutex);
-	kml_walk_slabs(finish_slab, NULL);
-	kml_for_each(KML_JUDGED, select_root, shade_root, NULL);
-}
-
-/**
- * kml_found_in_use() - tell what this pass has achieved
- *
- * Context: Holder of kml_scan_mutex.
- * Return: how many suspects that have a record it found in use.
- */
-unsigned long kml_found_in_use(void)
-{
-	return kml_refs.found;
 }

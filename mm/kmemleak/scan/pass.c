@@ -8,13 +8,12 @@
  * suspects: in the roots, and in all objects but the suspects, in the order in
  * which they stand in memory. Suspects that are found in use are scanned as well.
  */
+#include <linux/minmax.h>
+
 #include "refs.h"
 
 /* Are task stacks roots? */
 bool kml_scan_stacks = true;
-
-/* Deepest frame of the scanning task that is not the scan's own; kml_scan_mutex. */
-static const void *scanning_from;
 
 /* ---- Roots ---- */
 
@@ -24,14 +23,22 @@ static const void *scanning_from;
  * @live: what of it is in use
  * @end: its end
  *
- * The scan's own frames hold addresses of whatever it looks at.
+ * The frames of the scan's own threads hold addresses of whatever they look at.
  *
  * Context: Holder of kml_scan_mutex, or for it.
  * Return: @live, or where the stack of the scan begins to be none of the scan.
  */
 const void *kml_live_from(const void *stack, const void *live, const void *end)
 {
-	return scanning_from >= stack && scanning_from < end ? scanning_from : live;
+	unsigned int i;
+
+	for (i = 0; i < KML_THREADS_MAX; i++) {
+		const void *frame = READ_ONCE(kml_refs.workers[i].frame);
+
+		if (frame >= stack && frame < end)
+			return frame;
+	}
+	return live;
 }
 
 static int scan_memory(const void *start, const void *end,
@@ -67,12 +74,22 @@ static int scan_roots(void)
 	return kml_visit_roots(&root_visitor, READ_ONCE(kml_scan_stacks));
 }
 
+/* The same, and from there on, by all threads. */
+static int share_pass(bool objects)
+{
+	return kml_share_pass(&root_visitor, READ_ONCE(kml_scan_stacks), objects);
+}
+
 /* ---- Passes ---- */
 
 static void forget_reading(void)
 {
-	WRITE_ONCE(kml_reading.words, 0);
-	kml_reading.section = 0;
+	unsigned int i;
+
+	for (i = 0; i < KML_THREADS_MAX; i++) {
+		WRITE_ONCE(kml_refs.workers[i].words, 0);
+		kml_refs.workers[i].section = 0;
+	}
 }
 
 /**
@@ -83,7 +100,12 @@ static void forget_reading(void)
  */
 unsigned long kml_words_read(void)
 {
-	return READ_ONCE(kml_reading.words);
+	unsigned long words = 0;
+	unsigned int i;
+
+	for (i = 0; i < KML_THREADS_MAX; i++)
+		words += READ_ONCE(kml_refs.workers[i].words);
+	return words;
 }
 
 /**
@@ -94,7 +116,12 @@ unsigned long kml_words_read(void)
  */
 size_t kml_longest_section(void)
 {
-	return kml_reading.longest;
+	size_t longest = 0;
+	unsigned int i;
+
+	for (i = 0; i < KML_THREADS_MAX; i++)
+		longest = max(longest, kml_refs.workers[i].longest);
+	return longest;
 }
 
 /**
@@ -105,10 +132,13 @@ size_t kml_longest_section(void)
  */
 void kml_passes_start(const void *frame)
 {
+	unsigned int i;
+
 	lockdep_assert_held(&kml_scan_mutex);
-	scanning_from = frame;
+	kml_refs.workers[0].frame = frame;
 	forget_reading();
-	kml_reading.longest = 0;
+	for (i = 0; i < KML_THREADS_MAX; i++)
+		kml_refs.workers[i].longest = 0;
 }
 
 /**
@@ -118,7 +148,7 @@ void kml_passes_start(const void *frame)
  */
 void kml_passes_end(void)
 {
-	scanning_from = NULL;
+	kml_refs.workers[0].frame = NULL;
 	forget_reading();
 }
 
@@ -132,15 +162,18 @@ int kml_first_pass(void)
 {
 	int ret;
 
+	kml_threads_gather(kml_share_job);
 	kml_target_all();
 	kml_mark_start();
-	ret = scan_roots();
+	ret = kml_refs.shared ? share_pass(false) : scan_roots();
 	if (!ret)
 		ret = kml_scan_gray();
 	if (!ret)
 		kml_mark_new();
 	/* On an error too: it gives back the pins. */
-	return kml_scan_gray() ?: ret;
+	ret = kml_scan_gray() ?: ret;
+	kml_threads_dismiss();
+	return ret;
 }
 
 /**
@@ -154,6 +187,8 @@ int kml_further_pass(void)
 	int ret;
 
 	kml_search_start();
+	if (kml_refs.shared)
+		return share_pass(true);
 	ret = scan_roots();
 	if (!ret)
 		kml_search_in_use();

@@ -7,7 +7,8 @@
  * runs leaves traces in counters that the kernel keeps anyway: a task leaves a
  * context switch, a CPU that is woken up too, everything else an interrupt or a
  * softirq. A pass is quiet if none of them has counted but the scheduler's tick
- * on the CPU that scans.
+ * on the CPUs that scan. The helpers of a scan are there before the watch begins, and
+ * stay until it has ended, so that they leave no context switch.
  *
  * What may hide behind the tick is a timer of the highest resolution that expires
  * with it, to the nanosecond, in each pass. So one quiet pass is not relied on
@@ -28,22 +29,23 @@
  * struct activity - what has run so far
  * @switches: context switches of all CPUs
  * @softirqs: of all CPUs but those of the scheduler, which the tick raises
- * @others: interrupts of all CPUs but the one that scans
- * @own: its interrupts
+ * @others: interrupts of all CPUs but those that scan
+ * @own: interrupts of each of these
  * @ticks: how many of these may have been the tick
  */
 struct activity {
 	unsigned long long switches;
 	unsigned long softirqs;
 	u64 others;
-	u64 own;
+	u64 own[KML_THREADS_MAX];
 	unsigned long ticks;
 };
 
 /* When the watch began; kml_scan_mutex. */
 static struct {
 	bool alone;
-	unsigned int cpu;
+	/* The CPUs that scan; for a thread that was not there, nr_cpu_ids. */
+	unsigned int cpus[KML_THREADS_MAX];
 	struct activity activity;
 } watch;
 
@@ -70,33 +72,61 @@ static unsigned long softirqs_of(unsigned int cpu)
 	return sum;
 }
 
-static struct activity sum_up(unsigned int self)
+static bool scans(unsigned int cpu)
 {
-	struct activity sum = {
-		.switches = nr_context_switches(),
-		.own = interrupts_of(self),
-		.ticks = jiffies,
-	};
-	unsigned int cpu;
+	unsigned int i;
 
-	for_each_possible_cpu(cpu) {
-		sum.softirqs += softirqs_of(cpu);
-		if (cpu != self)
-			sum.others += interrupts_of(cpu);
+	for (i = 0; i < KML_THREADS_MAX; i++) {
+		if (watch.cpus[i] == cpu)
+			return true;
 	}
-	return sum;
+	return false;
 }
 
-/* An idle CPU stays idle until it switches to a task. */
-static bool all_others_idle(unsigned int self)
+static void sum_up(struct activity *sum)
+{
+	unsigned int i, cpu;
+
+	*sum = (struct activity){
+		.switches = nr_context_switches(),
+		.ticks = jiffies,
+	};
+	for (i = 0; i < KML_THREADS_MAX; i++) {
+		if (watch.cpus[i] < nr_cpu_ids)
+			sum->own[i] = interrupts_of(watch.cpus[i]);
+	}
+	for_each_possible_cpu(cpu) {
+		sum->softirqs += softirqs_of(cpu);
+		if (!scans(cpu))
+			sum->others += interrupts_of(cpu);
+	}
+}
+
+/*
+ * An idle CPU stays idle until it switches to a task, and one that runs a helper goes on
+ * with it until then.
+ */
+static bool all_others_idle(void)
 {
 	unsigned int cpu;
 
 	for_each_online_cpu(cpu) {
-		if (cpu != self && !idle_cpu(cpu))
+		if (cpu != watch.cpus[0] && !idle_cpu(cpu) && !kml_runs_helper(cpu))
 			return false;
 	}
 	return true;
+}
+
+static void note_cpus(void)
+{
+	unsigned int i;
+
+	watch.cpus[0] = raw_smp_processor_id();
+	for (i = 1; i < KML_THREADS_MAX; i++) {
+		const struct task_struct *task = READ_ONCE(kml_refs.workers[i].task);
+
+		watch.cpus[i] = task ? task_cpu(task) : nr_cpu_ids;
+	}
 }
 
 /**
@@ -107,10 +137,10 @@ static bool all_others_idle(unsigned int self)
 void kml_watch_start(void)
 {
 	lockdep_assert_held(&kml_scan_mutex);
-	watch.cpu = raw_smp_processor_id();
+	note_cpus();
 	/* The counters first: what begins to run meanwhile counts. */
-	watch.activity = sum_up(watch.cpu);
-	watch.alone = all_others_idle(watch.cpu);
+	sum_up(&watch.activity);
+	watch.alone = all_others_idle();
 }
 
 /**
@@ -121,11 +151,16 @@ void kml_watch_start(void)
  */
 bool kml_watch_quiet(void)
 {
-	const struct activity now = sum_up(watch.cpu);
 	const struct activity *then = &watch.activity;
+	struct activity now;
+	unsigned int i;
 
 	lockdep_assert_held(&kml_scan_mutex);
+	sum_up(&now);
+	for (i = 0; i < KML_THREADS_MAX; i++) {
+		if (now.own[i] - then->own[i] > now.ticks - then->ticks)
+			return false;
+	}
 	return watch.alone && now.switches == then->switches &&
-	       now.softirqs == then->softirqs && now.others == then->others &&
-	       now.own - then->own <= now.ticks - then->ticks;
+	       now.softirqs == then->softirqs && now.others == then->others;
 }

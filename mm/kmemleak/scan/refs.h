@@ -9,6 +9,8 @@
 
 #include "scan.h"
 
+struct zone;
+
 /**
  * struct kml_holder - whose words are being looked at: nobody's, if all is 0
  * @space: address space of @addr
@@ -65,6 +67,38 @@ struct kml_mark_entry {
 	size_t nr;
 };
 
+/* Threads that may share the work of a scan, the one that holds kml_scan_mutex too. */
+#define KML_THREADS_MAX	8
+
+/**
+ * struct kml_worker - a thread of a scan, and what it has at hand
+ * @task: the thread; NULL for the one that holds kml_scan_mutex, and while there is none
+ * @frame: the frame from which on its stack is a root, NULL while there is none
+ * @top: behind the last one of @stack
+ * @old: behind the last one that may be free by now: it was found in an earlier RCU
+ *	read-side critical section
+ * @room: up to there the fast path may fill @stack; nowhere, if others mark too
+ * @stack: KML_MARK_STACK objects to be scanned next
+ * @buffer: KML_CHUNK bytes; NULL for that of the store
+ * @words: read by all passes so far; read by others
+ * @section: words since others could run
+ * @longest: the most that @section ever was
+ *
+ * The thread's own, but where it says otherwise.
+ */
+struct kml_worker {
+	struct task_struct *task;
+	const void *frame;
+	struct kml_mark_entry *top;
+	struct kml_mark_entry *old;
+	struct kml_mark_entry *room;
+	struct kml_mark_entry *stack;
+	unsigned long *buffer;
+	unsigned long words;
+	size_t section;
+	size_t longest;
+} ____cacheline_aligned_in_smp;
+
 /* Words that a pass with all CPUs stopped may find, before it has to be repeated. */
 #define KML_HITS_MAX	256
 
@@ -81,14 +115,14 @@ struct kml_hit {
 /**
  * struct kml_refs - the state of a mark pass; kml_scan_mutex
  * @pass: its number; never 0, which objects start with
+ * @shared: other threads than the holder of kml_scan_mutex may mark
  * @targets: what it looks for
- * @found: suspects among objects of their own that it found in use
- * @gray: objects to be scanned, pinned and linked by gray_next
- * @gray_slabs: slabs with objects to be scanned, the same
- * @stack_top: behind the last one of @stack
- * @stack_old: behind the last one that may be free by now: it was found in an
- *	earlier RCU read-side critical section
- * @stack: objects to be scanned next
+ * @found: suspects among objects of their own that it found in use; if @shared,
+ *	gray_lock
+ * @gray: objects to be scanned, pinned and linked by gray_next; the same
+ * @gray_slabs: slabs with objects to be scanned; the same
+ * @workers: the threads that mark, the holder of kml_scan_mutex first
+ * @stack: of the first one
  * @nr_hits: how many words the pass with all CPUs stopped has found
  * @hits: the first of them
  *
@@ -96,12 +130,12 @@ struct kml_hit {
  */
 struct kml_refs {
 	u32 pass;
+	bool shared;
 	struct kml_targets targets;
 	unsigned long found;
 	struct kml_record *gray;
 	struct kml_slab *gray_slabs;
-	struct kml_mark_entry *stack_top;
-	struct kml_mark_entry *stack_old;
+	struct kml_worker workers[KML_THREADS_MAX];
 	struct kml_mark_entry stack[KML_MARK_STACK];
 	unsigned long nr_hits;
 	struct kml_hit hits[KML_HITS_MAX];
@@ -109,26 +143,40 @@ struct kml_refs {
 
 extern struct kml_refs kml_refs;
 
-/**
- * struct kml_reading - how much a scan has read; kml_scan_mutex
- * @words: by all passes so far; read without the mutex
- * @section: words since others could run
- * @longest: the most that @section ever was
- */
-struct kml_reading {
-	unsigned long words;
-	size_t section;
-	size_t longest;
-};
+/* ---- threads.c: those who share the work of a scan ---- */
 
-extern struct kml_reading kml_reading;
+extern void *(*kml_threads_memory)(void);
+
+struct kml_worker *kml_find_self(void);
+
+/* What the thread that asks has at hand. */
+static __always_inline struct kml_worker *kml_self(void)
+{
+	return likely(!READ_ONCE(kml_refs.shared)) ? &kml_refs.workers[0] :
+						     kml_find_self();
+}
+
+/* Who marks holds kml_scan_mutex, or does it for the holder. */
+#define kml_assert_marks()						\
+	lockdep_assert(lockdep_is_held(&kml_scan_mutex) ||		\
+		       kml_self() != &kml_refs.workers[0])
+
+unsigned int kml_threads_wanted(void);
+void kml_threads_start(unsigned int wanted);
+unsigned int kml_threads_end(void);
+void kml_threads_gather(void (*job)(void));
+void kml_threads_run(void);
+void kml_threads_dismiss(void);
+void kml_threads_wait(unsigned long since);
+bool kml_runs_helper(int cpu);
+void __init kml_threads_init(void);
 
 /* ---- stacks.c, roots.c: what a scan starts from ---- */
 
 void __init kml_stacks_init(void);
 int kml_visit_stacks(const struct kml_root_visitor *visitor);
 void kml_visit_stopped_stacks(const struct kml_root_visitor *visitor);
-int kml_visit_block(unsigned long pfn, unsigned long end,
+int kml_visit_block(const struct zone *zone, unsigned long pfn, unsigned long end,
 		    kml_visit_pages_t visit);
 void __init kml_hide_memmap(void);
 
@@ -149,11 +197,34 @@ bool kml_may_be_in_use(depot_stack_handle_t trace, u32 since);
 
 /* ---- shade.c: which objects a pass has to scan ---- */
 
-static inline bool kml_mark_stack_is_empty(void)
+extern raw_spinlock_t kml_gray_lock;
+
+static inline bool kml_mark_stack_is_empty(const struct kml_worker *self)
 {
-	return kml_refs.stack_top == kml_refs.stack;
+	return self->top == self->stack;
 }
 
+/* Records that are claimed at once, at most. */
+#define KML_CLAIM_MAX	16
+
+/* Bytes of a record that a thread scans at a time where there are several threads. */
+#define KML_RECORD_PART	SZ_64K
+
+/**
+ * struct kml_gray - what a thread has taken that is to be scanned
+ * @slab: a slab, pinned; NULL if it is a record
+ * @rec: a record, pinned
+ * @from: where the part begins that is to be scanned, in bytes
+ * @to: where it ends
+ */
+struct kml_gray {
+	struct kml_slab *slab;
+	struct kml_record *rec;
+	size_t from;
+	size_t to;
+};
+
+void kml_shade_alone(struct kml_record *rec);
 void kml_shade_record(struct kml_record *rec);
 void kml_shade_slot(struct kml_slab *slab, unsigned int index);
 void kml_shade(const struct kml_ref *ref);
@@ -161,7 +232,20 @@ struct kml_slab *kml_next_gray_slab(void);
 struct kml_record *kml_next_gray(void);
 void kml_queue_entry(const struct kml_mark_entry *entry);
 bool kml_renew_entry(struct kml_mark_entry *entry);
-void kml_drop_mark_stack(void);
+void kml_drop_mark_stack(struct kml_worker *self);
+void kml_begin_pass(void);
+void kml_mark_start(void);
+void kml_mark_new(void);
+unsigned long kml_found_in_use(void);
+bool kml_others_wait(void);
+void kml_give_away(struct kml_worker *self);
+unsigned int kml_claim_records(struct kml_record **recs, unsigned int nr);
+void kml_gray_open(void);
+bool kml_gray_begin(void);
+bool kml_gray_take(struct kml_gray *gray);
+bool kml_gray_wait(void);
+void kml_gray_leave(void);
+bool kml_gray_close(void);
 
 /* ---- targets.c: what a mark pass looks for ---- */
 
@@ -188,20 +272,17 @@ static inline bool kml_is_page_index(const struct page *first,
 }
 
 void kml_mark(unsigned long addr, const struct kml_holder *holder);
-size_t kml_drain_mark_stack(size_t max);
-void kml_finish_section(void);
-int kml_make_room(size_t nr);
+size_t kml_drain_mark_stack(struct kml_worker *self, size_t max);
+void kml_finish_section(struct kml_worker *self);
+int kml_make_room(struct kml_worker *self, size_t nr);
 int kml_scan_range(const void *start, const void *end);
 int kml_scan_pages(struct page *first, struct page *end);
 bool kml_is_special(const struct kml_slab *slab);
 int kml_scan_slots(struct kml_slab *slab, unsigned int first,
 		   unsigned long bits);
 void kml_scan_record(struct kml_record *rec);
+int kml_scan_taken(const struct kml_gray *gray);
 int kml_scan_gray(void);
-void kml_begin_pass(void);
-void kml_mark_start(void);
-void kml_mark_new(void);
-unsigned long kml_found_in_use(void);
 
 /* ---- search.c: further passes, which look for suspects ---- */
 
@@ -209,7 +290,14 @@ bool kml_slot_in_use(const struct kml_slab *slab, unsigned int index);
 bool kml_holder_of(const struct kml_slab *slab, const unsigned long *word,
 		   struct kml_holder *holder);
 void kml_search_start(void);
+int kml_search_in_slab(struct kml_slab *slab);
+bool kml_search_selects(const struct kml_record *rec, void *arg);
 void kml_search_in_use(void);
+
+/* ---- share.c: passes of several threads ---- */
+
+int kml_share_pass(const struct kml_root_visitor *visitor, bool stacks, bool objects);
+void kml_share_job(void);
 
 /* ---- pass.c: mark passes ---- */
 

@@ -169,6 +169,7 @@ static int visit_zone(const struct zone *zone, kml_visit_pages_t visit)
 
 /**
  * kml_visit_block() - visit struct pages that are in use
+ * @zone: only those of that zone; NULL: of all
  * @pfn: the first page frame
  * @end: behind the last one
  * @visit: called for those that are neighbours
@@ -176,12 +177,13 @@ static int visit_zone(const struct zone *zone, kml_visit_pages_t visit)
  * Context: Memory hotplug held off; any, if @visit does not sleep.
  * Return: 0, or what @visit returned to stop.
  */
-int kml_visit_block(unsigned long pfn, unsigned long end, kml_visit_pages_t visit)
+int kml_visit_block(const struct zone *zone, unsigned long pfn, unsigned long end,
+		    kml_visit_pages_t visit)
 {
 	int ret = 0;
 
 	while (pfn < end && !ret)
-		ret = visit_next_group(NULL, &pfn, end, visit);
+		ret = visit_next_group(zone, &pfn, end, visit);
 	return ret;
 }
 

@@ -198,7 +198,7 @@ static int scan_all(kml_print_t print, struct kml_confirmation *conf)
 }
 
 static void note_stats(const struct kml_confirmation *conf, unsigned long ms,
-		       const struct kml_wait *wait)
+		       unsigned int threads, const struct kml_wait *wait)
 {
 	struct kml_scan_stats *stats = &scan.stats;
 
@@ -208,6 +208,7 @@ static void note_stats(const struct kml_confirmation *conf, unsigned long ms,
 	WRITE_ONCE(stats->suspects, conf->suspects);
 	WRITE_ONCE(stats->undecided, conf->undecided);
 	WRITE_ONCE(stats->passes, 1 + conf->passes);
+	WRITE_ONCE(stats->threads, threads);
 	WRITE_ONCE(stats->exact, conf->exact);
 	WRITE_ONCE(stats->stopped_us, conf->stopped_us);
 	WRITE_ONCE(stats->wait.us, wait->us);
@@ -215,7 +216,7 @@ static void note_stats(const struct kml_confirmation *conf, unsigned long ms,
 }
 
 static noinline int scan_after(const struct kml_wait *wait, unsigned int ticket,
-			       kml_print_t print)
+			       unsigned int threads, kml_print_t print)
 {
 	struct kml_confirmation conf = {};
 	unsigned long ever, ms;
@@ -229,10 +230,12 @@ static noinline int scan_after(const struct kml_wait *wait, unsigned int ticket,
 	begin = ktime_get();
 	ever = scan.stats.leaks_ever;
 	kml_passes_start(__builtin_frame_address(0));
+	kml_threads_start(threads);
 	ret = scan_all(print, &conf);
+	threads = kml_threads_end();
 	ms = ktime_ms_delta(ktime_get(), begin);
 	if (!ret)
-		note_stats(&conf, ms, wait);
+		note_stats(&conf, ms, threads, wait);
 	trace_scan_end(kml_scan_seq, ms, kml_words_read(), conf.suspects,
 		       1 + conf.passes, scan.stats.leaks_ever - ever,
 		       scan.leaks, ret);
@@ -242,7 +245,8 @@ static noinline int scan_after(const struct kml_wait *wait, unsigned int ticket,
 }
 
 /**
- * kml_scan() - find out what is leaked now
+ * kml_scan_by() - find out what is leaked now
+ * @threads: how many threads are to share the work
  * @print: called for each leak that was not reported before, and then once with
  *	NULL; or NULL
  *
@@ -250,11 +254,23 @@ static noinline int scan_after(const struct kml_wait *wait, unsigned int ticket,
  * Return: 0 or an error as of kml_scan_must_stop(). On error what is reported
  * stays as it was.
  */
-int kml_scan(kml_print_t print)
+int kml_scan_by(unsigned int threads, kml_print_t print)
 {
 	static const struct kml_wait none;
 
-	return scan_after(&none, kml_scan_ticket(), print);
+	return scan_after(&none, kml_scan_ticket(), threads, print);
+}
+
+/**
+ * kml_scan() - find out what is leaked now, by the thread that calls it alone
+ * @print: as with kml_scan_by()
+ *
+ * Context: As kml_scan_by().
+ * Return: As kml_scan_by().
+ */
+int kml_scan(kml_print_t print)
+{
+	return kml_scan_by(1, print);
 }
 
 /**
@@ -271,7 +287,7 @@ int kml_scan_when_done(kml_print_t print)
 	int ret;
 
 	ret = kml_wait_for_deferred(&wait);
-	return ret ?: scan_after(&wait, ticket, print);
+	return ret ?: scan_after(&wait, ticket, kml_threads_wanted(), print);
 }
 
 /**
@@ -361,4 +377,5 @@ void __init kml_scan_init(void)
 	kml_hide_memmap();
 	kml_stacks_init();
 	kml_deferred_init();
+	kml_threads_init();
 }

@@ -116,6 +116,7 @@ void __init kml_deferred_init(void);
 /* ---- stop.c: when a scan has to stop ---- */
 
 int kml_scan_must_stop(void);
+void kml_end_scan(int err);
 int kml_bar_scans(int err);
 void kml_allow_scans(void);
 unsigned int kml_scan_ticket(void);
@@ -142,6 +143,7 @@ typedef void (*kml_print_t)(struct kml_record *rec);
  * @suspects: that the last one had after the first of its passes
  * @undecided: suspects that it left for the next one
  * @passes: of the last one
+ * @threads: that shared the work of the last one, its own included
  * @exact: the last one was decided by a pass with all CPUs stopped
  * @stopped_us: how long the last one stopped them at most, in microseconds
  * @wait: before the last one; nothing if nobody waited
@@ -154,12 +156,14 @@ struct kml_scan_stats {
 	unsigned long suspects;
 	unsigned long undecided;
 	unsigned int passes;
+	unsigned int threads;
 	bool exact;
 	u64 stopped_us;
 	struct kml_wait wait;
 };
 
 int kml_scan(kml_print_t print);
+int kml_scan_by(unsigned int threads, kml_print_t print);
 int kml_scan_when_done(kml_print_t print);
 const struct kml_scan_stats *kml_scan_stats(void);
 void kml_clear_leaks(void);

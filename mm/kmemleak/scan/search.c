@@ -72,15 +72,16 @@ static void mark_hit(const struct kml_slab *slab, const unsigned long *word)
 static int search_words(const struct kml_slab *slab, const unsigned long *word,
 			const unsigned long *end)
 {
-	int ret = kml_make_room(end - word);
+	struct kml_worker *self = kml_self();
+	int ret = kml_make_room(self, end - word);
 
 	if (ret)
 		return ret;
-	kml_count_words(end - word);
+	kml_count_words(self, end - word);
 	kml_begin_reading();
 	for (; (word = kml_next_hit(word, end)) < end; word++)
 		mark_hit(slab, word);
-	kml_end_reading();
+	kml_end_reading(self);
 	return 0;
 }
 
@@ -116,23 +117,50 @@ static int search_special_slab(struct kml_slab *slab)
 	return ret;
 }
 
+/**
+ * kml_search_in_slab() - look for suspects in the objects of a slab that are in use
+ * @slab: the slab, pinned
+ *
+ * Context: Whoever marks, since kml_search_start(); may sleep.
+ * Return: 0 or an error as of kml_scan_must_stop().
+ */
+int kml_search_in_slab(struct kml_slab *slab)
+{
+	int ret = kml_scan_must_stop();
+
+	if (ret)
+		return ret;
+	return kml_is_special(slab) ? search_special_slab(slab) : search_slab(slab);
+}
+
 static void search_in(struct kml_slab *slab, void *arg)
 {
 	int *ret = arg;
 
-	if (*ret)
-		return;
-	*ret = kml_scan_must_stop();
 	if (!*ret)
-		*ret = kml_is_special(slab) ? search_special_slab(slab) :
-					      search_slab(slab);
+		*ret = kml_search_in_slab(slab);
 }
 
 /* Records of what is in use, and not going to be scanned anyway. */
 static bool select_in_use(const struct kml_ref *ref, void *arg)
 {
 	return !kml_is_black(ref->rec) && !kml_ref_is_suspect(ref) &&
-	       ref->rec->queued != kml_refs.pass;
+	       READ_ONCE(ref->rec->queued) != kml_refs.pass;
+}
+
+/**
+ * kml_search_selects() - ask whether to look for suspects in an object with a record
+ * @rec: the record
+ * @arg: not used
+ *
+ * Context: Any, for kml_collect().
+ * Return: true if it is in use, and not going to be scanned anyway.
+ */
+bool kml_search_selects(const struct kml_record *rec, void *arg)
+{
+	struct kml_ref ref = { .rec = (struct kml_record *)rec };
+
+	return select_in_use(&ref, arg);
 }
 
 static int scan_in_use(const struct kml_ref *ref, void *arg)

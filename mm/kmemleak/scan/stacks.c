@@ -139,6 +139,15 @@ static void take_live_stack(void *unused)
 	live->task = current;
 }
 
+/*
+ * What a thread of the scan has in its registers are addresses of what it looks at. Any
+ * other task that runs there soon had been switched out when it was not asked.
+ */
+static bool is_asked(int cpu, void *unused)
+{
+	return !kml_runs_helper(cpu);
+}
+
 #endif /* CONFIG_SMP */
 
 static int visit_live_stacks(kml_visit_t visit)
@@ -148,11 +157,15 @@ static int visit_live_stacks(kml_visit_t visit)
 
 	/* Of a CPU that is offline nothing is left. */
 	for_each_possible_cpu(cpu) {
-		if (per_cpu(live_stack, cpu))
-			per_cpu(live_stack, cpu)->nr = 0;
+		struct live_stack *live = per_cpu(live_stack, cpu);
+
+		if (live) {
+			live->nr = 0;
+			live->task = NULL;
+		}
 	}
 #ifdef CONFIG_SMP
-	on_each_cpu(take_live_stack, NULL, 1);
+	on_each_cpu_cond(is_asked, take_live_stack, NULL, 1);
 #endif
 	for_each_possible_cpu(cpu) {
 		struct kml_root root = { .kind = KML_ROOT_RUNNING, .cpu = cpu };

@@ -18,6 +18,9 @@ static int scans_barred;
 /* How often that has been so; the same. */
 static unsigned int nr_bars;
 
+/* Why the scan that runs has to stop, if one of its threads has found out, or 0. */
+static int scan_ends;
+
 /**
  * kml_scan_must_stop() - ask whether to go on with a scan
  *
@@ -27,15 +30,28 @@ static unsigned int nr_bars;
  */
 int kml_scan_must_stop(void)
 {
-	int barred = READ_ONCE(scans_barred);
+	int barred = READ_ONCE(scans_barred), ends = READ_ONCE(scan_ends);
 
 	if (!kml_tracking())
 		return -EPERM;
 	if (barred)
 		return barred;
+	if (unlikely(ends))
+		return ends;
 	if (current->flags & PF_KTHREAD)
 		return kthread_should_stop() ? -EINTR : 0;
 	return signal_pending(current) ? -EINTR : 0;
+}
+
+/**
+ * kml_end_scan() - let all threads of the scan that runs see that it has to stop
+ * @err: what kml_scan_must_stop() has told one of them; 0 when all have stopped
+ *
+ * Context: Whoever marks.
+ */
+void kml_end_scan(int err)
+{
+	WRITE_ONCE(scan_ends, err);
 }
 
 /**

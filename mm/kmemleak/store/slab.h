@@ -72,14 +72,14 @@ struct kml_slot {
  * @space: address space, an enum kml_space; fixed
  * @linked: is in the tree; kml_slab_lock
  * @idle: no object was in it when the last scan looked; see release.c
- * @queued: is in the list of slabs to be scanned; kml_scan_mutex
+ * @queued: is in the list of slabs to be scanned; kml_gray_lock
  * @gray: has, or once had, objects that are roots
  * @common: @nr; 0 if it has, or once had, objects of which not all words may be
  *	references, or for which further references count
  * @ref: pins; the tree holds one
- * @gray_next: next slab to be scanned; kml_scan_mutex
- * @seen: bitmap of slots whose objects were found referenced by this scan;
- *	kml_scan_mutex. Followed by kml_slab_gray(), kml_slab_counted(), and for
+ * @gray_next: next slab to be scanned; kml_gray_lock
+ * @seen: bitmap of slots whose objects were found referenced by this scan; set by
+ *	those who mark. Followed by kml_slab_gray(), kml_slab_counted(), and for
  *	per-CPU memory kml_slab_sizes()
  */
 struct kml_slab {
@@ -135,13 +135,13 @@ kml_slab_divide(const struct kml_slab *slab, unsigned long addr, u32 *index)
 	return offset - (unsigned long)*index * slab->stride;
 }
 
-/* Bitmap of slots whose objects are to be scanned; kml_scan_mutex. */
+/* Bitmap of slots whose objects are to be scanned; set and cleared by those who mark. */
 static inline unsigned long *kml_slab_gray(struct kml_slab *slab)
 {
 	return slab->seen + BITS_TO_LONGS(slab->nr);
 }
 
-/* Bitmap of slots that this mark pass found referenced; kml_scan_mutex. */
+/* Bitmap of slots that this mark pass found referenced; set by those who mark. */
 static inline unsigned long *kml_slab_counted(struct kml_slab *slab)
 {
 	return slab->seen + 2 * BITS_TO_LONGS(slab->nr);

@@ -23,8 +23,9 @@
 /* Not 0 in the bits KML_SLOT_GEN, which are those of older objects. */
 u32 kml_slot_new_meta __read_mostly = KML_SLOT_LIVE | KML_SLOT_GEN_FIRST;
 
-/* Slot of the per-CPU object that the scanner, of which there is one, reads. */
+/* Slot of the per-CPU object that a scanner reads, one at a time. */
 static const struct kml_slot *slot_being_read;
+static DEFINE_RAW_SPINLOCK(slot_read_lock);
 
 /**
  * kml_slot_new_generation() - let all that there is be older than what is to come
@@ -396,7 +397,7 @@ static int read_percpu(struct kml_slab *slab, unsigned int index,
 	unsigned long flags;
 	int ret = -ENOENT;
 
-	local_irq_save(flags);
+	raw_spin_lock_irqsave(&slot_read_lock, flags);
 	WRITE_ONCE(slot_being_read, slot);
 	/* Fully ordered; pairs with xchg_acquire() in kml_slot_clear_shared(). */
 	if (kml_slot_change(slot, 0, KML_SLOT_PINNED)) {
@@ -405,7 +406,7 @@ static int read_percpu(struct kml_slab *slab, unsigned int index,
 	}
 	/* Pairs with smp_load_acquire() in kml_slot_wait(). */
 	smp_store_release(&slot_being_read, NULL);
-	local_irq_restore(flags);
+	raw_spin_unlock_irqrestore(&slot_read_lock, flags);
 	return ret;
 }
 
@@ -418,7 +419,7 @@ static int read_percpu(struct kml_slab *slab, unsigned int index,
  * @buf: destination
  * @len: length in bytes, at most KML_CHUNK
  *
- * Context: Holder of kml_scan_mutex, as only one object is read at a time.
+ * Context: Any but NMI.
  * Return: 0; -ENOENT if the object was freed; -EFAULT (or -ERANGE) if the piece
  * cannot be read.
  */
@@ -428,7 +429,6 @@ int kml_slot_read(struct kml_slab *slab, unsigned int index, unsigned int cpu,
 	unsigned long start = kml_slot_start(slab, index);
 	int ret;
 
-	lockdep_assert_held(&kml_scan_mutex);
 	if (slab->space == KML_PERCPU)
 		return read_percpu(slab, index,
 				   per_cpu_ptr((void __percpu *)start, cpu) +

@@ -48,7 +48,7 @@ struct kml_area {
  * struct kml_record - one tracked object of an address space
  * @node: place in the tree; kml_tree.lock
  * @rcu: to free it once no scanner can see it
- * @gray_next: next object to scan; kml_scan_mutex
+ * @gray_next: next object to scan; kml_gray_lock
  * @reach: what the search for leads has found so far; kml_scan_mutex, pinned
  * @start: first address, untagged; fixed from insertion on
  * @size: length in bytes; fixed from insertion on
@@ -62,10 +62,10 @@ struct kml_area {
  * @comm: handle of the name of the task that allocated it, or kind of interrupt
  * @born: value of kml_scan_seq when it was put into the tree
  * @seen: value of kml_scan_seq of the last scan that found it referenced;
- *	kml_scan_mutex
- * @pass: mark pass that @count belongs to; kml_scan_mutex
- * @queued: last mark pass that queued it for scanning; kml_scan_mutex
- * @count: references found in @pass; kml_scan_mutex
+ *	kml_gray_lock
+ * @pass: mark pass that @count belongs to; kml_gray_lock
+ * @queued: last mark pass that queued it for scanning; kml_gray_lock
+ * @count: references found in @pass; kml_gray_lock
  * @crc: of its content when it was last a suspect; kml_scan_mutex
  * @held_by: start of the leak that leads to it, 0 if direct; kml_scan_mutex
  * @unref_scans: scans in a row that found it unreferenced and unchanged;
@@ -405,7 +405,7 @@ static inline bool kml_is_root(const struct kml_record *rec)
 	if (kml_is_black(rec))
 		return false;
 	return kml_is_gray(rec) || rec->born == kml_scan_seq ||
-	       rec->seen == kml_scan_seq || kml_has_grace(rec);
+	       READ_ONCE(rec->seen) == kml_scan_seq || kml_has_grace(rec);
 }
 
 /* ---- names.c: names of tasks ---- */

@@ -621,7 +621,8 @@ static void scan_sections(struct kunit *test)
 static void scan_stale_entries(struct kunit *test)
 {
 	unsigned long *object = kzalloc(SCAN_OBJECT, GFP_KERNEL);
-	struct kml_mark_entry *entry = kml_refs.stack;
+	struct kml_worker *self = &kml_refs.workers[0];
+	struct kml_mark_entry *entry = self->stack;
 	struct kml_ref ref;
 	size_t words[2];
 
@@ -632,27 +633,27 @@ static void scan_stale_entries(struct kunit *test)
 		__set_bit(ref.index, ref.slab->seen);
 		entry->start = object;
 		entry->nr = SCAN_OBJECT / sizeof(long);
-		kml_refs.stack_top = entry + 1;
+		self->top = entry + 1;
 		/* No room: it stays, for the next section. */
-		words[0] = kml_drain_mark_stack(SCAN_OBJECT / sizeof(long) - 1);
+		words[0] = kml_drain_mark_stack(self, SCAN_OBJECT / sizeof(long) - 1);
 		KUNIT_EXPECT_EQ(test, words[0], 0);
-		KUNIT_EXPECT_FALSE(test, kml_mark_stack_is_empty());
-		words[0] = kml_drain_mark_stack(KML_SECTION_WORDS);
+		KUNIT_EXPECT_FALSE(test, kml_mark_stack_is_empty(self));
+		words[0] = kml_drain_mark_stack(self, KML_SECTION_WORDS);
 
 		entry->start = object;
 		entry->nr = SCAN_OBJECT / sizeof(long);
-		kml_refs.stack_top = entry + 1;
-		kml_drain_mark_stack(0);
+		self->top = entry + 1;
+		kml_drain_mark_stack(self, 0);
 		kfree(object);
 		object = NULL;
-		words[1] = kml_drain_mark_stack(KML_SECTION_WORDS);
+		words[1] = kml_drain_mark_stack(self, KML_SECTION_WORDS);
 		KUNIT_EXPECT_GE(test, words[0], SCAN_OBJECT / sizeof(long));
 		KUNIT_EXPECT_EQ(test, words[1], 0);
-		KUNIT_EXPECT_TRUE(test, kml_mark_stack_is_empty());
+		KUNIT_EXPECT_TRUE(test, kml_mark_stack_is_empty(self));
 	} else {
 		KUNIT_FAIL(test, "not in a slot");
 	}
-	kml_drop_mark_stack();
+	kml_drop_mark_stack(self);
 	rcu_read_unlock();
 	mutex_unlock(&kml_scan_mutex);
 	kfree(object);

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel memory leak detector: the threads that share the work of a scan.
+ *
+ * The thread that holds kml_scan_mutex is one of them. The others, its helpers, are
+ * work items of a queue that is bound to no CPU, which therefore keeps off isolated
+ * ones, and has workers whatever happens to CPUs. A helper is called for a pass, and
+ * comes if it gets a CPU; once the pass ends, nobody can come any more. So nobody
+ * waits for a helper that has not come: if there is no memory for one more worker, or
+ * no CPU has time, the scan has fewer threads, and goes on.
+ *
+ * Those who came stay to the end of the pass, and keep their CPUs busy, so that it can
+ * be told afterwards whether anything but the scan has run: see quiet.c.
+ */
+#include <linux/cpumask.h>
+#include <linux/init.h>
+#include <linux/jiffies.h>
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/moduleparam.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/isolation.h>
+#include <linux/sched/task.h>
+#include <linux/string.h>
+#include <linux/workqueue.h>
+
+#include "refs.h"
+
+/* How long a pass waits at its begin for those it has called, in microseconds. */
+#define GATHER_US	500
+
+/* So long a thread waits for others on its CPU, in jiffies, before it sleeps. */
+#define SPIN_MAX	2
+
+#define STACK_SIZE	(KML_MARK_STACK * sizeof(struct kml_mark_entry))
+
+/* Threads of a scan that somebody asks for, the one that does so too. */
+static unsigned int scan_threads = KML_THREADS_MAX;
+
+static int set_scan_threads(const char *val, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(val, kp, 1, KML_THREADS_MAX);
+}
+
+static const struct kernel_param_ops scan_threads_ops = {
+	.set = set_scan_threads,
+	.get = param_get_uint,
+};
+module_param_cb(scan_threads, &scan_threads_ops, &scan_threads, 0600);
+
+struct kml_refs kml_refs = {
+	.workers[0] = {
+		.top = kml_refs.stack,
+		.old = kml_refs.stack,
+		.room = kml_refs.stack + KML_MARK_STACK,
+		.stack = kml_refs.stack,
+	},
+};
+
+static struct workqueue_struct *helpers_wq;
+
+/* A work item for each worker, of which the first one has none. */
+static struct work_struct helpers[KML_THREADS_MAX];
+
+/* Who helps; kml_scan_mutex, but where it says otherwise. */
+static struct {
+	raw_spinlock_t lock;
+	/* Threads for which there is memory, and a bit for each that has taken part. */
+	unsigned int nr;
+	unsigned long came;
+	/* Helpers may come, and have to stay; written under @lock. */
+	bool open;
+	/* So many are there; @lock. */
+	unsigned int inside;
+	/* They have @job to do. */
+	bool begun;
+	void (*job)(void);
+} threads = {
+	.lock = __RAW_SPIN_LOCK_UNLOCKED(threads.lock),
+	.nr = 1,
+};
+
+/* ---- Memory ---- */
+
+static void *alloc_memory(void)
+{
+	return alloc_pages_exact(STACK_SIZE + KML_CHUNK,
+				 GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY);
+}
+
+/* Where the memory of a helper comes from, so that tests can do without. */
+void *(*kml_threads_memory)(void) = alloc_memory;
+
+static bool equip(struct kml_worker *worker)
+{
+	void *memory = kml_threads_memory();
+
+	if (!memory)
+		return false;
+	worker->stack = memory;
+	worker->top = memory;
+	worker->old = memory;
+	worker->buffer = memory + STACK_SIZE;
+	return true;
+}
+
+/* Addresses of what was found must not come to be references of its next owner. */
+static void unequip(struct kml_worker *worker)
+{
+	memset(worker->stack, 0, STACK_SIZE + KML_CHUNK);
+	free_pages_exact(worker->stack, STACK_SIZE + KML_CHUNK);
+	worker->stack = NULL;
+	worker->buffer = NULL;
+}
+
+/**
+ * kml_threads_wanted() - tell how many threads a scan is to have that somebody asks for
+ *
+ * No more than there are CPUs that serve all: isolated ones are left alone.
+ *
+ * Context: Process context.
+ * Return: their number, the one that scans included.
+ */
+unsigned int kml_threads_wanted(void)
+{
+	const struct cpumask *cpus = housekeeping_cpumask(HK_TYPE_DOMAIN);
+	unsigned int cpu, nr = 0;
+
+	for_each_cpu_and(cpu, cpus, cpu_online_mask)
+		nr++;
+	return clamp(nr, 1U, READ_ONCE(scan_threads));
+}
+
+/**
+ * kml_threads_start() - get ready for the passes of a scan
+ * @wanted: how many threads it is to have
+ *
+ * Without memory for them it has fewer.
+ *
+ * Context: Holder of kml_scan_mutex; may sleep.
+ */
+void kml_threads_start(unsigned int wanted)
+{
+	lockdep_assert_held(&kml_scan_mutex);
+	threads.came = 0;
+	threads.nr = 1;
+	while (helpers_wq && threads.nr < min(wanted, KML_THREADS_MAX) &&
+	       equip(&kml_refs.workers[threads.nr]))
+		threads.nr++;
+}
+
+/**
+ * kml_threads_end() - no more passes
+ *
+ * Context: Holder of kml_scan_mutex; may sleep.
+ * Return: how many threads have taken part, the one that scans included.
+ */
+unsigned int kml_threads_end(void)
+{
+	lockdep_assert_held(&kml_scan_mutex);
+	while (threads.nr > 1)
+		unequip(&kml_refs.workers[--threads.nr]);
+	return 1 + hweight_long(threads.came);
+}
+
+/* ---- Who is there ---- */
+
+/**
+ * kml_find_self() - find the worker of the thread that asks
+ *
+ * Context: Whoever marks.
+ * Return: what the thread has at hand.
+ */
+struct kml_worker *kml_find_self(void)
+{
+	unsigned int i;
+
+	for (i = 1; i < KML_THREADS_MAX; i++) {
+		if (READ_ONCE(kml_refs.workers[i].task) == current)
+			return &kml_refs.workers[i];
+	}
+	return &kml_refs.workers[0];
+}
+
+/**
+ * kml_runs_helper() - ask whether a CPU runs a helper
+ * @cpu: the CPU
+ *
+ * Context: Holder of kml_scan_mutex; any, for it.
+ * Return: true if so, at this moment.
+ */
+bool kml_runs_helper(int cpu)
+{
+	unsigned int i;
+
+	if (!kml_refs.shared)
+		return false;
+	for (i = 1; i < KML_THREADS_MAX; i++) {
+		const struct task_struct *task = READ_ONCE(kml_refs.workers[i].task);
+
+		if (task && task_cpu(task) == cpu && task_curr(task))
+			return true;
+	}
+	return false;
+}
+
+/**
+ * kml_threads_wait() - let some time go by until another thread has done something
+ * @since: when the caller began to wait for it, in jiffies
+ *
+ * Context: Process context; may sleep.
+ */
+void kml_threads_wait(unsigned long since)
+{
+	if (time_before(jiffies, since + SPIN_MAX)) {
+		cpu_relax();
+		cond_resched_tasks_rcu_qs();
+	} else {
+		/* The other one may need this CPU. */
+		schedule_timeout_idle(1);
+	}
+}
+
+/* ---- Helpers ---- */
+
+static bool come(struct kml_worker *self, const void *frame)
+{
+	bool open;
+
+	raw_spin_lock(&threads.lock);
+	open = threads.open;
+	if (open) {
+		WRITE_ONCE(self->frame, frame);
+		WRITE_ONCE(self->task, current);
+		WRITE_ONCE(threads.inside, threads.inside + 1);
+		threads.came |= BIT(self - kml_refs.workers);
+	}
+	raw_spin_unlock(&threads.lock);
+	return open;
+}
+
+static void go(struct kml_worker *self)
+{
+	raw_spin_lock(&threads.lock);
+	WRITE_ONCE(self->task, NULL);
+	WRITE_ONCE(self->frame, NULL);
+	WRITE_ONCE(threads.inside, threads.inside - 1);
+	raw_spin_unlock(&threads.lock);
+}
+
+static void help(struct work_struct *work)
+{
+	struct kml_worker *self = &kml_refs.workers[work - helpers];
+	unsigned long since = jiffies;
+
+	if (!come(self, __builtin_frame_address(0)))
+		return;
+	while (!READ_ONCE(threads.begun) && READ_ONCE(threads.open))
+		kml_threads_wait(since);
+	/* Pairs with smp_store_release() in kml_threads_run(). */
+	if (smp_load_acquire(&threads.begun))
+		threads.job();
+	since = jiffies;
+	while (READ_ONCE(threads.open))
+		kml_threads_wait(since);
+	go(self);
+}
+
+/* Waking up takes them some time. */
+static void wait_for_helpers(void)
+{
+	ktime_t begin = ktime_get();
+
+	while (READ_ONCE(threads.inside) < threads.nr - 1 &&
+	       ktime_us_delta(ktime_get(), begin) < GATHER_US)
+		kml_threads_wait(jiffies);
+}
+
+/**
+ * kml_threads_gather() - call helpers for a pass
+ * @job: what all threads do in kml_threads_run(), those too that come later
+ *
+ * Context: Holder of kml_scan_mutex; may sleep.
+ */
+void kml_threads_gather(void (*job)(void))
+{
+	struct kml_worker *self = &kml_refs.workers[0];
+	unsigned int i;
+
+	lockdep_assert_held(&kml_scan_mutex);
+	if (threads.nr == 1)
+		return;
+	threads.job = job;
+	threads.begun = false;
+	WRITE_ONCE(kml_refs.shared, true);
+	/* The fast path is for those who are alone. */
+	self->room = self->stack;
+	raw_spin_lock(&threads.lock);
+	WRITE_ONCE(threads.open, true);
+	raw_spin_unlock(&threads.lock);
+	for (i = 1; i < threads.nr; i++)
+		queue_work(helpers_wq, &helpers[i]);
+	wait_for_helpers();
+}
+
+/**
+ * kml_threads_run() - do what all threads do in a pass
+ *
+ * Context: Holder of kml_scan_mutex, since kml_threads_gather(); may sleep.
+ */
+void kml_threads_run(void)
+{
+	lockdep_assert_held(&kml_scan_mutex);
+	/* Pairs with smp_load_acquire() in help(). */
+	smp_store_release(&threads.begun, true);
+	threads.job();
+}
+
+/* When the last one has gone nobody but the holder of kml_scan_mutex marks. */
+static bool all_have_gone(void)
+{
+	bool gone;
+
+	raw_spin_lock(&threads.lock);
+	gone = !threads.inside;
+	raw_spin_unlock(&threads.lock);
+	return gone;
+}
+
+/**
+ * kml_threads_dismiss() - let helpers go at the end of a pass
+ *
+ * Those who have not come by now are not waited for.
+ *
+ * Context: Holder of kml_scan_mutex; may sleep.
+ */
+void kml_threads_dismiss(void)
+{
+	struct kml_worker *self = &kml_refs.workers[0];
+	unsigned long since = jiffies;
+	unsigned int i;
+
+	lockdep_assert_held(&kml_scan_mutex);
+	if (threads.nr == 1)
+		return;
+	raw_spin_lock(&threads.lock);
+	WRITE_ONCE(threads.open, false);
+	raw_spin_unlock(&threads.lock);
+	for (i = 1; i < threads.nr; i++)
+		cancel_work(&helpers[i]);
+	while (!all_have_gone())
+		kml_threads_wait(since);
+	self->room = self->stack + KML_MARK_STACK;
+	WRITE_ONCE(kml_refs.shared, false);
+}
+
+/**
+ * kml_threads_init() - get ready to share work
+ *
+ * Context: Boot, process context.
+ */
+void __init kml_threads_init(void)
+{
+	unsigned int i;
+
+	for (i = 1; i < KML_THREADS_MAX; i++)
+		INIT_WORK(&helpers[i], help);
+	/* Without it there are no helpers. */
+	helpers_wq = alloc_workqueue("kmemleak_scan", WQ_UNBOUND, KML_THREADS_MAX);
+}
