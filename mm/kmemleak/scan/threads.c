@@ -34,12 +34,12 @@
 
 #define STACK_SIZE	(KML_MARK_STACK * sizeof(struct kml_mark_entry))
 
-/* Threads of a scan that somebody asks for, the one that does so too. */
-static unsigned int scan_threads = KML_THREADS_MAX;
+/* Most threads of a scan that somebody asks for, the one that does so too; 0: no limit. */
+static unsigned int scan_threads;
 
 static int set_scan_threads(const char *val, const struct kernel_param *kp)
 {
-	return param_set_uint_minmax(val, kp, 1, KML_THREADS_MAX);
+	return param_set_uint_minmax(val, kp, 0, KML_THREADS_MAX);
 }
 
 static const struct kernel_param_ops scan_threads_ops = {
@@ -128,7 +128,7 @@ unsigned int kml_threads_wanted(void)
 
 	for_each_cpu_and(cpu, cpus, cpu_online_mask)
 		nr++;
-	return clamp(nr, 1U, READ_ONCE(scan_threads));
+	return clamp(nr, 1U, READ_ONCE(scan_threads) ?: KML_THREADS_MAX);
 }
 
 /**

@@ -8,6 +8,7 @@ KML_HERE=$(cd "$(dirname "$0")" && pwd)
 KML_DEBUGFS=/sys/kernel/debug
 KML_FILE=$KML_DEBUGFS/kmemleak
 KML_STATS=$KML_DEBUGFS/kmemleak_info/stats
+KML_SCAN_THREADS=/sys/module/kmemleak/parameters/scan_threads
 KML_TESTER=$KML_DEBUGFS/kmemleak_selftest
 KML_MARK="kmemleak selftest: mark"
 
@@ -51,6 +52,13 @@ kml_scan()
 kml_stat()
 {
 	sed -n "s/^$1: //p" "$KML_STATS"
+}
+
+# kml_threads NUMBER: scans are made by one thread if it is odd, else by as many as there
+# may be, by a detector that can have several.
+kml_threads()
+{
+	[ ! -e "$KML_SCAN_THREADS" ] || echo $(($1 % 2)) > "$KML_SCAN_THREADS"
 }
 
 # What the stack depot keeps for ever; nothing if the kernel does not tell.

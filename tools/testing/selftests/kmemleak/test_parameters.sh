@@ -11,7 +11,6 @@ MIN_SCANS=/sys/module/kmemleak/parameters/min_unref_scans
 VERBOSE=/sys/module/kmemleak/parameters/verbose
 DEPTH=/sys/module/kmemleak/parameters/trace_depth
 EXACT_US=/sys/module/kmemleak/parameters/exact_us
-THREADS=/sys/module/kmemleak/parameters/scan_threads
 
 # set_parameter FILE VALUE: it answers OK and then has the value.
 set_parameter()
@@ -124,10 +123,12 @@ decided_in_no_time()
 # found_by NUMBER: that many threads find what is leaked, and nothing else.
 found_by()
 {
-	set_parameter "$THREADS" "$1" && fresh_leaks && kml_scan && kml_expected | kml_compare ||
+	set_parameter "$KML_SCAN_THREADS" "$1" && fresh_leaks && kml_scan && kml_expected | kml_compare ||
 		return
 	threads=$(kml_stat "last scan threads")
-	[ "$threads" -ge 1 ] && [ "$threads" -le "$1" ] && return
+	most=$1
+	[ "$most" != 0 ] || most=8
+	[ "$threads" -ge 1 ] && [ "$threads" -le "$most" ] && return
 	echo "there were $threads threads"
 	return 1
 }
@@ -136,13 +137,13 @@ found_by()
 found_by_several()
 {
 	cpus=$(grep -c ^processor /proc/cpuinfo)
-	found_by 8 && [ "$threads" -le "$cpus" ] && { [ "$cpus" = 1 ] || [ "$threads" -gt 1 ]; } &&
+	found_by 0 && [ "$threads" -le "$cpus" ] && { [ "$cpus" = 1 ] || [ "$threads" -gt 1 ]; } &&
 		return
 	echo "$threads threads on $cpus CPUs"
 	return 1
 }
 
-kml_setup 31 kmemleak_selftest
+kml_setup 30 kmemleak_selftest
 [ -e "$MIN_SCANS" ] || kml_skip_rest "no parameter min_unref_scans"
 
 kml_test "min_unref_scans is 1" [ "$(cat "$MIN_SCANS")" = 1 ]
@@ -170,13 +171,13 @@ kml_test "if it may for a second, its verdict is exact" decided_at_once
 kml_test "a microsecond is not enough for that" decided_in_no_time
 set_parameter "$EXACT_US" 0 > /dev/null
 
-kml_test "scan_threads is 8" [ "$(cat "$THREADS")" = 8 ]
-for value in 0 9 -1 abc; do
-	kml_test "scan_threads refuses '$value'" bad_parameter "$THREADS" "$value"
+kml_test "scan_threads is 0" [ "$(cat "$KML_SCAN_THREADS")" = 0 ]
+for value in 9 -1 abc; do
+	kml_test "scan_threads refuses '$value'" bad_parameter "$KML_SCAN_THREADS" "$value"
 done
 kml_test "one thread finds what is leaked" found_by 1
 kml_test "several threads find the same" found_by_several
-set_parameter "$THREADS" 8 > /dev/null
+set_parameter "$KML_SCAN_THREADS" 0 > /dev/null
 
 kml_test "leaks are not in the log" leaks_not_in_log
 kml_put "$VERBOSE" 1 > /dev/null
