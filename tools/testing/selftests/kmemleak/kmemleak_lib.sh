@@ -54,9 +54,9 @@ kml_stat()
 	sed -n "s/^$1: //p" "$KML_STATS"
 }
 
-# kml_threads NUMBER: scans are made by one thread if it is odd, else by as many as there
+# kml_scan_by NUMBER: scans are made by one thread if it is odd, else by as many as there
 # may be, by a detector that can have several.
-kml_threads()
+kml_scan_by()
 {
 	[ ! -e "$KML_SCAN_THREADS" ] || echo $(($1 % 2)) > "$KML_SCAN_THREADS"
 }

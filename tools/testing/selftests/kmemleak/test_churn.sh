@@ -110,11 +110,11 @@ scans_quiet()
 	failures=0
 	scans=0
 	while [ "$scans" -lt "$SCANS" ]; do
-		kml_threads "$scans"
+		kml_scan_by "$scans"
 		scan_quiet || failures=$((failures + 1))
 		scans=$((scans + 1))
 	done
-	kml_threads 0
+	kml_scan_by 0
 	[ "$failures" = 0 ] && return
 	echo "$failures of $SCANS scans have reported objects in use:"
 	sort "$KML_TMP/purposes" | uniq -c | sort -n -r

@@ -99,13 +99,13 @@ clean_up()
 all_rounds()
 {
 	for number in $(seq "$ROUNDS"); do
-		kml_threads "$number"
+		kml_scan_by "$number"
 		leak_everything && kml_scan && remember_leaks && check_report "$number" &&
 			clean_up && continue
 		echo "in round $number"
 		return 1
 	done
-	kml_threads 0
+	kml_scan_by 0
 }
 
 # How many leaks in 1000 may be missed; of those of per-CPU memory, which are counted
