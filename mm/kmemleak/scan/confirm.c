@@ -191,7 +191,7 @@ static int pass(struct kml_confirmation *conf)
 	ktime_t begin = ktime_get();
 	int ret;
 
-	kml_threads_gather(kml_share_job);
+	kml_threads_gather(kml_share_job, true);
 	kml_watch_start();
 	ret = kml_further_pass();
 	conf->last_quiet = kml_watch_quiet();

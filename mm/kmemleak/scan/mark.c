@@ -17,6 +17,7 @@
  * caught. Other addresses may come to be something else after a free, device
  * registers even. Of these a chunk at a time is copied, for which a free waits.
  */
+#include <linux/atomic.h>
 #include <linux/bitfield.h>
 #include <linux/bitmap.h>
 #include <linux/mm.h>
@@ -186,18 +187,18 @@ noinline void kml_mark(unsigned long addr, const struct kml_holder *holder)
 }
 
 /* The end of mark_linear() where others mark at the same time. */
-static noinline bool push_shared(struct kml_worker *self, struct kml_slab *slab,
-				 u32 index, unsigned long start, u32 size)
+static noinline bool push_shared(unsigned long start, size_t nr, unsigned long *seen,
+				 unsigned long bit, struct kml_worker *self)
 {
 	struct kml_mark_entry *stack = self->top;
 
 	if (stack == self->stack + KML_MARK_STACK)
 		return false;
 	/* Whoever sets the bit is the one who scans it. */
-	if (test_and_set_bit(index, slab->seen))
+	if (atomic_long_fetch_or(bit, (atomic_long_t *)seen) & bit)
 		return true;
 	stack->start = (const unsigned long *)start;
-	stack->nr = size / sizeof(long);
+	stack->nr = nr;
 	self->top = stack + 1;
 	return true;
 }
@@ -233,7 +234,8 @@ static noinline bool mark_linear(unsigned long addr, unsigned long offset,
 		return false;
 	if (unlikely(stack >= self->room)) {
 		if (kml_refs.shared)
-			return push_shared(self, slab, index, addr - within, size);
+			return push_shared(addr - within, size / sizeof(long),
+					   seen, bit, self);
 		if (!slab->queued)
 			return false;
 		kml_slab_gray(slab)[BIT_WORD(index)] |= bit;

@@ -162,7 +162,7 @@ int kml_first_pass(void)
 {
 	int ret;
 
-	kml_threads_gather(kml_share_job);
+	kml_threads_gather(kml_share_job, false);
 	kml_target_all();
 	kml_mark_start();
 	ret = kml_refs.shared ? share_pass(false) : scan_roots();

@@ -5,6 +5,7 @@
 #ifndef __MM_KMEMLEAK_REFS_H
 #define __MM_KMEMLEAK_REFS_H
 
+#include <linux/jiffies.h>
 #include <linux/sizes.h>
 
 #include "scan.h"
@@ -161,13 +162,25 @@ static __always_inline struct kml_worker *kml_self(void)
 	lockdep_assert(lockdep_is_held(&kml_scan_mutex) ||		\
 		       kml_self() != &kml_refs.workers[0])
 
+/**
+ * struct kml_wait_for - how long a thread has waited for another one
+ * @since: when that began, in jiffies
+ * @turns: how often it has looked
+ */
+struct kml_wait_for {
+	unsigned long since;
+	unsigned int turns;
+};
+
+#define KML_WAIT_INIT	{ .since = jiffies }
+
 unsigned int kml_threads_wanted(void);
 void kml_threads_start(unsigned int wanted);
 unsigned int kml_threads_end(void);
-void kml_threads_gather(void (*job)(void));
+void kml_threads_gather(void (*job)(void), bool watched);
 void kml_threads_run(void);
 void kml_threads_dismiss(void);
-void kml_threads_wait(unsigned long since);
+void kml_threads_wait(struct kml_wait_for *wait);
 bool kml_runs_helper(int cpu);
 void __init kml_threads_init(void);
 

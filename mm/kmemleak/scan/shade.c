@@ -534,14 +534,14 @@ static bool may_be_open(void)
  */
 bool kml_gray_wait(void)
 {
-	unsigned long since = jiffies;
+	struct kml_wait_for wait = KML_WAIT_INIT;
 	bool done = false;
 
 	begin_to_wait();
 	while (!done && !kml_scan_must_stop()) {
 		if (may_be_open() && try_again(&done))
 			return true;
-		kml_threads_wait(since);
+		kml_threads_wait(&wait);
 	}
 	return false;
 }

@@ -321,14 +321,14 @@ static void share(const struct kml_root_visitor *visitor, bool stacks, bool obje
  */
 int kml_share_pass(const struct kml_root_visitor *visitor, bool stacks, bool objects)
 {
-	unsigned long since;
+	struct kml_wait_for wait;
 	int ret;
 
 	lockdep_assert_held(&kml_scan_mutex);
 	share(visitor, stacks, objects);
 	kml_gray_open();
 	kml_threads_run();
-	since = jiffies;
+	wait = (struct kml_wait_for)KML_WAIT_INIT;
 	/* They stop soon, if they have to. */
 	while (!kml_gray_close()) {
 		ret = kml_scan_must_stop();
@@ -336,7 +336,7 @@ int kml_share_pass(const struct kml_root_visitor *visitor, bool stacks, bool obj
 			cmpxchg(&pass_error, 0, ret);
 			kml_end_scan(ret);
 		}
-		kml_threads_wait(since);
+		kml_threads_wait(&wait);
 	}
 	ret = READ_ONCE(pass_error);
 	if (ret)

@@ -13,6 +13,7 @@
  * be told afterwards whether anything but the scan has run: see quiet.c.
  */
 #include <linux/cpumask.h>
+#include <linux/delay.h>
 #include <linux/init.h>
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
@@ -29,8 +30,13 @@
 /* How long a pass waits at its begin for those it has called, in microseconds. */
 #define GATHER_US	500
 
-/* So long a thread waits for others on its CPU, in jiffies, before it sleeps. */
+/*
+ * So long a thread waits for others on its CPU before it sleeps: in jiffies, where the
+ * pass may be quiet, else in turns. And so long it sleeps then, in microseconds.
+ */
 #define SPIN_MAX	2
+#define SPIN_TURNS	50
+#define SLEEP_US	50
 
 #define STACK_SIZE	(KML_MARK_STACK * sizeof(struct kml_mark_entry))
 
@@ -74,6 +80,8 @@ static struct {
 	unsigned int inside;
 	/* They have @job to do. */
 	bool begun;
+	/* The pass is watched, so that nobody may sleep in it. */
+	bool watched;
 	void (*job)(void);
 } threads = {
 	.lock = __RAW_SPIN_LOCK_UNLOCKED(threads.lock),
@@ -206,18 +214,19 @@ bool kml_runs_helper(int cpu)
 
 /**
  * kml_threads_wait() - let some time go by until another thread has done something
- * @since: when the caller began to wait for it, in jiffies
+ * @wait: how long the caller has waited for it, at first KML_WAIT_INIT
  *
  * Context: Process context; may sleep.
  */
-void kml_threads_wait(unsigned long since)
+void kml_threads_wait(struct kml_wait_for *wait)
 {
-	if (time_before(jiffies, since + SPIN_MAX)) {
+	if (threads.watched ? time_before(jiffies, wait->since + SPIN_MAX) :
+			      wait->turns++ < SPIN_TURNS) {
 		cpu_relax();
 		cond_resched_tasks_rcu_qs();
 	} else {
 		/* The other one may need this CPU. */
-		schedule_timeout_idle(1);
+		usleep_range(SLEEP_US, 2 * SLEEP_US);
 	}
 }
 
@@ -251,18 +260,18 @@ static void go(struct kml_worker *self)
 static void help(struct work_struct *work)
 {
 	struct kml_worker *self = &kml_refs.workers[work - helpers];
-	unsigned long since = jiffies;
+	struct kml_wait_for wait = KML_WAIT_INIT;
 
 	if (!come(self, __builtin_frame_address(0)))
 		return;
 	while (!READ_ONCE(threads.begun) && READ_ONCE(threads.open))
-		kml_threads_wait(since);
+		kml_threads_wait(&wait);
 	/* Pairs with smp_store_release() in kml_threads_run(). */
 	if (smp_load_acquire(&threads.begun))
 		threads.job();
-	since = jiffies;
+	wait = (struct kml_wait_for)KML_WAIT_INIT;
 	while (READ_ONCE(threads.open))
-		kml_threads_wait(since);
+		kml_threads_wait(&wait);
 	go(self);
 }
 
@@ -272,17 +281,22 @@ static void wait_for_helpers(void)
 	ktime_t begin = ktime_get();
 
 	while (READ_ONCE(threads.inside) < threads.nr - 1 &&
-	       ktime_us_delta(ktime_get(), begin) < GATHER_US)
-		kml_threads_wait(jiffies);
+	       ktime_us_delta(ktime_get(), begin) < GATHER_US) {
+		cpu_relax();
+		cond_resched_tasks_rcu_qs();
+	}
 }
 
 /**
  * kml_threads_gather() - call helpers for a pass
  * @job: what all threads do in kml_threads_run(), those too that come later
+ * @watched: it is of interest whether anything else runs during the pass
+ *
+ * If it is, the pass waits for them a little.
  *
  * Context: Holder of kml_scan_mutex; may sleep.
  */
-void kml_threads_gather(void (*job)(void))
+void kml_threads_gather(void (*job)(void), bool watched)
 {
 	struct kml_worker *self = &kml_refs.workers[0];
 	unsigned int i;
@@ -292,6 +306,7 @@ void kml_threads_gather(void (*job)(void))
 		return;
 	threads.job = job;
 	threads.begun = false;
+	threads.watched = watched;
 	WRITE_ONCE(kml_refs.shared, true);
 	/* The fast path is for those who are alone. */
 	self->room = self->stack;
@@ -300,7 +315,8 @@ void kml_threads_gather(void (*job)(void))
 	raw_spin_unlock(&threads.lock);
 	for (i = 1; i < threads.nr; i++)
 		queue_work(helpers_wq, &helpers[i]);
-	wait_for_helpers();
+	if (watched)
+		wait_for_helpers();
 }
 
 /**
@@ -337,7 +353,7 @@ static bool all_have_gone(void)
 void kml_threads_dismiss(void)
 {
 	struct kml_worker *self = &kml_refs.workers[0];
-	unsigned long since = jiffies;
+	struct kml_wait_for wait = KML_WAIT_INIT;
 	unsigned int i;
 
 	lockdep_assert_held(&kml_scan_mutex);
@@ -349,7 +365,7 @@ void kml_threads_dismiss(void)
 	for (i = 1; i < threads.nr; i++)
 		cancel_work(&helpers[i]);
 	while (!all_have_gone())
-		kml_threads_wait(since);
+		kml_threads_wait(&wait);
 	self->room = self->stack + KML_MARK_STACK;
 	WRITE_ONCE(kml_refs.shared, false);
 }

@@ -54,7 +54,13 @@ struct small_object {
 	unsigned long words[WORDS];
 };
 
-static struct small_object *first_object;
+#define CHAINS_MAX	64
+
+static unsigned int chains = 1;
+module_param(chains, uint, 0444);
+MODULE_PARM_DESC(chains, "How many lists they are in, up to 64");
+
+static struct small_object *first_objects[CHAINS_MAX];
 static unsigned long *large_object;
 
 static bool alloc_objects(struct small_object **all)
@@ -75,7 +81,7 @@ static bool alloc_objects(struct small_object **all)
 	return false;
 }
 
-/* The chain has them in random order, whatever else is in them. */
+/* The chains have them in random order, whatever else is in them. */
 static void fill_objects(struct small_object **all)
 {
 	unsigned int i, word;
@@ -89,14 +95,15 @@ static void fill_objects(struct small_object **all)
 	for (i = 0; i < objects; i++) {
 		struct small_object *obj = all[i];
 
-		obj->next = i + 1 < objects ? all[i + 1] : NULL;
+		obj->next = i + chains < objects ? all[i + chains] : NULL;
 		for (word = 0; word < WORDS; word++)
 			obj->words[word] = rich ?
 				(unsigned long)all[bench_random(&seed, objects)] : word;
 		if (i % 128 == 0)
 			cond_resched();
 	}
-	first_object = all[0];
+	for (i = 0; i < min(chains, objects); i++)
+		first_objects[i] = all[i];
 	for (i = 0; large_object && i < LARGE / sizeof(long); i++)
 		large_object[i] = (unsigned long)all[bench_random(&seed, objects)];
 }
@@ -175,7 +182,8 @@ void bench_run_objects(void)
 
 	if (large)
 		large_object = kmalloc(LARGE, GFP_KERNEL);
-	if (objects && all && (!large || large_object) && alloc_objects(all))
+	if (objects && all && chains && chains <= CHAINS_MAX &&
+	    (!large || large_object) && alloc_objects(all))
 		fill_objects(all);
 	else
 		bench_failed = true;
@@ -188,18 +196,22 @@ void bench_run_objects(void)
 
 void bench_free_objects(void)
 {
+	unsigned int i;
+
 	if (runner)
 		kthread_stop(runner);
 	if (free_timer.function)
 		hrtimer_cancel(&free_timer);
 	kfree(victim);
 	kfree(large_object);
-	while (first_object) {
-		struct small_object *next = first_object->next;
+	for (i = 0; i < CHAINS_MAX; i++) {
+		struct small_object *obj = first_objects[i], *next;
 
-		kfree(first_object);
-		first_object = next;
-		cond_resched();
+		for (; obj; obj = next) {
+			next = obj->next;
+			kfree(obj);
+			cond_resched();
+		}
 	}
 }
 
