@@ -69,7 +69,7 @@ read_table()
 		}
 		return 0
 	}
-	/^#/ || /^[ \t]*$/ { next }
+	/^#/ || /^[ \t]*$/ || $1 == "tested" { next }
 	is_within($1) {
 		argument = $0
 		for (i = 1; i <= 4; i++)

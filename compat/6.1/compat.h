@@ -5,8 +5,8 @@
  * It comes before all else, so there are macros only, which name what those who
  * use them have from elsewhere.
  */
-#ifndef __MM_KMEMLEAK_COMPAT_H
-#define __MM_KMEMLEAK_COMPAT_H
+#ifndef __MM_KMEMLEAK_COMPAT_6_1_H
+#define __MM_KMEMLEAK_COMPAT_6_1_H
 
 /* One more than the highest order, at that time. */
 #define MAX_PAGE_ORDER			(MAX_ORDER - 1)
@@ -49,4 +49,4 @@
 #define stack_depot_request_early_init	stack_depot_want_early_init
 #define KUNIT_CASE_SLOW			KUNIT_CASE
 
-#endif /* __MM_KMEMLEAK_COMPAT_H */
+#endif /* __MM_KMEMLEAK_COMPAT_6_1_H */

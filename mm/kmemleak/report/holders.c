@@ -161,7 +161,7 @@ static int search_pages(struct page *first, struct page *end)
 		if (kml_read_memory(words, page, sizeof(words)))
 			continue;
 		/* Scans leave it out as well, see mark.c. */
-		words[offsetof(struct page, index) / sizeof(long)] = 0;
+		words[offsetof(struct page, __folio_index) / sizeof(long)] = 0;
 		for (i = 0; i < ARRAY_SIZE(words); i++) {
 			if (found_reference(current_search, words[i]))
 				pr_warn("    struct page of page frame 0x%lx at offset 0x%zx%s\n",

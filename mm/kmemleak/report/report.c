@@ -19,13 +19,13 @@
 /* Looks at who has a page of the linear map now. */
 static void look_at_page(void *addr, struct kml_kind *kind)
 {
-	struct folio *folio = virt_to_folio(addr);
+	const struct slab *slab = virt_to_slab(addr);
 	const struct kmem_cache *cache;
 	const char *name;
 
-	if (folio_test_slab(folio)) {
+	if (slab) {
 		kind->name = "slab";
-		cache = READ_ONCE(folio_slab(folio)->slab_cache);
+		cache = READ_ONCE(slab->slab_cache);
 		if (cache && !kml_read_memory(&name, &cache->name, sizeof(name)))
 			strncpy_from_kernel_nofault(kind->cache, name,
 						    sizeof(kind->cache));

@@ -24,7 +24,7 @@ static unsigned int scan_period = SCAN_PERIOD_SECS;
 /* The thread need not wait; set under kml_control_mutex. */
 static bool scan_due;
 
-static bool verbose;
+static bool verbose = IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_VERBOSE);
 module_param(verbose, bool, 0600);
 
 /* How new leaks are printed, if the user wants that. */

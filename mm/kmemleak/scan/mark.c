@@ -570,11 +570,11 @@ int kml_scan_range(const void *start, const void *end)
 static void mark_page(struct kml_worker *self, const struct page *page)
 {
 	static const struct kml_holder nobody;
-	unsigned long index = (unsigned long)&page->index;
+	unsigned long index = (unsigned long)&page->__folio_index;
 
 	mark_range(self, (unsigned long)page, index, &nobody);
-	mark_range(self, index + sizeof(page->index), (unsigned long)(page + 1),
-		   &nobody);
+	mark_range(self, index + sizeof(page->__folio_index),
+		   (unsigned long)(page + 1), &nobody);
 }
 
 /* The same if most words refer to nothing that the pass looks for. */

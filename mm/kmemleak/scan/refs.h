@@ -281,7 +281,7 @@ static inline bool kml_is_page_index(const struct page *first,
 				     const unsigned long *word)
 {
 	return ((unsigned long)word - (unsigned long)first) % sizeof(*first) ==
-	       offsetof(struct page, index);
+	       offsetof(struct page, __folio_index);
 }
 
 void kml_mark(unsigned long addr, const struct kml_holder *holder);

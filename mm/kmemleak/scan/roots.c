@@ -15,6 +15,7 @@
 #include <asm/sections.h>
 
 #include "../../internal.h"
+#include "../../page_alloc.h"
 #include "../track/track.h"
 #include "refs.h"
 

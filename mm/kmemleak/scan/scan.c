@@ -21,7 +21,7 @@
 #include "refs.h"
 
 /* Scans that must agree before a leak is reported, see min_unref_scans. */
-static unsigned int min_unref_scans = 1;
+static unsigned int min_unref_scans = IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_VERBOSE) ? 2 : 1;
 
 static int set_min_unref_scans(const char *val, const struct kernel_param *kp)
 {

@@ -304,7 +304,7 @@ static int visit_inner(const unsigned long *inner, const unsigned long *outer,
 static int visit_thread(struct task_struct *task, const void *stack,
 			const struct kml_root_visitor *visitor)
 {
-	const unsigned long *last = (void *)task_pt_regs(task)->stackframe;
+	const unsigned long *last = (void *)&task_pt_regs(task)->stackframe;
 	const unsigned long *outer = record_below(last);
 	const unsigned long *inner = outer ? record_below(outer) : NULL;
 	struct kml_root root = { .kind = KML_ROOT_STACK, .task = task };

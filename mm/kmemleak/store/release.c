@@ -29,7 +29,7 @@ static struct {
 	struct kml_slab_cursor closed;
 	/* Those up to here were closed before @when. */
 	struct kml_slab_cursor ready;
-	struct rcu_gp_oldstate when;
+	struct rcu_gp_seq when;
 	/* Those up to here are released. */
 	struct kml_slab_cursor released;
 } walks;

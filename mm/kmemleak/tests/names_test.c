@@ -249,17 +249,17 @@ static void names_kept(struct kunit *test)
 
 	for (i = 0; i < KEPT; i++) {
 		name_number(name, "kept", i);
-		set_task_comm(current, name);
+		__set_task_comm(current, name, false);
 		slots[i] = kmalloc(64, GFP_KERNEL);
 		records[i] = kmalloc(64, GFP_KERNEL);
 		kmemleak_no_scan(records[i]);
 		/* What describes these may outlive them. */
 		name_number(name, "area", i);
-		set_task_comm(current, name);
+		__set_task_comm(current, name, false);
 		areas[i] = vmalloc(64);
 		percpu[i] = __alloc_percpu(8, 8);
 	}
-	set_task_comm(current, "names_kept");
+	__set_task_comm(current, "names_kept", false);
 	/* What follows must not take their handles. */
 	fill(test, "stranger");
 	for (i = 0; i < 3; i++) {
@@ -307,7 +307,7 @@ static void names_new_trace(struct kunit *test)
 		char name[TASK_COMM_LEN];
 
 		name_number(name, "trace", i);
-		set_task_comm(current, name);
+		__set_task_comm(current, name, false);
 		kml_walk_once(&walk);
 	}
 	KUNIT_EXPECT_EQ_MSG(test, walk.wrong, 0, "of %u: %s", walk.taken,
@@ -345,7 +345,7 @@ static int rename_thread(void *data)
 		memset(name, 0, sizeof(name));
 		snprintf(name, sizeof(name), "%x-%x", renamer->number,
 			 renamer->taken++);
-		set_task_comm(current, name);
+		__set_task_comm(current, name, false);
 		ptr = kmalloc(32, GFP_KERNEL);
 		handle = comm_of(KML_VIRT, ptr);
 		if (handle == KML_NAME_UNKNOWN)
@@ -419,7 +419,7 @@ static void names_test_exit(struct kunit *test)
 {
 	if (!kml_tracking())
 		return;
-	set_task_comm(current, own_name);
+	__set_task_comm(current, own_name, false);
 	/* There is room for the tests that follow. */
 	let_names_go(test);
 }

@@ -43,8 +43,8 @@ static enum hrtimer_restart quiet_fire(struct hrtimer *timer)
 
 static void quiet_start(void (*fn)(void))
 {
-	hrtimer_init(&quiet_timer.timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
-	quiet_timer.timer.function = quiet_fire;
+	hrtimer_setup(&quiet_timer.timer, quiet_fire, CLOCK_MONOTONIC,
+		      HRTIMER_MODE_REL_PINNED_HARD);
 	quiet_timer.fired = 0;
 	quiet_timer.fn = fn;
 	hrtimer_start(&quiet_timer.timer, ns_to_ktime(QUIET_TIMER),

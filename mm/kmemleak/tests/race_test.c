@@ -321,12 +321,9 @@ static void race_bulk(struct race_worker *worker)
 {
 	unsigned int shape = race_random(worker, ARRAY_SIZE(race_shapes));
 	void *ptrs[RACE_BULK];
-	int nr;
 
-	nr = kmem_cache_alloc_bulk(race->caches[shape], GFP_KERNEL, RACE_BULK,
-				   ptrs);
-	if (nr)
-		kmem_cache_free_bulk(race->caches[shape], nr, ptrs);
+	if (kmem_cache_alloc_bulk(race->caches[shape], GFP_KERNEL, RACE_BULK, ptrs))
+		kmem_cache_free_bulk(race->caches[shape], RACE_BULK, ptrs);
 	else
 		worker->failed++;
 }

@@ -293,8 +293,7 @@ static void in_hardirq_in_softirq(struct job *job)
 
 static void in_timer(struct job *job, enum hrtimer_mode mode)
 {
-	hrtimer_init(&job->timer, CLOCK_MONOTONIC, mode);
-	job->timer.function = job_timer;
+	hrtimer_setup(&job->timer, job_timer, CLOCK_MONOTONIC, mode);
 	hrtimer_start(&job->timer, ns_to_ktime(200 * NSEC_PER_USEC), mode);
 }
 

@@ -232,12 +232,12 @@ static void trace_names(struct kunit *test)
 	get_task_comm(own, current);
 	for (i = 0; i < 2 * ARRAY_SIZE(names); i++) {
 		walk->name = names[i % ARRAY_SIZE(names)];
-		set_task_comm(current, walk->name);
+		__set_task_comm(current, walk->name, false);
 		kml_walk_once(walk);
 		others += i && kml_trace_of(walk->handles) != trace;
 		trace = kml_trace_of(walk->handles);
 	}
-	set_task_comm(current, own);
+	__set_task_comm(current, own, false);
 	KUNIT_EXPECT_EQ(test, others, 0);
 	/* The trace is known from the second time on, whatever the name. */
 	if (ALL_CACHED)
@@ -254,11 +254,11 @@ static void trace_namesakes(struct kunit *test)
 
 	start_over(job, kml_take_twice);
 	get_task_comm(own, current);
-	set_task_comm(current, "softirq");
+	__set_task_comm(current, "softirq", false);
 	kml_run_in(test->param_value, job, kml_walk_lengths);
-	set_task_comm(current, "hardirq");
+	__set_task_comm(current, "hardirq", false);
 	kml_run_in(test->param_value, job, kml_walk_lengths);
-	set_task_comm(current, own);
+	__set_task_comm(current, own, false);
 	expect_exact(test, &job->walk);
 	expect_cached(test, &job->walk);
 }
@@ -496,8 +496,7 @@ static void start_timer(struct job *job, enum hrtimer_mode mode,
 	memset(job, 0, sizeof(*job));
 	job->walk.take = kml_take_once;
 	kml_expect_interrupt(&job->walk, name);
-	hrtimer_init(&job->timer, CLOCK_MONOTONIC, mode);
-	job->timer.function = many_timer;
+	hrtimer_setup(&job->timer, many_timer, CLOCK_MONOTONIC, mode);
 	hrtimer_start(&job->timer, CROWD_PERIOD, mode);
 }
 

@@ -39,9 +39,7 @@ DEFINE_ONE_BY_ONE(by_percpu, (__force void *)__alloc_percpu(size, sizeof(long)),
 
 static noinline bool by_bulk(const struct kind *kind, size_t size, void **objs, unsigned int nr)
 {
-	int got = kmem_cache_alloc_bulk(kind->cache, GFP_KERNEL | __GFP_ZERO, nr, objs);
-
-	return got == nr;
+	return kmem_cache_alloc_bulk(kind->cache, GFP_KERNEL | __GFP_ZERO, nr, objs);
 }
 
 static void free_by_bulk(const struct kind *kind, size_t size, void **objs, unsigned int nr)

@@ -106,11 +106,11 @@ static void run_boot(void)
 	struct system_time_snapshot first, second;
 	u64 log, now;
 
-	ktime_get_snapshot(&first);
+	ktime_get_snapshot_id(CLOCK_MONOTONIC, &first);
 	mdelay(10);
-	ktime_get_snapshot(&second);
+	ktime_get_snapshot_id(CLOCK_MONOTONIC, &second);
 	log = local_clock();
-	now = div64_u64(second.cycles * ktime_to_ns(ktime_sub(second.raw, first.raw)),
+	now = div64_u64(second.cycles * ktime_to_ns(ktime_sub(second.monoraw, first.monoraw)),
 			second.cycles - first.cycles);
 	bench_result("boot before the log", now - log);
 }

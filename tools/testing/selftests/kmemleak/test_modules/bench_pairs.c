@@ -56,7 +56,7 @@ static noinline void pair_bulk(size_t number)
 {
 	void *ptrs[BULK];
 
-	if (kmem_cache_alloc_bulk(cache, GFP_KERNEL, number, ptrs) == number)
+	if (kmem_cache_alloc_bulk(cache, GFP_KERNEL, number, ptrs))
 		kmem_cache_free_bulk(cache, number, ptrs);
 	else
 		bench_failed = true;

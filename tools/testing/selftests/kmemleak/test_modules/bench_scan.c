@@ -135,8 +135,7 @@ static enum hrtimer_restart free_victim(struct hrtimer *timer)
 
 static void start_frees(void)
 {
-	hrtimer_init(&free_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
-	free_timer.function = free_victim;
+	hrtimer_setup(&free_timer, free_victim, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
 	hrtimer_start(&free_timer, ns_to_ktime(FREE_EVERY), HRTIMER_MODE_REL_PINNED_HARD);
 }
 

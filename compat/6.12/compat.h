@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Kernel memory leak detector: what Linux 6.12 and older call by another name.
+ *
+ * It comes before all else, so there are macros only, which name what those who
+ * use them have from elsewhere.
+ */
+#ifndef __MM_KMEMLEAK_COMPAT_6_12_H
+#define __MM_KMEMLEAK_COMPAT_6_12_H
+
+#define __folio_index			index
+
+/* Large objects of kmalloc() have a reference count as other pages in use. */
+#define PageLargeKmalloc(page)		false
+
+/* A timer got its function apart from the rest. */
+#define hrtimer_setup(timer, fn, clock, mode)				\
+do {									\
+	struct hrtimer *__timer = (timer);				\
+									\
+	hrtimer_init(__timer, clock, mode);				\
+	__timer->function = fn;						\
+} while (0)
+
+/* The raw clock that is told along with one that is asked for. */
+#define ktime_get_snapshot_id(clock, snapshot)	ktime_get_snapshot(snapshot)
+#define monoraw				raw
+
+#endif /* __MM_KMEMLEAK_COMPAT_6_12_H */

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Kernel memory leak detector: what Linux 7.2 and older call by another name.
+ *
+ * It comes before all else, so there are macros only, which name what those who
+ * use them have from elsewhere.
+ */
+#ifndef __MM_KMEMLEAK_COMPAT_7_2_H
+#define __MM_KMEMLEAK_COMPAT_7_2_H
+
+#define rcu_gp_seq			rcu_gp_oldstate
+
+#endif /* __MM_KMEMLEAK_COMPAT_7_2_H */
