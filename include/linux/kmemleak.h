@@ -20,6 +20,7 @@ void kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp);
 void kmemleak_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp);
 void kmemleak_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp);
 void kmemleak_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp);
+void kmemleak_alloc_nolock(const void *ptr, size_t size);
 void kmemleak_free(const void *ptr);
 void kmemleak_free_part(const void *ptr, size_t size);
 void kmemleak_free_part_phys(phys_addr_t phys, size_t size);
@@ -30,6 +31,7 @@ void kmemleak_update_trace(const void *ptr);
 void kmemleak_not_leak(const void *ptr);
 void kmemleak_transient_leak(const void *ptr);
 void kmemleak_ignore(const void *ptr);
+void kmemleak_ignore_percpu(const void __percpu *ptr);
 void kmemleak_ignore_phys(phys_addr_t phys);
 void kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp);
 void kmemleak_no_scan(const void *ptr);
@@ -49,6 +51,7 @@ static inline void kmemleak_alloc_phys(phys_addr_t phys, size_t size,
 				       gfp_t gfp) { }
 static inline void kmemleak_vmalloc(const struct vm_struct *area, size_t size,
 				    gfp_t gfp) { }
+static inline void kmemleak_alloc_nolock(const void *ptr, size_t size) { }
 static inline void kmemleak_free(const void *ptr) { }
 static inline void kmemleak_free_part(const void *ptr, size_t size) { }
 static inline void kmemleak_free_part_phys(phys_addr_t phys, size_t size) { }
@@ -58,6 +61,7 @@ static inline void kmemleak_update_trace(const void *ptr) { }
 static inline void kmemleak_not_leak(const void *ptr) { }
 static inline void kmemleak_transient_leak(const void *ptr) { }
 static inline void kmemleak_ignore(const void *ptr) { }
+static inline void kmemleak_ignore_percpu(const void __percpu *ptr) { }
 static inline void kmemleak_ignore_phys(phys_addr_t phys) { }
 static inline void kmemleak_scan_area(const void *ptr, size_t size,
 				      gfp_t gfp) { }

@@ -51,8 +51,8 @@ struct kml_record *kml_record_exactly(enum kml_space space,
 		kml_put(rec);
 		rec = NULL;
 	}
-	/* Where objects were lost for want of memory, this may be one of them. */
-	if (!rec && !kml_unknown_objects())
+	/* Where there are objects that are not tracked, this may be one of them. */
+	if (!rec && kml_know_all())
 		kml_warn("cannot %s: no tracked object starts at 0x%lx\n",
 			 what, start);
 	return rec;
@@ -211,7 +211,7 @@ void kml_add_area(unsigned long start, size_t size, gfp_t gfp)
 		return;
 	rec = kml_record_of(KML_VIRT, start);
 	if (!rec) {
-		if (!kml_unknown_objects())
+		if (kml_know_all())
 			kml_warn("cannot limit scan: no tracked object at 0x%lx\n",
 				 start);
 		return;

@@ -430,7 +430,7 @@ void __init kml_names_init(void);
 /**
  * enum kml_root_kind - what root memory is
  * @KML_ROOT_PERCPU: static per-CPU variables of one CPU
- * @KML_ROOT_UNKNOWN: a page near an object whose metadata could not be had
+ * @KML_ROOT_UNKNOWN: memory near an object whose metadata could not be had
  * @KML_ROOT_RUNNING: taken down of what runs on a CPU: registers, end of a stack
  * @KML_ROOT_STACK: a task's stack
  */
@@ -461,7 +461,9 @@ typedef int (*kml_visit_t)(const void *start, const void *end,
 
 void __init kml_unknown_init(void);
 void kml_unknown_add(enum kml_space space, unsigned long start, size_t size);
+void kml_foreign_add(unsigned long start, size_t size);
 unsigned long kml_unknown_objects(void);
+bool kml_know_all(void);
 int kml_visit_unknown(kml_visit_t visit);
 
 /* ---- release.c: metadata of slabs without objects ---- */

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Kernel memory leak detector: objects whose metadata could not be had.
+ * Kernel memory leak detector: objects that are not tracked, but may be in use.
  *
- * Such an object cannot be reported, but what it points at must not be reported
+ * For one there was no memory for metadata, or it was allocated where the detector
+ * cannot be told. Such an object cannot be reported, but what it points at must not be
  * either, so it has to be scanned as a root. As there is no memory to write it
  * down in, only a bit is set for the part of physical memory that it lies in,
  * in a map of fixed size; a scan then reads all pages in use there. That can
  * hide a leak that other memory nearby happens to point at; it never makes up a
  * leak. Going by physical pages keeps the scan off addresses of freed vmalloc
  * areas, where device registers may be mapped since.
+ *
+ * What was allocated without being told is foreign here. That are objects of slabs
+ * only, so of the slabs nearby a scan reads what is not tracked.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -22,13 +26,19 @@
 #include <linux/vmalloc.h>
 
 #include "../../slab.h"
-#include "store.h"
+#include "slot.h"
 
 /* Parts that memory is divided into: a map of 8 KiB. */
 #define UNKNOWN_PARTS	BIT(16)
 
 /* Bits are set by hooks and cleared by the scanner, atomically. */
 static DECLARE_BITMAP(unknown_map, UNKNOWN_PARTS);
+
+/* The same for parts in which there are foreign objects. */
+static DECLARE_BITMAP(foreign_map, UNKNOWN_PARTS);
+
+/* Were there ever any? */
+static bool foreign_seen;
 
 /* Objects that were ever unknown. */
 static atomic_long_t unknown_objects;
@@ -52,14 +62,19 @@ void __init kml_unknown_init(void)
 		set_order(max_pfn);
 }
 
-static void __ref mark_page(unsigned long pfn)
+static unsigned long __ref part_of(unsigned long pfn)
 {
 	/* Still on one CPU, long before max_pfn is known. */
 	if (unknown_order < 0)
 		set_order(PHYS_PFN(memblock_end_of_DRAM()));
 
 	/* Memory that was added later is counted to the last part. */
-	set_bit(min(pfn >> unknown_order, UNKNOWN_PARTS - 1), unknown_map);
+	return min(pfn >> unknown_order, UNKNOWN_PARTS - 1);
+}
+
+static void mark_page(unsigned long pfn)
+{
+	set_bit(part_of(pfn), unknown_map);
 }
 
 static void mark_virt(unsigned long addr)
@@ -112,6 +127,40 @@ void kml_unknown_add(enum kml_space space, unsigned long start, size_t size)
 }
 
 /**
+ * kml_foreign_add() - remember where an object of a slab is that nobody tracks
+ * @start: its first address
+ * @size: its length in bytes, not 0
+ *
+ * Context: Any, NMI included.
+ */
+void kml_foreign_add(unsigned long start, size_t size)
+{
+	unsigned long part = part_of(PHYS_PFN(__pa(start)));
+	unsigned long last = part_of(PHYS_PFN(__pa(start + size - 1)));
+
+	/* Mostly they are set, and CPUs share the cache lines. */
+	if (!READ_ONCE(foreign_seen))
+		WRITE_ONCE(foreign_seen, true);
+	for (; part <= last; part++) {
+		if (!test_bit(part, foreign_map))
+			set_bit(part, foreign_map);
+	}
+	/* Pairs with smp_mb__after_atomic() in visit_parts(). */
+	smp_mb();
+}
+
+/**
+ * kml_know_all() - is every object tracked?
+ *
+ * Context: Any.
+ * Return: false if some are not, so that one that is not found may be in use.
+ */
+bool kml_know_all(void)
+{
+	return !kml_unknown_objects() && !READ_ONCE(foreign_seen);
+}
+
+/**
  * kml_unknown_objects() - tell how many objects could not be tracked
  *
  * Context: Any.
@@ -128,26 +177,90 @@ unsigned long kml_unknown_objects(void)
  */
 static bool holds_no_references(struct page *page)
 {
-	struct folio *folio = page_folio(page);
+	struct page *head = compound_head(page);
 	const struct kmem_cache *cache;
 
-	if (!folio_test_slab(folio))
+	if (!PageSlab(head))
 		return false;
-	cache = READ_ONCE(folio_slab(folio)->slab_cache);
+	cache = READ_ONCE(page_slab(head)->slab_cache);
 	return cache && READ_ONCE(cache->flags) & SLAB_NOLEAKTRACE;
 }
 
+static const struct kml_root unknown_root = { .kind = KML_ROOT_UNKNOWN };
+
+/* Large objects of kmalloc() have no reference count, nor do slabs. */
+static bool is_in_use(struct page *page)
+{
+	struct page *head = compound_head(page);
+
+	return page_count(head) || PageSlab(head) || PageLargeKmalloc(head);
+}
+
+/* Visit all of a page. Returns 1 if nothing is there that is in use. */
 static int visit_page(struct page *page, kml_visit_t visit)
 {
-	static const struct kml_root root = { .kind = KML_ROOT_UNKNOWN };
-	const void *start = kmap_local_page(page);
-	int ret = visit(start, start + PAGE_SIZE, &root);
+	const void *start;
+	int ret;
 
+	if (!is_in_use(page))
+		return 1;
+	if (holds_no_references(page))
+		return 0;
+	start = kmap_local_page(page);
+	ret = visit(start, start + PAGE_SIZE, &unknown_root);
 	kunmap_local(start);
 	return ret;
 }
 
-static int visit_part(unsigned long part, kml_visit_t visit)
+static bool is_tracked(unsigned long addr)
+{
+	struct kml_record *rec;
+	struct kml_ref ref;
+	bool in_slot;
+
+	rcu_read_lock();
+	in_slot = kml_slot_find(KML_VIRT, addr, &ref);
+	rcu_read_unlock();
+	if (in_slot)
+		return true;
+	rec = kml_find(&kml_trees[KML_VIRT], addr);
+	if (rec)
+		kml_put(rec);
+	return rec;
+}
+
+/*
+ * Visit what is not tracked of a slab, if the page is its first one. It may go at
+ * any time: then what is there is nobody's.
+ */
+static int visit_untracked(struct page *page, kml_visit_t visit)
+{
+	const void *start, *end;
+	struct kmem_cache *cache;
+	unsigned int size;
+	int ret = 0;
+
+	if (!PageSlab(page))
+		return 1;
+	if (PageTail(page) || holds_no_references(page))
+		return 0;
+	cache = READ_ONCE(page_slab(page)->slab_cache);
+	size = cache ? READ_ONCE(cache->size) : 0;
+	if (size < sizeof(long))
+		return 0;
+	start = page_address(page);
+	end = start + page_size(page);
+	for (; end - start >= size && !ret; start += size) {
+		if (!is_tracked((unsigned long)fixup_red_left(cache, (void *)start)))
+			ret = visit(start, start + size, &unknown_root);
+	}
+	return ret;
+}
+
+typedef int (*visit_page_t)(struct page *page, kml_visit_t visit);
+
+static int visit_part(unsigned long *map, unsigned long part,
+		      visit_page_t visit_page, kml_visit_t visit)
 {
 	unsigned long pfn = part << unknown_order;
 	unsigned long end = (part + 1) << unknown_order;
@@ -161,39 +274,45 @@ static int visit_part(unsigned long part, kml_visit_t visit)
 	 * Cleared first: an object that is added meanwhile sets the bit again and
 	 * is younger than this scan.
 	 */
-	clear_bit(part, unknown_map);
-	for (; pfn < end && !ret; pfn++) {
+	clear_bit(part, map);
+	/* Pairs with smp_mb() in kml_foreign_add(): who saw the bit has a slab. */
+	smp_mb__after_atomic();
+	for (; pfn < end && ret >= 0; pfn++) {
 		struct page *page = pfn_to_online_page(pfn);
 
-		if (!page || (!page_count(page) && !PageSlab(page)))
-			continue;
-		used = true;
-		if (!holds_no_references(page))
-			ret = visit_page(page, visit);
+		ret = page ? visit_page(page, visit) : 1;
+		used |= ret <= 0;
 	}
 	if (used)
-		set_bit(part, unknown_map);
-	return ret;
+		set_bit(part, map);
+	return min(ret, 0);
 }
 
-/**
- * kml_visit_unknown() - visit the memory in which unknown objects may lie
- * @visit: called for each page
- *
- * Parts of memory that are no longer in use are forgotten.
- *
- * Context: Process context, memory hotplug held off; may sleep.
- * Return: 0, or what @visit returned to stop.
- */
-int kml_visit_unknown(kml_visit_t visit)
+static int visit_parts(unsigned long *map, visit_page_t visit_page,
+		       kml_visit_t visit)
 {
 	unsigned long part;
 	int ret;
 
-	for_each_set_bit(part, unknown_map, UNKNOWN_PARTS) {
-		ret = visit_part(part, visit);
+	for_each_set_bit(part, map, UNKNOWN_PARTS) {
+		ret = visit_part(map, part, visit_page, visit);
 		if (ret)
 			return ret;
 	}
 	return 0;
+}
+
+/**
+ * kml_visit_unknown() - visit the memory in which unknown objects may lie
+ * @visit: called for each range
+ *
+ * Parts of memory that are no longer in use are forgotten.
+ *
+ * Context: Process context, memory hotplug held off; may sleep.
+ * Return: 0, or the negative number that @visit returned to stop.
+ */
+int kml_visit_unknown(kml_visit_t visit)
+{
+	return visit_parts(unknown_map, visit_page, visit) ?:
+	       visit_parts(foreign_map, visit_untracked, visit);
 }

@@ -209,6 +209,22 @@ void kmemleak_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp)
 }
 EXPORT_SYMBOL_GPL(kmemleak_vmalloc);
 
+/**
+ * kmemleak_alloc_nolock() - an object was allocated where nothing may be waited for
+ * @ptr: its first byte; NULL and error pointers are ignored
+ * @size: its length in bytes
+ *
+ * It is never reported, and all that is in memory there counts as a reference. Its
+ * free may be told, or not.
+ *
+ * Context: Any, NMI included.
+ */
+void kmemleak_alloc_nolock(const void *ptr, size_t size)
+{
+	if (kml_tracking() && !IS_ERR_OR_NULL(ptr))
+		kml_foreign_add(addr_of(ptr), size);
+}
+
 static noinline void free_other(const void *ptr)
 {
 	unsigned long addr = addr_of(ptr);
@@ -334,6 +350,21 @@ void kmemleak_ignore(const void *ptr)
 		kml_paint(KML_VIRT, addr_of(ptr), KML_BLACK);
 }
 EXPORT_SYMBOL(kmemleak_ignore);
+
+/**
+ * kmemleak_ignore_percpu() - a per-CPU object is no leak and holds no references
+ * @ptr: the __percpu pointer to it; NULL and error pointers are ignored
+ *
+ * It is neither reported nor scanned.
+ *
+ * Context: Any but NMI.
+ */
+void kmemleak_ignore_percpu(const void __percpu *ptr)
+{
+	if (kml_tracking() && !IS_ERR_OR_NULL((__force const void *)ptr))
+		kml_paint(KML_PERCPU, percpu_addr_of(ptr), KML_BLACK);
+}
+EXPORT_SYMBOL_GPL(kmemleak_ignore_percpu);
 
 /**
  * kmemleak_scan_area() - only a part of an object holds references
