@@ -6,6 +6,8 @@
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 kver=${KVER:-6.12}
+# The kernels that are tested, and so accepted by `make apply`.
+kvers=$(sed -n 's/^tested //p' "$top/scripts/overlay.tbl")
 build=$top/build
 # Other versions share nothing with it, nor with one another.
 [ "$kver" = 6.12 ] || build=$build/$kver

@@ -8,7 +8,16 @@
 set -eu
 . "$(dirname "$0")/lib.sh"
 
-packages="linux-source-$kver gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+# Sources that Debian 12 has not, and the suites that have them, in the order in which
+# they are asked. The machine's own suites come first.
+case $kver in
+6.1 | 6.12)	suites= source_package=linux-source-$kver ;;
+7.2)		suites="trixie-backports sid" source_package= ;;
+7.3)		suites="trixie-backports" source_package= ;;
+*)		die "no source is known for KVER=$kver; there are: $kvers" ;;
+esac
+
+packages="$source_package gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 	gcc libc6-dev make bc bison flex libelf-dev libssl-dev perl
 	qemu-system-arm cpio kmod rsync xz-utils"
 [ "$1" != test ] || packages="$packages git patch sparse shellcheck mandoc python3 python3-sphinx"
@@ -85,23 +94,54 @@ fetch_jq()
 	rm -rf "$apt"
 }
 
-# APT with Debian's unstable suite alone, from where the machine gets its own.
-apt_unstable()
+# Where the machine gets its packages from.
+find_mirror()
 {
-	apt_apart -o Dir::Etc::SourceList="$apt/unstable.list" \
+	# shellcheck disable=SC2016 # these are APT's variables
+	mirror=$(apt_apart indextargets --format '$(REPO_URI)' 'Label: Debian' \
+		'Created-By: Packages' | head -n 1)
+	[ -n "$mirror" ] || die "none of the machine's package sources is Debian's"
+}
+
+# APT with one suite of Debian alone, from where the machine gets its own.
+apt_suite()
+{
+	apt_apart -o Dir::Etc::SourceList="$apt/suite.list" \
 		-o Dir::Etc::SourceParts=/dev/null "$@"
+}
+
+use_suite()	# SUITE
+{
+	echo "deb $mirror $1 main" > "$apt/suite.list"
+	apt_suite update
+}
+
+# Keeps the package, and its name, which has the version.
+fetch_source()
+{
+	start_apart "$(dpkg --print-architecture)"
+	(cd "$apt/deb" && apt_apart download "linux-source-$kver") || {
+		find_mirror
+		for suite in $suites; do
+			use_suite "$suite" || continue
+			(cd "$apt/deb" && apt_suite download "linux-source-$kver") && break
+		done
+	}
+	set -- "$apt"/deb/*.deb
+	[ -f "$1" ] || die "there is no linux-source-$kver in the suites $suites of $mirror, nor in the machine's own"
+	dpkg-deb -x "$1" "$apt/root"
+	mv "$apt/root/usr/src/linux-source-$kver.tar.xz" "$build"
+	dpkg-deb -f "$1" Version > "$build/linux-source-$kver.version"
+	rm -rf "$apt"
 }
 
 # Debian 12 has no herd7, and the libraries of Debian 12 are too old for this one.
 unpack_herd()
 {
 	start_apart "$(dpkg --print-architecture)"
-	# shellcheck disable=SC2016 # these are APT's variables
-	mirror=$(apt_apart indextargets --format '$(REPO_URI)' 'Label: Debian' \
-		'Created-By: Packages' | head -n 1)
-	echo "deb $mirror sid main" > "$apt/unstable.list"
-	apt_unstable update
-	unpack apt_unstable herdtools7 libc6 libgmp10
+	find_mirror
+	use_suite sid
+	unpack apt_suite herdtools7 libc6 libgmp10
 	rm -rf "$herd" "$herd.tmp"
 	mkdir "$herd.tmp"
 	cp "$apt/root/usr/bin/herd7" "$apt"/root/usr/lib/*/ld-linux-*.so.* \
@@ -126,7 +166,7 @@ unpack_source()
 {
 	rm -rf "$pristine" "$pristine.tmp" "$pristine.version"
 	mkdir -p "$pristine.tmp"
-	tar -xf "/usr/src/linux-source-$kver.tar.xz" -C "$pristine.tmp" --strip-components=1
+	tar -xf "$source_archive" -C "$pristine.tmp" --strip-components=1
 	mv "$pristine.tmp" "$pristine"
 	echo "$source_version" > "$pristine.version"
 }
@@ -161,7 +201,15 @@ fi
 [ "$1" != test ] || [ -d "$herd" ] || command -v herd7 > /dev/null ||
 	step herd "fetch herd7 from Debian's unstable suite" fetch_herd
 
-source_version=$(dpkg-query -W -f '${Version}' "linux-source-$kver")
+if [ -n "$source_package" ]; then
+	source_archive=/usr/src/linux-source-$kver.tar.xz
+	source_version=$(dpkg-query -W -f '${Version}' "linux-source-$kver")
+else
+	source_archive=$build/linux-source-$kver.tar.xz
+	[ -f "$build/linux-source-$kver.version" ] ||
+		step source "fetch linux-source-$kver from Debian" fetch_source
+	source_version=$(cat "$build/linux-source-$kver.version")
+fi
 if [ "$(cat "$pristine.version" 2> /dev/null)" != "$source_version" ]; then
 	step unpack "unpack linux-source-$kver $source_version" unpack_source
 fi
