@@ -3,9 +3,13 @@
 # Where `make apply`, `unapply` and `patch` find a kernel source.
 KSRC ?=
 
-# The kernel that everything else is done with: 6.12, or 6.1.
+# The kernel that everything else is done with: 6.12, 6.1, 7.2 or 7.3.
 KVER ?= 6.12
 export KVER
+
+# 1: apply takes a kernel source that has not been tested, too.
+FORCE ?=
+export FORCE
 
 # The machine on which run and shell start their guest: scripts/guest.sh has a table.
 MACHINE ?= virt
@@ -25,7 +29,7 @@ help:
 	@echo 'make apply KSRC=DIR      put the detector into a kernel source'
 	@echo 'make unapply KSRC=DIR    take it out again'
 	@echo 'make patch [KSRC=DIR]    write a series of patches, build/kmemleak-VERSION/'
-	@echo 'make ... KVER=6.1        the same with another kernel'
+	@echo 'make ... KVER=7.3        the same with another kernel: 6.1, 7.2, 7.3'
 	@echo 'make clean               remove build/'
 
 run shell test bench recall:

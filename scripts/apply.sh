@@ -198,7 +198,8 @@ do_unapply()
 check_tree
 read_table
 case $command in
-apply)		do_apply ;;
+apply)		check_known
+		do_apply ;;
 unapply)	do_unapply ;;
 *)		usage ;;
 esac

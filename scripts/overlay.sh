@@ -92,6 +92,49 @@ read_table()
 	done < "$work/table" > "$work/steps"
 }
 
+# Names with comments left out: functions and macros of a header of ours, or of the
+# kernel's.
+declared_in()	# FILE
+{
+	sed -e 's|/\*.*\*/||' -e '\|/\*|,\|\*/|d' "$1" |
+		grep -o -E '\<kmemleak_[a-z0-9_]+[[:space:]]*\(' | tr -d '( \t' | sort -u
+}
+
+# Refuses a tree that has not been tested, and one whose users of the detector have, or
+# whose configuration has, what would be lost. To be called before anything is written.
+check_known()
+{
+	known=$(sed -n 's/^tested //p' "$top/scripts/overlay.tbl")
+	case " $known " in
+	*" $kver "*)	;;
+	*)	[ "${FORCE:-}" = 1 ] ||
+			die "Linux $kver has not been tested; these have been: $known
+FORCE=1 takes it all the same." ;;
+	esac
+
+	header=include/linux/kmemleak.h
+	from=$(original $header)
+	if [ -z "$from" ] || [ ! -f "$from" ]; then
+		die "$header is not there: is this tree changed already?"
+	fi
+	declared_in "$from" > "$work/theirs"
+	declared_in "$top/$header" > "$work/ours"
+	comm -23 "$work/theirs" "$work/ours" | sed 's/$/()/' > "$work/lost"
+
+	(cd "$ksrc" && find mm lib -name 'Kconfig*' -type f ! -path 'mm/kmemleak/*') |
+	while read -r file; do
+		from=$(original "$file")
+		[ -z "$from" ] || sed -n 's/^config \(DEBUG_KMEMLEAK[A-Z0-9_]*\)$/\1/p' "$from"
+	done | sort -u > "$work/theirs"
+	{
+		(cd "$top" && cat Kconfig mm/kmemleak/tests/Kconfig) | sed -n 's/^config //p'
+		awk -F "$tab" '$2 == "keep-config" { print $4 }' "$work/steps"
+	} | sort -u > "$work/ours"
+	comm -23 "$work/theirs" "$work/ours" >> "$work/lost"
+	[ ! -s "$work/lost" ] || die "the detector of this tree has what this one lacks:
+$(sed 's/^/  /' "$work/lost")"
+}
+
 in_manifest()	# KIND PATH
 {
 	[ -f "$state/manifest" ] &&
@@ -214,6 +257,8 @@ stage()
 		add)
 			put_ours "$argument" "$path"
 			echo "new $path" >> "$work/want"
+			;;
+		keep-config)
 			;;
 		drop-line | drop-config)
 			take_original "$path"

@@ -184,6 +184,7 @@ date=$(git -C "$top" log -1 --format=%aD 2> /dev/null) || date='@0 +0000'
 use_source "$source"
 check_tree
 read_table
+check_known
 make_plan
 while read -r title; do
 	[ -s "$series/$title.txt" ] || die "a message is missing: scripts/series/$title.txt"

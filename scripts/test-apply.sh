@@ -77,9 +77,14 @@ test_puts_everything_in_place()
 		cmp "$top/$file" "$work/tree/$file"
 	done
 	cmp "$top/Kconfig" "$work/tree/mm/kmemleak/Kconfig"
-	sed -n "s|^$kver-.*add[[:space:]]*\([^ ]*\) from \(compat/.*\)|\2 \1|p" \
-		"$top/scripts/overlay.tbl" | while read -r file name; do
-		cmp "$top/$file" "$work/tree/$name"
+	# What newer kernels call by another name is for older ones, too.
+	sed -n 's|.*add[[:space:]]*\([^ ]*\) from compat/\([^/]*\)/\([^ ]*\)$|\2 \3 \1|p' \
+		"$top/scripts/overlay.tbl" | while read -r version file name; do
+		if [ "$(printf '%s\n' "$version" "$kver" | sort -V | tail -n 1)" = "$version" ]; then
+			cmp "$top/compat/$version/$file" "$work/tree/$name"
+		else
+			[ ! -e "$work/tree/$name" ] || grep -q "$name from compat/$kver" "$top/scripts/overlay.tbl"
+		fi
 	done
 	[ "$(grep -c 'kmemleak' "$work/tree/mm/Makefile")" = 1 ]
 	# shellcheck disable=SC2016
@@ -210,6 +215,35 @@ test_unknown_version_is_refused()
 {
 	sed -i 's/^VERSION = .*/VERSION = 2/' "$work/tree/Makefile"
 	refused 'no support for Linux 2\.'
+}
+
+test_untested_version_is_refused()
+{
+	sed -i "s/^tested .*/tested 5.99/" "$work/repo/scripts/overlay.tbl"
+	refused "Linux $kver has not been tested; these have been: 5.99$"
+	FORCE=1 apply apply
+	apply unapply
+	same "$pristine" "$work/tree"
+}
+
+# What the kernel's own detector offers and ours lacks is named, FORCE=1 or not.
+test_what_would_be_lost_is_named()
+{
+	export FORCE=1
+	sed -i 's/^extern void kmemleak_no_scan/extern void kmemleak_latest (const void *p);\n&/' \
+		"$work/tree/include/linux/kmemleak.h"
+	refused '^  kmemleak_latest()$'
+	fresh
+	printf '/* kmemleak_old(), and\n * kmemleak_older() */\n' >> "$work/tree/include/linux/kmemleak.h"
+	printf '\nconfig DEBUG_KMEMLEAK_LATEST\n\tbool\n' >> "$work/tree/$kconfig"
+	refused '^  DEBUG_KMEMLEAK_LATEST$'
+	! grep -q kmemleak_old "$work/said"
+	fresh
+	# What it offers itself is not compared with what it has been put in place of.
+	apply apply
+	echo '/* more */' >> "$work/repo/include/linux/kmemleak.h"
+	apply apply
+	unset FORCE
 }
 
 test_missing_anchor_is_refused()

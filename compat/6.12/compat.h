@@ -11,7 +11,7 @@
 #define __folio_index			index
 
 /* Large objects of kmalloc() have a reference count as other pages in use. */
-#define PageLargeKmalloc(page)		false
+#define PageLargeKmalloc(page)		((void)(page), false)
 
 /* A timer got its function apart from the rest. */
 #define hrtimer_setup(timer, fn, clock, mode)				\
@@ -23,7 +23,11 @@ do {									\
 } while (0)
 
 /* The raw clock that is told along with one that is asked for. */
-#define ktime_get_snapshot_id(clock, snapshot)	ktime_get_snapshot(snapshot)
+#define ktime_get_snapshot_id(clock, snapshot)				\
+do {									\
+	(void)(clock);							\
+	ktime_get_snapshot(snapshot);					\
+} while (0)
 #define monoraw				raw
 
 #endif /* __MM_KMEMLEAK_COMPAT_6_12_H */

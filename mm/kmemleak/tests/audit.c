@@ -12,6 +12,7 @@
 #include <linux/delay.h>
 #include <linux/kallsyms.h>
 #include <linux/sort.h>
+#include <linux/string.h>
 
 #include "../../slab.h"
 #include "../store/slot.h"
@@ -378,6 +379,22 @@ static bool is_marked(const struct kml_audit *audit, depot_stack_handle_t trace,
 	return false;
 }
 
+/*
+ * Is it an array of free objects, a sheaf, that the slab allocator had to make while
+ * somebody allocated or freed something?
+ */
+static bool is_sheaf(depot_stack_handle_t trace)
+{
+	struct kml_frames frames = kml_frames_of(trace);
+	char name[KSYM_SYMBOL_LEN];
+
+	while (kml_next_frame(&frames, name)) {
+		if (strstarts(name, "__pcs_") || strstr(name, "_sheaf"))
+			return true;
+	}
+	return false;
+}
+
 /* Once, as it takes a search. */
 static void measure_markers(struct kunit *test, struct kml_audit *audit)
 {
@@ -404,7 +421,7 @@ static bool meet(struct kml_audit *audit, enum kml_space space,
 	/* Many neighbours come from the same place. */
 	if (trace == audit->innocent)
 		return true;
-	if (is_marked(audit, trace, BIT(space)))
+	if (is_marked(audit, trace, BIT(space)) && !is_sheaf(trace))
 		return false;
 	audit->innocent = trace;
 	return true;
