@@ -27,11 +27,11 @@ judge()
 		expected++
 	}
 	/^unreferenced object / {
-		address = $3
+		address = $(NF - 2)
 		records++
 		if (!(address in size))
 			wrong("reported, but not leaked: " address)
-		else if (size[address] != $5 + 0)
+		else if (size[address] != $NF + 0)
 			wrong(address " has size " size[address] ", not " $5 + 0)
 		else
 			found[address] = 0

@@ -242,6 +242,23 @@ test_report_of_old_kernels()
 	json 'd["groups"][0]["objects"][0]["comm"] == "a b"'
 }
 
+# They say what an object is where it begins.
+test_report_of_new_kernels()
+{
+	record ffff1 64 one alloc+0x1/0x2 first+0x1/0x2 > "$work/whole"
+	record 4f20 8 two alloc+0x1/0x2 second+0x1/0x2 |
+		sed 's/^\(unreferenced object\) \(.*\)/\1 (percpu) \2/; s/(first 4 bytes/& on cpu 0/' \
+		>> "$work/whole"
+	record ffff3 32 three alloc+0x1/0x2 third+0x1/0x2 |
+		sed 's/^unreferenced object/& (phys)/' >> "$work/whole"
+	save < "$work/whole"
+	kml 1 scan --json --debugfs "$work/saved"
+	quiet
+	json 'd["leaks"] == 3 and d["bytes"] == 104'
+	json 'sorted(o["address"] for g in d["groups"] for o in g["objects"]) == ["0x4f20", "0xffff1", "0xffff3"]'
+	json '[o["address"] for g in d["groups"] for o in g["objects"] if o["percpu"]] == ["0x4f20"]'
+}
+
 test_empty_report()
 {
 	save < /dev/null

@@ -10,6 +10,9 @@
 
 #define __folio_index			index
 
+/* Nothing: what the memory is stood in the line of the dump alone. */
+#define KML_PERCPU_MARK			""
+
 /* Large objects of kmalloc() have a reference count as other pages in use. */
 #define PageLargeKmalloc(page)		((void)(page), false)
 

@@ -432,7 +432,7 @@ static void log_group(const struct kml_count *group)
 	if (!rec)
 		return;
 	if (kml_is_leak(rec, NULL) && !kml_report(NULL, rec) && sum->leaks > 1)
-		pr_warn("  (and %lu more with the same backtrace)\n",
+		pr_warn("  ... and %lu more object(s) with the same backtrace\n",
 			sum->leaks - 1);
 	kml_put(rec);
 }

@@ -131,6 +131,11 @@ void kml_print_frames(struct seq_file *seq, depot_stack_handle_t trace)
 		seq_or_log(seq, "    %s\n", symbol);
 }
 
+/* What the first line of a record says of one of per-CPU memory, in this kernel. */
+#ifndef KML_PERCPU_MARK
+#define KML_PERCPU_MARK	" (percpu)"
+#endif
+
 /**
  * kml_report() - print the record of a leaked object
  * @seq: where to, or NULL for the log
@@ -155,8 +160,9 @@ int kml_report(struct seq_file *seq, struct kml_record *rec)
 	if (err == -ENOENT)
 		return err;
 
-	seq_or_log(seq, "unreferenced object 0x%08lx (size %zu):\n",
-		   rec->start, rec->size);
+	seq_or_log(seq, "unreferenced object%s 0x%08lx (size %zu):\n",
+		   rec->space == KML_PERCPU ? KML_PERCPU_MARK : "", rec->start,
+		   rec->size);
 	print_origin(seq, &ref, comm);
 	/* Memory that is not mapped has no bytes to show. */
 	if (err)

@@ -2,7 +2,8 @@
 /*
  * The report, from text to records.
  *
- * A record begins with a line "unreferenced object 0x... (size N):"; its lines
+ * A record begins with a line "unreferenced object 0x... (size N):", or with a kind of
+ * memory in it; its lines
  * are indented by two columns, and what belongs to those by four. No other line
  * can look like the first one: what comes from outside of the kernel is the name
  * of a task, of at most 15 bytes.
@@ -13,7 +14,8 @@
 
 #include "kmemleak.h"
 
-#define RECORD		"unreferenced object 0x"
+#define RECORD		"unreferenced object"
+#define PERCPU		" (percpu)"
 #define COMM		"  comm \""
 #define AFTER_COMM	"\", pid "
 #define DUMP		"  hex dump (first "
@@ -102,7 +104,23 @@ static void end_record(struct parser *parser)
 	parser->part = OUTSIDE;
 }
 
-static void begin_record(struct parser *parser, const char *line)
+/*
+ * Where the address stands in the first line of a record, or NULL if it is none. From
+ * Linux 7.2 on the line says if the memory is of another kind than most.
+ */
+static const char *address_of(const char *line, size_t len)
+{
+	static const char * const marks[] = { RECORD " 0x", RECORD PERCPU " 0x", RECORD " (phys) 0x" };
+	size_t i;
+
+	for (i = 0; i < sizeof(marks) / sizeof(*marks); i++) {
+		if (starts(line, len, marks[i]))
+			return line + strlen(marks[i]);
+	}
+	return NULL;
+}
+
+static void begin_record(struct parser *parser, const char *line, const char *address)
 {
 	struct record *record = &parser->record;
 
@@ -110,8 +128,8 @@ static void begin_record(struct parser *parser, const char *line)
 	memset(record, 0, sizeof(*record));
 	parser->trace_len = 0;
 	parser->comm_len = 0;
-	if (sscanf(line, RECORD "%llx (size %llu)", &record->address,
-		   &record->size) == 2)
+	record->percpu = !strncmp(line, RECORD PERCPU, strlen(RECORD PERCPU));
+	if (sscanf(address, "%llx (size %llu)", &record->address, &record->size) == 2)
 		parser->part = HEAD;
 	else
 		parser->report->strange++;
@@ -160,8 +178,10 @@ static void parse_comm(struct parser *parser, const char *text, size_t len)
 
 static void parse_line(struct parser *parser, const char *line, size_t len)
 {
-	if (starts(line, len, RECORD)) {
-		begin_record(parser, line);
+	const char *address = address_of(line, len);
+
+	if (address) {
+		begin_record(parser, line, address);
 	} else if (parser->part == OUTSIDE) {
 		parser->report->strange += len > 0;
 	} else if (parser->part == IN_COMM) {
@@ -172,7 +192,7 @@ static void parse_line(struct parser *parser, const char *line, size_t len)
 			parser->record.crc = 0;
 		parser->part = IN_TRACE;
 	} else if (starts(line, len, DUMP)) {
-		parser->record.percpu = last_of(line, len, " on cpu ");
+		parser->record.percpu |= !!last_of(line, len, " on cpu ");
 		parser->part = IN_DUMP;
 	} else if (starts(line, len, COMM)) {
 		parser->comm_len = 0;

@@ -24,7 +24,7 @@ function expected(module, context,	prefix, end, frames) {
 }
 
 part == 1 && /^unreferenced object / {
-	addr = $3
+	addr = $(NF - 2)
 	frames[addr] = ""
 	next
 }

@@ -8,7 +8,7 @@ function complain(why) {
 	bad = 1
 }
 
-/^unreferenced object 0x[0-9a-f]+ \(size [0-9]+\):$/ {
+/^unreferenced object( \(percpu\))? 0x[0-9a-f]+ \(size [0-9]+\):$/ {
 	if (where != "" && where != "frames")
 		complain("record begins too early")
 	where = "comm"

@@ -24,7 +24,7 @@ function end_record() {
 /^unreferenced object / {
 	end_record()
 	whose = part
-	addr = $3
+	addr = $(NF - 2)
 	text = ""
 }
 

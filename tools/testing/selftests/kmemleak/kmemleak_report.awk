@@ -26,8 +26,8 @@ BEGIN {
 }
 
 part == 1 && /^unreferenced object / {
-	addr = $3
-	size[addr] = $5 + 0
+	addr = $(NF - 2)
+	size[addr] = $NF + 0
 	next
 }
 

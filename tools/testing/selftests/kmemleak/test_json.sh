@@ -27,7 +27,7 @@ addresses()
 
 same_addresses()
 {
-	kml_records | sed 's/^unreferenced object \(.*\) (.*/\1/' > "$KML_TMP/reported"
+	kml_records | sed 's/^unreferenced object .*\(0x[0-9a-f]*\) (.*/\1/' > "$KML_TMP/reported"
 	addresses > "$KML_TMP/addresses"
 	[ -s "$KML_TMP/reported" ] && cmp "$KML_TMP/reported" "$KML_TMP/addresses"
 }
@@ -192,7 +192,7 @@ valid_now()
 as_reported()
 {
 	awk '
-	/^unreferenced object / { head = $3 " " $5 + 0 }
+	/^unreferenced object / { head = $(NF - 2) " " $NF + 0 }
 	/^  comm / { sub(/,$/, "", $4); head = head " " $2 $4 }
 	/^  backtrace / { sub(/\):$/, "", $3); print head, $3; trace = 1; next }
 	!/^    / { trace = 0 }

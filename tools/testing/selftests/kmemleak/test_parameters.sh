@@ -58,7 +58,7 @@ leaks_in_log()
 	fresh_leaks || return
 	kml_mark
 	kml_scan || return
-	kml_expected | sed 's/^\([^ ]*\) .*/unreferenced object \1 /' > "$KML_TMP/objects"
+	kml_expected | sed 's/^\([^ ]*\) .*/ \1 (size /' > "$KML_TMP/objects"
 	kml_log | grep -F -f "$KML_TMP/objects"
 }
 
@@ -77,7 +77,7 @@ frame_numbers()
 			if (mine)
 				print nr
 			nr = 0
-			mine = $3 in now
+			mine = $(NF - 2) in now
 		}
 		/^    [^ ]+\+0x[0-9a-f]+\/0x[0-9a-f]+/ { nr++ }
 		END { if (mine) print nr }' part=1 "$KML_TMP/now" part=2 "$KML_FILE" |

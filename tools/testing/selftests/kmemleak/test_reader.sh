@@ -81,7 +81,7 @@ read_around()
 # the report to stand between them.
 find_neighbours()
 {
-	awk '/^unreferenced object / { print $3, $5 + 0, bytes } { bytes += length($0) + 1 }' \
+	awk '/^unreferenced object / { print $(NF - 2), $NF + 0, bytes } { bytes += length($0) + 1 }' \
 		"$KML_TMP/whole" > "$KML_TMP/places"
 	end=
 	while read -r second size offset; do
@@ -114,7 +114,7 @@ around_scan()
 	cat "$KML_FILE" > "$KML_TMP/whole"
 	find_neighbours && read_around "$place" scan_and_read || return
 	mv "$KML_TMP/known" "$KML_TMP/known_to_stay"
-	awk -v two="$first $second" '/^unreferenced object / { known = index(two, $3) } known' \
+	awk -v two="$first $second" '/^unreferenced object / { known = index(two, $(NF - 2)) } known' \
 		"$KML_TMP/whole" > "$KML_TMP/known"
 	intact "$KML_TMP/report" "$KML_TMP/another"
 	status=$?

@@ -15,7 +15,7 @@ found_by_size()
 {
 	kml_scan || return
 	awk -v wanted="$1" -v hidden="$HIDDEN" '
-	/^unreferenced object / { size = $5 + 0; seen = 0 }
+	/^unreferenced object / { size = $NF + 0; seen = 0 }
 	/^  comm "/ { pid = $0; sub(/.*, pid /, "", pid); pid += 0 }
 	/^    kmemleak_test_init\+0x[0-9a-f]+\/0x[0-9a-f]+ \[kmemleak_test\]$/ && !seen {
 		seen = 1

@@ -51,7 +51,7 @@ come_and_go()	# SHAPE
 missed()
 {
 	lost > "$KML_TMP/lost"
-	awk 'part == 1 && /^unreferenced object / { found[$3] = 1 }
+	awk 'part == 1 && /^unreferenced object / { found[$(NF - 2)] = 1 }
 		part == 2 && !($1 in found) { print "not found: " $1 " " $2 }
 		part == 2 { lost++ }
 		END { if (!lost) print "nothing was lost" }' \
