@@ -16,6 +16,14 @@
 /* Large objects of kmalloc() have a reference count as other pages in use. */
 #define PageLargeKmalloc(page)		((void)(page), false)
 
+/* Nothing is allocated without locks, nor are there arrays of free objects. */
+#define kmalloc_nolock(size, flags, node)	((void *)NULL)
+#define kfree_nolock(object)		((void)(object))
+#define kmem_cache_prefill_sheaf(cache, flags, size)	((struct slab_sheaf *)NULL)
+#define kmem_cache_alloc_from_sheaf(cache, flags, sheaf)		\
+	((void)(sheaf), kmem_cache_alloc(cache, flags))
+#define kmem_cache_return_sheaf(cache, flags, sheaf)	((void)(sheaf))
+
 /* A timer got its function apart from the rest. */
 #define hrtimer_setup(timer, fn, clock, mode)				\
 do {									\

@@ -85,6 +85,31 @@ static void take_irq_stack(struct live_stack *live, unsigned long sp)
 	take_words(live, (void *)sp, ALIGN(sp + 1, THREAD_SIZE));
 }
 
+#ifdef FRAME_META_TYPE_PT_REGS
+/*
+ * The frame that was interrupted where the record at @fp stands, or 0. Such a record
+ * says of itself what it is, and the registers, which it is a part of, where to go on.
+ */
+static unsigned long frame_of_interrupted(unsigned long fp)
+{
+	unsigned long regs = fp - offsetof(struct pt_regs, stackframe), next;
+	u64 type;
+
+	if (kml_read_memory(&type, (void *)regs + offsetof(struct pt_regs, stackframe.type),
+			    sizeof(type)) || type != FRAME_META_TYPE_PT_REGS ||
+	    kml_read_memory(&next, (void *)regs + offsetof(struct pt_regs, regs[29]),
+			    sizeof(next)))
+		return 0;
+	return next;
+}
+#else
+/* The records lead on by themselves. */
+static unsigned long frame_of_interrupted(unsigned long fp)
+{
+	return 0;
+}
+#endif
+
 /* Where the task was interrupted whose stack the frames of @regs lead to. */
 static unsigned long find_task_frame(const void *stack, struct pt_regs *regs)
 {
@@ -94,7 +119,7 @@ static unsigned long find_task_frame(const void *stack, struct pt_regs *regs)
 	for (i = 0; i < IRQ_FRAMES_MAX && !is_within(stack, fp); i++) {
 		if (kml_read_memory(&next, (void *)fp, sizeof(next)))
 			break;
-		fp = next;
+		fp = next ?: frame_of_interrupted(fp);
 	}
 	return is_within(stack, fp) ? fp : (unsigned long)stack;
 }

@@ -17,7 +17,7 @@ leaks_found()
 # The addresses of the records, in order.
 reported()
 {
-	kml_records | cut -d ' ' -f 3 | sort
+	kml_records | sed 's|.*\(0x[0-9a-f]*\) (.*|\1|' | sort
 }
 
 # The same records, each once, and nothing that was not expected.

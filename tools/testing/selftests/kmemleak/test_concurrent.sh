@@ -152,7 +152,7 @@ not_asked_again()
 waiter_refers_to_nothing()
 {
 	kml_make retire && kml_do clear && kml_make leak && kml_scan || return
-	object=$(kml_records | awk '{ print $3; exit }')
+	object=$(kml_records | awk '{ print $(NF - 2); exit }')
 	kml_ctl scan > "$KML_TMP/answer" &
 	while ! scan_runs; do
 		usleep 1000
@@ -249,7 +249,7 @@ storm_command()
 storm()
 {
 	rnd=$1
-	object=$(kml_records | awk '{ print $3; exit }')
+	object=$(kml_records | awk '{ print $(NF - 2); exit }')
 	for command in $(seq "$COMMANDS"); do
 		rnd=$(((rnd * 1103515245 + 12345) % 2147483648))
 		# shellcheck disable=SC2046

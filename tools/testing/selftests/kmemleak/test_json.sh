@@ -107,7 +107,7 @@ clears_one()
 clears_interior()
 {
 	fresh_leaks || return
-	kml_records | awk '$5 + 0 >= 64 { print $3; exit }' > "$KML_TMP/victim"
+	kml_records | awk '$NF + 0 >= 64 { print $(NF - 2); exit }' > "$KML_TMP/victim"
 	kml_do "clear=$(printf '0x%x' $(($(cat "$KML_TMP/victim") + 63)))" &&
 		! kml_records | grep -f "$KML_TMP/victim"
 }
