@@ -17,12 +17,11 @@
 #define PageLargeKmalloc(page)		((void)(page), false)
 
 /* Nothing is allocated without locks, nor are there arrays of free objects. */
-#define kmalloc_nolock(size, flags, node)	((void *)NULL)
-#define kfree_nolock(object)		((void)(object))
-#define kmem_cache_prefill_sheaf(cache, flags, size)	((struct slab_sheaf *)NULL)
-#define kmem_cache_alloc_from_sheaf(cache, flags, sheaf)		\
-	((void)(sheaf), kmem_cache_alloc(cache, flags))
-#define kmem_cache_return_sheaf(cache, flags, sheaf)	((void)(sheaf))
+#define kmalloc_nolock(...)		((void *)NULL)
+#define kfree_nolock			kfree
+#define kmem_cache_prefill_sheaf(...)	((struct slab_sheaf *)NULL)
+#define kmem_cache_alloc_from_sheaf(...)	((void *)NULL)
+#define kmem_cache_return_sheaf(...)	do { } while (0)
 
 /* A timer got its function apart from the rest. */
 #define hrtimer_setup(timer, fn, clock, mode)				\

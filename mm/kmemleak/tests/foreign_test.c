@@ -16,6 +16,8 @@
 #include "cache.h"
 #include "hidden.h"
 
+struct slab_sheaf;
+
 #define FOREIGN_WORDS	23
 #define FOREIGN_SIZE	(FOREIGN_WORDS * sizeof(long))
 

@@ -2,11 +2,10 @@
 /*
  * The report, from text to records.
  *
- * A record begins with a line "unreferenced object 0x... (size N):", or with a kind of
- * memory in it; its lines
- * are indented by two columns, and what belongs to those by four. No other line
- * can look like the first one: what comes from outside of the kernel is the name
- * of a task, of at most 15 bytes.
+ * A record begins with a line "unreferenced object 0x... (size N):", which may have
+ * a kind of memory before the address; its lines are indented by two columns, and what
+ * belongs to those by four. No other line can look like the first one: what comes from
+ * outside of the kernel is the name of a task, of at most 15 bytes.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -110,7 +109,9 @@ static void end_record(struct parser *parser)
  */
 static const char *address_of(const char *line, size_t len)
 {
-	static const char * const marks[] = { RECORD " 0x", RECORD PERCPU " 0x", RECORD " (phys) 0x" };
+	static const char * const marks[] = {
+		RECORD " 0x", RECORD PERCPU " 0x", RECORD " (phys) 0x",
+	};
 	size_t i;
 
 	for (i = 0; i < sizeof(marks) / sizeof(*marks); i++) {

@@ -211,7 +211,8 @@ verbose_counts()
 	kml_put "$VERBOSE" 0 > /dev/null
 	kml_log > "$KML_TMP/log"
 	new=$(sed -n 's/.*kmemleak: \([0-9]*\) new suspected memory leaks.*/\1/p' "$KML_TMP/log")
-	others=$(sed -n 's/.*\.\.\. and \([0-9]*\) more object(s) with the same backtrace$/\1/p' "$KML_TMP/log")
+	others=$(sed -n 's/.* \.\.\. and \([0-9]*\) more object(s) with the same backtrace$/\1/p' \
+		"$KML_TMP/log")
 	records=$(grep -c 'kmemleak: unreferenced object ' "$KML_TMP/log")
 	echo "${new:-no} new, $records in the log, and ${others:-no} others"
 	echo "${new:-0} of $MANY" >> "$KML_TMP/found"

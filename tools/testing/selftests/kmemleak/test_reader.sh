@@ -81,8 +81,9 @@ read_around()
 # the report to stand between them.
 find_neighbours()
 {
-	awk '/^unreferenced object / { print $(NF - 2), $NF + 0, bytes } { bytes += length($0) + 1 }' \
-		"$KML_TMP/whole" > "$KML_TMP/places"
+	awk '
+	/^unreferenced object / { print $(NF - 2), $NF + 0, bytes }
+	{ bytes += length($0) + 1 }' "$KML_TMP/whole" > "$KML_TMP/places"
 	end=
 	while read -r second size offset; do
 		[ "$end" != $((second)) ] || return 0
@@ -114,8 +115,9 @@ around_scan()
 	cat "$KML_FILE" > "$KML_TMP/whole"
 	find_neighbours && read_around "$place" scan_and_read || return
 	mv "$KML_TMP/known" "$KML_TMP/known_to_stay"
-	awk -v two="$first $second" '/^unreferenced object / { known = index(two, $(NF - 2)) } known' \
-		"$KML_TMP/whole" > "$KML_TMP/known"
+	awk -v two="$first $second" '
+	/^unreferenced object / { known = index(two, $(NF - 2)) }
+	known' "$KML_TMP/whole" > "$KML_TMP/known"
 	intact "$KML_TMP/report" "$KML_TMP/another"
 	status=$?
 	mv "$KML_TMP/known_to_stay" "$KML_TMP/known"

@@ -60,7 +60,11 @@ remember_leaks()
 others_reported()
 {
 	awk 'part == 1 { leaked[$1] = 1; next }
-		/^unreferenced object / { addr = $(NF - 2); if (!(addr in leaked)) others[addr] = 1 }
+		/^unreferenced object / {
+			addr = $(NF - 2)
+			if (!(addr in leaked))
+				others[addr] = 1
+		}
 		/^    leaky_device_create\+.* \[kmemleak_leaky\]$/ { delete others[addr] }
 		END { for (addr in others) print "unexpected report: " addr }' \
 		part=1 "$KML_TMP/leaked" "$KML_TMP/left" part=2 "$KML_TMP/report"
