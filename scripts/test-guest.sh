@@ -12,6 +12,7 @@ kernel_setup "$1"
 
 guest=$1-$2cpus
 where="$1, $2 CPUs"
+[ "$kver" = 6.12 ] || where="Linux $kver, $where"
 seconds=$4 cpus_wanted=$2 memory_wanted=$3
 shift 4
 options=

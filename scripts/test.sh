@@ -97,6 +97,23 @@ compile_for()	# VERSION
 	fi
 }
 
+# The newest kernel is where leaks are written: there the detector is built, and what
+# is most likely to break is run.
+test_newest()	# VERSION
+{
+	newest=$1
+	export KVER="$newest"
+	if "$top/scripts/setup.sh" test && "$top/scripts/kernel.sh" arm64; then
+		echo "ok - build: arm64 of Linux $newest, without a warning"
+	else
+		echo "not ok - build: arm64 of Linux $newest, without a warning"
+		return 0
+	fi
+	"$top/scripts/initramfs.sh" arm64 || { echo "not ok - Linux $newest: no guest to test"; return 0; }
+	test_guest arm64 2 1G 1200 test_recall.sh test_churn.sh test_allocators.sh \
+		test_leaks.sh test_control.sh test_reader.sh test_groups.sh test_json.sh
+}
+
 run_demo()	# MACHINE
 {
 	if MACHINE=$1 "$top/scripts/run.sh" > "$logs/demo-$1.log" 2>&1; then
@@ -146,6 +163,7 @@ part "the kernel with the detector and everything that finds mistakes" \
 	test_kernel arm64-debug test_debug
 part "the kernel with the detector and one that finds data races" \
 	test_kernel arm64-kcsan test_kcsan
+[ "$kver" != 6.12 ] || part "the newest kernel" test_newest 7.3
 part "who calls whom" "$top/scripts/test-order.sh"
 part "other architectures, boards and kernels" test_builds
 part "each patch" "$top/scripts/test-series.sh"
