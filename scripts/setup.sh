@@ -11,9 +11,9 @@ set -eu
 # Sources that Debian 12 has not, and the suites that have them, in the order in which
 # they are asked. The machine's own suites come first.
 case $kver in
-6.1 | 6.12)	suites= source_package=linux-source-$kver ;;
-7.2)		suites="trixie-backports sid" source_package= ;;
-7.3)		suites="trixie-backports" source_package= ;;
+6.1 | 6.12)	suites='' source_package=linux-source-$kver ;;
+7.2)		suites="trixie-backports sid" source_package='' ;;
+7.3)		suites="trixie-backports" source_package='' ;;
 *)		die "no source is known for KVER=$kver; there are: $kvers" ;;
 esac
 
