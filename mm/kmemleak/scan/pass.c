@@ -162,18 +162,17 @@ int kml_first_pass(void)
 {
 	int ret;
 
-	kml_threads_gather(kml_share_job, false);
 	kml_target_all();
 	kml_mark_start();
+	kml_threads_gather(kml_share_job, false);
 	ret = kml_refs.shared ? share_pass(false) : scan_roots();
+	kml_threads_dismiss();
 	if (!ret)
 		ret = kml_scan_gray();
 	if (!ret)
 		kml_mark_new();
 	/* On an error too: it gives back the pins. */
-	ret = kml_scan_gray() ?: ret;
-	kml_threads_dismiss();
-	return ret;
+	return kml_scan_gray() ?: ret;
 }
 
 /**

@@ -13,7 +13,6 @@
  * be told afterwards whether anything but the scan has run: see quiet.c.
  */
 #include <linux/cpumask.h>
-#include <linux/delay.h>
 #include <linux/init.h>
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
@@ -32,11 +31,10 @@
 
 /*
  * So long a thread waits for others on its CPU before it sleeps: in jiffies, where the
- * pass may be quiet, else in turns. And so long it sleeps then, in microseconds.
+ * pass may be quiet, else in turns.
  */
 #define SPIN_MAX	2
-#define SPIN_TURNS	50
-#define SLEEP_US	50
+#define SPIN_TURNS	1000
 
 #define STACK_SIZE	(KML_MARK_STACK * sizeof(struct kml_mark_entry))
 
@@ -226,7 +224,7 @@ void kml_threads_wait(struct kml_wait_for *wait)
 		cond_resched_tasks_rcu_qs();
 	} else {
 		/* The other one may need this CPU. */
-		usleep_range(SLEEP_US, 2 * SLEEP_US);
+		schedule_timeout_idle(1);
 	}
 }
 
