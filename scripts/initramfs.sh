@@ -43,6 +43,20 @@ install_selftests()
 	rm -rf "$installed"
 	make -C "$copy/$selftests" TARGETS=kmemleak ARCH=$arch CROSS_COMPILE=$cross \
 		KDIR="$objects" KCFLAGS=-g W=1 KSFT_INSTALL_PATH="$installed" install
+	install_kernel_tests
+}
+
+# The kernel's own tests of its detector, which newer kernels have, before those that
+# leave a detector of no use.
+install_kernel_tests()
+{
+	for file in "$linux/$selftests"/mm/ksft_kmemleak_*.sh; do
+		[ -f "$file" ] || continue
+		mkdir -p "$installed/mm"
+		cp "$file" "$linux/$selftests/mm/settings" "$installed/mm/"
+		sed -i "s/^kmemleak:test_oom.sh\$/mm:$(basename "$file")\n&/" \
+			"$installed/kselftest-list.txt"
+	done
 }
 
 # Nothing but the benchmark, and the module that leaks, is made to be built for the
@@ -92,7 +106,10 @@ pack()
 				echo "file /lib/${library##*/} $library 755 0 0"
 			done
 		fi
-		echo "file /usr/bin/timeout $top/initramfs/timeout 755 0 0"
+		for file in timeout dmesg; do
+			echo "file /usr/bin/$file $top/initramfs/$file 755 0 0"
+		done
+		echo "file /bin/bash $top/initramfs/bash 755 0 0"
 		[ "$purpose" = bench ] ||
 			echo "slink /usr/bin/kmemleak /kselftest/kmemleak/kmemleak 777 0 0"
 		entries "$modules/lib/modules" /lib/modules

@@ -111,7 +111,8 @@ test_newest()	# VERSION
 	fi
 	"$top/scripts/initramfs.sh" arm64 || { echo "not ok - Linux $newest: no guest to test"; return 0; }
 	test_guest arm64 2 1G 1200 test_recall.sh test_churn.sh test_allocators.sh \
-		test_leaks.sh test_control.sh test_reader.sh test_groups.sh test_json.sh
+		test_leaks.sh test_control.sh test_reader.sh test_groups.sh test_json.sh \
+		ksft_kmemleak_confirm.sh ksft_kmemleak_dedup.sh
 }
 
 run_demo()	# MACHINE

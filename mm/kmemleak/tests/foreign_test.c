@@ -7,6 +7,7 @@
  */
 #include <kunit/test.h>
 #include <linux/kmemleak.h>
+#include <linux/percpu.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -132,6 +133,68 @@ static void foreign_free(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sight.where, KML_NOWHERE);
 }
 
+/* ---- Objects that their owner keeps for another time ---- */
+
+/* As the block layer does with bios: the slab allocator does not know. */
+static void foreign_kept(struct kunit *test)
+{
+	unsigned long *object = kmalloc(FOREIGN_SIZE, GFP_KERNEL);
+	struct kml_sight sight, first;
+
+	KUNIT_ASSERT_NOT_NULL(test, object);
+	kml_look(KML_VIRT, (unsigned long)object, &first);
+	KUNIT_EXPECT_EQ(test, first.where, KML_IN_SLOT);
+	kmemleak_free(object);
+	kml_look(KML_VIRT, (unsigned long)object, &sight);
+	KUNIT_EXPECT_EQ(test, sight.where, KML_NOWHERE);
+	kmemleak_alloc(object, first.size, 1, GFP_KERNEL);
+	kml_look(KML_VIRT, (unsigned long)object, &sight);
+	KUNIT_EXPECT_EQ(test, sight.where, KML_IN_SLOT);
+	KUNIT_EXPECT_EQ(test, sight.size, first.size);
+	KUNIT_EXPECT_NE(test, sight.trace, first.trace);
+	kfree(object);
+	kml_look(KML_VIRT, (unsigned long)object, &sight);
+	KUNIT_EXPECT_EQ(test, sight.where, KML_NOWHERE);
+}
+
+/* Ignored: neither reported, nor are there references in it. */
+static bool leaks_from_ignored(struct kunit *test)
+{
+	unsigned long hidden = kml_hidden_alloc(FOREIGN_SIZE);
+	unsigned long __percpu *counter = alloc_percpu(unsigned long);
+	unsigned int cpu = cpumask_first(cpu_possible_mask);
+	unsigned long addr = (__force unsigned long)counter;
+	struct kml_ref ref;
+	bool leaks = false;
+
+	if (!counter)
+		goto out;
+	kml_hidden_reveal(per_cpu_ptr(counter, cpu), hidden);
+	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
+	KUNIT_EXPECT_FALSE(test, kml_hidden_is_leak(hidden));
+	kmemleak_ignore_percpu(counter);
+	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
+	leaks = kml_hidden_is_leak(hidden);
+	KUNIT_EXPECT_TRUE(test, kml_ref_find(KML_PERCPU, addr, &ref));
+	KUNIT_EXPECT_EQ(test, kml_ref_needed(&ref), KML_BLACK);
+	kml_ref_put(&ref);
+	free_percpu(counter);
+out:
+	kml_hidden_free(hidden);
+	return leaks;
+}
+
+static void foreign_ignored_percpu(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < FOREIGN_TRIES; i++) {
+		if (leaks_from_ignored(test))
+			break;
+	}
+	KUNIT_EXPECT_LT(test, i, FOREIGN_TRIES);
+}
+
 /* ---- Arrays of free objects ---- */
 
 /* Addresses, inverted. */
@@ -242,6 +305,8 @@ static struct kunit_case foreign_cases[] = {
 	KUNIT_CASE(foreign_refers),
 	KUNIT_CASE(foreign_neighbours),
 	KUNIT_CASE(foreign_free),
+	KUNIT_CASE(foreign_kept),
+	KUNIT_CASE(foreign_ignored_percpu),
 	KUNIT_CASE(foreign_bulk),
 	KUNIT_CASE(foreign_prefilled),
 	{}

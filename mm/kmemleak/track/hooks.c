@@ -45,10 +45,13 @@ origin_of(unsigned long caller, const void *frame, gfp_t gfp)
 /* Who called the hook: its own frame, however it is inlined, is the first one. */
 #define here(gfp)	origin_of(_RET_IP_, __builtin_frame_address(0), gfp)
 
-/* The value of a __percpu pointer as it is found in memory. */
+/*
+ * The value of a __percpu pointer as it is found in memory. By way of a number, as the
+ * compiler may know it for a pointer of another address space.
+ */
 static unsigned long percpu_addr_of(const void __percpu *ptr)
 {
-	return addr_of((__force const void *)ptr);
+	return addr_of((const void *)(__force unsigned long)ptr);
 }
 
 /* The trace is known. */
@@ -276,7 +279,7 @@ void kmemleak_free_percpu(const void __percpu *ptr)
 {
 	unsigned long addr = percpu_addr_of(ptr);
 
-	if (!kml_following_frees() || IS_ERR_OR_NULL((__force const void *)ptr))
+	if (!kml_following_frees() || IS_ERR_OR_NULL((void *)addr))
 		return;
 	if (unlikely(!kml_slot_free_percpu(addr)))
 		kml_untrack(KML_PERCPU, addr);
@@ -361,8 +364,10 @@ EXPORT_SYMBOL(kmemleak_ignore);
  */
 void kmemleak_ignore_percpu(const void __percpu *ptr)
 {
-	if (kml_tracking() && !IS_ERR_OR_NULL((__force const void *)ptr))
-		kml_paint(KML_PERCPU, percpu_addr_of(ptr), KML_BLACK);
+	unsigned long addr = percpu_addr_of(ptr);
+
+	if (kml_tracking() && !IS_ERR_OR_NULL((void *)addr))
+		kml_paint(KML_PERCPU, addr, KML_BLACK);
 }
 EXPORT_SYMBOL_GPL(kmemleak_ignore_percpu);
 
