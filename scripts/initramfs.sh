@@ -106,9 +106,7 @@ pack()
 				echo "file /lib/${library##*/} $library 755 0 0"
 			done
 		fi
-		for file in timeout dmesg; do
-			echo "file /usr/bin/$file $top/initramfs/$file 755 0 0"
-		done
+		echo "file /usr/bin/timeout $top/initramfs/timeout 755 0 0"
 		echo "file /bin/bash $top/initramfs/bash 755 0 0"
 		[ "$purpose" = bench ] ||
 			echo "slink /usr/bin/kmemleak /kselftest/kmemleak/kmemleak 777 0 0"
