@@ -11,8 +11,12 @@ export KVER
 FORCE ?=
 export FORCE
 
+# The architecture of guests: arm64, or x86_64.
+ARCH ?= arm64
+export ARCH
+
 # The machine on which run and shell start their guest: scripts/guest.sh has a table.
-MACHINE ?= virt
+MACHINE ?=
 export MACHINE
 
 .DEFAULT_GOAL := help
@@ -29,6 +33,7 @@ help:
 	@echo 'make apply KSRC=DIR      put the detector into a kernel source'
 	@echo 'make unapply KSRC=DIR    take it out again'
 	@echo 'make patch [KSRC=DIR]    write a series of patches, build/kmemleak-VERSION/'
+	@echo 'make ... ARCH=x86_64     run, shell, test and bench on a PC'
 	@echo 'make ... KVER=7.3        the same with another kernel: 6.1, 7.2, 7.3'
 	@echo 'make clean               remove build/'
 

@@ -1,45 +1,47 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # shellcheck disable=SC2034 # what guest_machine sets is for others, too
-# shellcheck disable=SC2154 # objects and logs are from lib.sh
+# shellcheck disable=SC2154 # objects, logs and more are from lib.sh
 #
 # Starts guests. To be sourced after lib.sh. Before a guest is started,
 # kernel_setup or guest_prepare has to say of which kernel.
 
-# The machine of a guest, unless MACHINE names another one.
-guest_board=virt
-guest_cpu=cortex-a76
-
-# The machines that MACHINE can name: QEMU's board, the CPU, or several, of which
-# the first one that QEMU has is taken, how many of them, and the memory.
+# The machines that MACHINE can name, the first one of an architecture being that of a
+# guest without MACHINE: QEMU's board, the CPU, or several, of which the first one that
+# QEMU has is taken, how many of them, and the memory.
 machines="
-virt		virt			cortex-a76		2	1G
-rock5b-plus	virt,gic-version=3	cortex-a76		8	4G
-small		virt			cortex-a55,cortex-a53	4	512M
+arm64	virt		virt			cortex-a76		2	1G
+arm64	rock5b-plus	virt,gic-version=3	cortex-a76		8	4G
+arm64	small		virt			cortex-a55,cortex-a53	4	512M
+x86_64	pc		pc			max			2	1G
 "
+guest_board=
 
 guest_machines()
 {
-	echo "$machines" | awk 'NF { printf "%s%s", seen++ ? " " : "", $1 }'
+	echo "$machines" | awk -v arch="$GUEST_ARCH" \
+		'$1 == arch { printf "%s%s", seen++ ? " " : "", $2 }'
 }
 
 # Sets machine, guest_board, guest_cpu, guest_cpus and guest_memory.
-guest_machine()	# NAME
+guest_machine()	# ARCH [NAME]
 {
-	row=$(echo "$machines" | awk -v name="$1" '$1 == name')
+	row=$(echo "$machines" | awk -v arch="$1" -v name="$2" \
+		'$1 == arch && (name == "" || $2 == name) { print; exit }')
 	[ -n "$row" ] ||
-		die "no machine is called $1; there are: $(guest_machines)"
+		die "no machine is called $2; there are: $(guest_machines)"
 	# shellcheck disable=SC2086
 	set -- $row
+	shift
 	machine=$1 guest_board=$2 guest_cpu=$3 guest_cpus=$4 guest_memory=$5
 }
 
 # From what guest_machine says to what this QEMU has.
 guest_choose_cpu()
 {
-	qemu-system-aarch64 -cpu help > "$logs/cpus"
+	"$emulator" -cpu help > "$logs/cpus"
 	for candidate in $(echo "$guest_cpu" | tr , ' '); do
-		grep -q "^ *$candidate\$" "$logs/cpus" || continue
+		grep -q -E "^(x86)? *$candidate( |\$)" "$logs/cpus" || continue
 		[ "$candidate" = "${guest_cpu%%,*}" ] ||
 			say "this QEMU has no ${guest_cpu%%,*}: $candidate instead"
 		guest_cpu=$candidate
@@ -51,13 +53,13 @@ guest_choose_cpu()
 # All that a guest for other purposes than `make test` needs.
 guest_prepare()
 {
-	guest_machine "${MACHINE:-virt}"
-	kernel_setup arm64
+	guest_machine "$GUEST_ARCH" "${MACHINE:-}"
+	kernel_setup "$GUEST_ARCH"
 	lock_build
 	"$top/scripts/setup.sh" run
 	guest_choose_cpu
-	"$top/scripts/kernel.sh" arm64
-	"$top/scripts/initramfs.sh" arm64
+	"$top/scripts/kernel.sh" "$GUEST_ARCH"
+	"$top/scripts/initramfs.sh" "$GUEST_ARCH"
 }
 
 # In front of QEMU: a time limit, but for an interactive guest.
@@ -70,13 +72,13 @@ guest_qemu()	# CPUS MEMORY COMMAND_LINE QEMU_OPTIONS...
 	shift 3
 	# Options that the tests need for kernels of this version only.
 	[ ! -f "$top/compat/$kver/cmdline" ] || append="$(cat "$top/compat/$kver/cmdline") $append"
+	[ -n "$guest_board" ] || guest_machine "$arch" ""
 	# panic=-1 and -no-reboot: a panic ends QEMU at once.
 	# shellcheck disable=SC2086
-	$guest_prefix qemu-system-aarch64 -M "$guest_board" -cpu "$guest_cpu" \
+	$guest_prefix "$emulator" -M "$guest_board" -cpu "$guest_cpu" \
 		-smp "$cpus" -m "$memory" -nic none -no-reboot \
-		-kernel "$objects/arch/arm64/boot/Image" \
-		-initrd "$objects/initramfs.cpio" \
-		-append "console=ttyAMA0 panic=-1 kmemleak=on $append" "$@"
+		-kernel "$objects/$image" -initrd "$objects/initramfs.cpio" \
+		-append "console=$console panic=-1 kmemleak=on $append" "$@"
 }
 
 # Runs a guest to its end. The console goes to logs/LOG.console. What the guest
@@ -92,7 +94,7 @@ guest_run()	# LOG SECONDS CPUS MEMORY COMMAND_LINE
 	: > "$log.results"
 	status=0
 	guest_qemu "$@" -display none -monitor none -serial "file:$log.console" \
-		-device virtio-serial-device \
+		-device "$serial" \
 		-chardev "file,id=results,path=$log.results" \
 		-device virtserialport,chardev=results,name=results \
 		-chardev "file,id=verdict,path=$log.verdict" \

@@ -14,11 +14,11 @@ build=$top/build
 linux=$build/linux-$kver
 pristine=$build/pristine-$kver
 logs=$build/logs
-busybox=$build/busybox-arm64
-jq=$build/jq-arm64
-herd=$build/herd7
+herd=$top/build/herd7
 jobs=$(nproc)
 
+# Whose guests are wanted. The scripts that others call find it under this name.
+export GUEST_ARCH="${GUEST_ARCH:-${ARCH:-arm64}}"
 # Without these a user's settings would reach our kernels.
 unset ARCH CROSS_COMPILE KBUILD_OUTPUT O MAKEFLAGS MFLAGS MAKELEVEL KCONFIG_ALLCONFIG
 export LC_ALL=C
@@ -34,6 +34,35 @@ die()
 {
 	echo "$(basename "$0"): $*" >&2
 	exit 1
+}
+
+# arch_setup ARCH: the architecture as the kernel calls it; what is made for its guests.
+arch_setup()
+{
+	arch=$1
+	case $arch in
+	arm64)
+		debian_arch=arm64
+		tools=aarch64-linux-gnu
+		emulator=qemu-system-aarch64
+		image=arch/arm64/boot/Image
+		console=ttyAMA0
+		serial=virtio-serial-device
+		;;
+	x86_64)
+		debian_arch=amd64
+		tools=x86_64-linux-gnu
+		emulator=qemu-system-x86_64
+		image=arch/x86/boot/bzImage
+		console=ttyS0
+		serial=virtio-serial-pci
+		;;
+	*)
+		die "no guests for $arch; there are: arm64, x86_64"
+		;;
+	esac
+	busybox=$top/build/busybox-$arch
+	jq=$top/build/jq-$arch
 }
 
 # One run at a time: two would build in the same directories. What runs within
@@ -85,8 +114,8 @@ each_test()
 	done
 }
 
-kernels="arm64 arm64-debug arm64-kcsan arm64-defconfig x86_64 um rock5b-plus lint series bench
-	bench-peer bench-lockstat bench-irqsoff bench-peer-irqsoff"
+kernels="arm64 arm64-debug arm64-kcsan arm64-defconfig x86_64 x86_64-fp x86_64-debug um rock5b-plus lint series bench
+	bench-peer bench-fp bench-peer-fp bench-lockstat bench-irqsoff bench-peer-irqsoff"
 
 # kernel_setup NAME: the kernels that we build, and from what.
 kernel_setup()
@@ -147,9 +176,21 @@ kernel_setup()
 		;;
 	x86_64)
 		arch=x86_64
-		cross=
+		cross=x86_64-linux-gnu-
 		fragments="kmemleak.config x86_64.config smp.config tests.config"
-		targets="vmlinux modules"
+		targets="bzImage modules"
+		;;
+	x86_64-fp)
+		arch=x86_64
+		cross=x86_64-linux-gnu-
+		fragments="kmemleak.config x86_64.config smp.config tests.config frames.config"
+		targets="bzImage modules"
+		;;
+	x86_64-debug)
+		arch=x86_64
+		cross=x86_64-linux-gnu-
+		fragments="kmemleak.config x86_64.config smp.config tests.config debug.config"
+		targets="bzImage modules"
 		;;
 	um)
 		arch=um
@@ -173,14 +214,25 @@ kernel_setup()
 		targets="mm/kmemleak/ $device_tree"
 		purpose=board
 		;;
-	bench | bench-peer | bench-lockstat | bench-irqsoff | bench-peer-irqsoff)
-		arch=arm64
-		cross=aarch64-linux-gnu-
-		fragments="kmemleak.config guest.config bench.config"
-		targets="Image modules"
+	bench | bench-peer | bench-fp | bench-peer-fp | bench-lockstat | bench-irqsoff | \
+	bench-peer-irqsoff)
+		arch=$GUEST_ARCH
+		if [ "$arch" = arm64 ]; then
+			cross=aarch64-linux-gnu-
+			fragments="kmemleak.config guest.config bench.config"
+			targets="Image modules"
+		else
+			objects=$build/$arch-$1
+			cross=$arch-linux-gnu-
+			fragments="kmemleak.config $arch.config bench.config"
+			targets="bzImage modules"
+		fi
 		purpose=bench
 		case $1 in
 		bench-peer*)	source=$pristine ;;
+		esac
+		case $1 in
+		*-fp)		fragments="$fragments frames.config" ;;
 		esac
 		case $1 in
 		*-irqsoff)	fragments="$fragments irqsoff.config" ;;
@@ -191,6 +243,7 @@ kernel_setup()
 		die "no kernel is called $1"
 		;;
 	esac
+	[ "$arch" = um ] || arch_setup "$arch"
 }
 
 # kernel_make ARGS...: make in the tree and for the kernel of kernel_setup.

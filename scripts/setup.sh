@@ -20,6 +20,7 @@ esac
 packages="$source_package gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 	gcc libc6-dev make bc bison flex libelf-dev libssl-dev perl
 	qemu-system-arm cpio kmod rsync xz-utils"
+[ "$1" != test ] && [ "$GUEST_ARCH" != x86_64 ] || packages="$packages qemu-system-x86"
 [ "$1" != test ] || packages="$packages git patch sparse shellcheck mandoc python3 python3-sphinx"
 
 missing_packages()
@@ -46,7 +47,7 @@ install_packages()
 # lists, cache and an empty dpkg status of its own.
 apt_apart()
 {
-	apt-get -o APT::Architecture="$arch" -o APT::Architectures="$arch" \
+	apt-get -o APT::Architecture="$apart" -o APT::Architectures="$apart" \
 		-o APT::Sandbox::User=root \
 		-o Dir::State="$apt/state" -o Dir::State::status="$apt/status" \
 		-o Dir::Cache="$apt/cache" "$@"
@@ -54,8 +55,8 @@ apt_apart()
 
 start_apart()	# ARCHITECTURE
 {
-	arch=$1
-	apt=$build/apt-$arch
+	apart=$1
+	apt=$build/apt-$apart
 	rm -rf "$apt"
 	mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial" "$apt/deb"
 	: > "$apt/status"
@@ -74,7 +75,7 @@ unpack()	# APT PACKAGE...: into a directory of their own
 
 fetch_busybox()
 {
-	start_apart arm64
+	start_apart "$debian_arch"
 	unpack apt_apart busybox-static
 	cp "$apt/root/bin/busybox" "$busybox.tmp"
 	mv "$busybox.tmp" "$busybox"
@@ -84,12 +85,13 @@ fetch_busybox()
 # With the libraries that it needs, of which those of the compiler are installed.
 fetch_jq()
 {
-	start_apart arm64
-	unpack apt_apart jq libjq1 libonig5
+	start_apart "$debian_arch"
+	unpack apt_apart jq libjq1 libonig5 libc6
 	rm -rf "$jq" "$jq.tmp"
 	mkdir "$jq.tmp"
-	cp "$apt/root/usr/bin/jq" "$apt"/root/usr/lib/aarch64-linux-gnu/lib*.so.? "$jq.tmp"
-	(cd /usr/aarch64-linux-gnu/lib && cp ld-linux-aarch64.so.1 libc.so.6 libm.so.6 "$jq.tmp")
+	cp "$apt/root/usr/bin/jq" "$apt/root/usr/lib/$tools"/lib*.so.? \
+		"$apt/root/lib/$tools"/ld-linux-*.so.? "$apt/root/lib/$tools/libc.so.6" \
+		"$apt/root/lib/$tools/libm.so.6" "$jq.tmp"
 	mv "$jq.tmp" "$jq"
 	rm -rf "$apt"
 }
@@ -194,10 +196,11 @@ if [ -n "$missing" ]; then
 	[ -z "$missing" ] || die "could not install: $missing"
 fi
 
+arch_setup "$GUEST_ARCH"
 [ "$1" = source ] || [ -f "$busybox" ] ||
-	step busybox "fetch BusyBox for arm64 from Debian's busybox-static" fetch_busybox
+	step busybox "fetch BusyBox for $arch from Debian's busybox-static" fetch_busybox
 [ "$1" != test ] || [ -d "$jq" ] ||
-	step jq "fetch jq for arm64 from Debian" fetch_jq
+	step jq "fetch jq for $arch from Debian" fetch_jq
 [ "$1" != test ] || [ -d "$herd" ] || command -v herd7 > /dev/null ||
 	step herd "fetch herd7 from Debian's unstable suite" fetch_herd
 

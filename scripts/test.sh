@@ -73,6 +73,24 @@ test_kcsan()
 	test_guest arm64-kcsan 2 1G 600 test_live.sh test_annotations.sh
 }
 
+# With ORC, with frame pointers, and with all that finds mistakes.
+test_x86_64()
+{
+	test_guest x86_64 2 1G 1800
+	test_guest x86_64 4 1G 900 test_recall.sh test_churn.sh test_concurrent.sh \
+		test_hotplug.sh test_lifecycle.sh test_oom.sh test_off.sh
+}
+
+test_x86_64_fp()
+{
+	test_guest x86_64-fp 2 1G 900 test_recall.sh test_churn.sh test_leaks.sh test_live.sh
+}
+
+test_x86_64_debug()
+{
+	test_guest x86_64-debug 2 1G 1800
+}
+
 test_builds()
 {
 	build_kernel x86_64 || :
@@ -139,9 +157,36 @@ run_demos()
 	fi
 }
 
+tell()
+{
+	passed=$(grep -c '^ok ' "$results") || :
+	failed=$(grep -c '^not ok ' "$results") || :
+	echo "==> all tests ... $(($(date +%s) - begin)) s"
+	if grep -q '^skip ' "$results"; then
+		echo "skipped:"
+		grep '^skip ' "$results"
+	fi
+	if [ "$failed" != 0 ]; then
+		echo "failed:"
+		grep '^not ok ' "$results"
+	fi
+	echo "$passed passed, $failed failed"
+	[ "$passed" != 0 ] && [ "$failed" = 0 ]
+}
+
 lock_build
 : > "$results"
 "$top/scripts/setup.sh" test
+
+# All but the guests is the same for each architecture, and tested with the first one.
+if [ "$GUEST_ARCH" = x86_64 ]; then
+	part "x86_64" test_kernel x86_64 test_x86_64
+	part "x86_64 with frame pointers" test_kernel x86_64-fp test_x86_64_fp
+	part "x86_64 with everything that finds mistakes" \
+		test_kernel x86_64-debug test_x86_64_debug
+	tell
+	exit
+fi
 
 part "count tests" "$top/scripts/test-ktap.sh"
 part "tell data races apart" "$top/scripts/test-kcsan.sh"
@@ -170,16 +215,4 @@ part "other architectures, boards and kernels" test_builds
 part "each patch" "$top/scripts/test-series.sh"
 part "lint" "$top/scripts/test-lint.sh"
 
-passed=$(grep -c '^ok ' "$results") || :
-failed=$(grep -c '^not ok ' "$results") || :
-echo "==> all tests ... $(($(date +%s) - begin)) s"
-if grep -q '^skip ' "$results"; then
-	echo "skipped:"
-	grep '^skip ' "$results"
-fi
-if [ "$failed" != 0 ]; then
-	echo "failed:"
-	grep '^not ok ' "$results"
-fi
-echo "$passed passed, $failed failed"
-[ "$passed" != 0 ] && [ "$failed" = 0 ]
+tell
