@@ -375,6 +375,19 @@ static bool mark_hits(void)
 }
 
 /**
+ * kml_exact_has_clock() - ask whether the time of a pass can be told
+ *
+ * Jiffies, all that some machines have, stand still with the CPUs.
+ *
+ * Context: Any.
+ * Return: true if the clock goes on by a microsecond, or less.
+ */
+bool kml_exact_has_clock(void)
+{
+	return ktime_get_resolution_ns() <= NSEC_PER_USEC;
+}
+
+/**
  * kml_exact_is_worth() - ask whether all CPUs may be stopped for a pass
  * @pass_us: how long another one took on one CPU, in microseconds
  *
@@ -385,7 +398,8 @@ bool kml_exact_is_worth(u64 pass_us)
 {
 	unsigned int most = READ_ONCE(kml_exact_us);
 
-	return most && div_u64(pass_us, num_online_cpus()) <= most;
+	return most && kml_exact_has_clock() &&
+	       div_u64(pass_us, num_online_cpus()) <= most;
 }
 
 /**

@@ -324,6 +324,7 @@ int kml_further_pass(void);
 
 extern unsigned int kml_exact_us;
 
+bool kml_exact_has_clock(void);
 bool kml_exact_is_worth(u64 pass_us);
 bool kml_exact_pass(u64 *us);
 

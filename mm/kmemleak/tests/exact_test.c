@@ -43,6 +43,13 @@ struct exact_mover {
 	unsigned long moves;
 };
 
+static void skip_if_not_exact(struct kunit *test)
+{
+	skip_if_off(test);
+	if (!kml_exact_has_clock())
+		kunit_skip(test, "the clock is too coarse");
+}
+
 static int exact_move(void *data)
 {
 	struct exact_mover *mover = data;
@@ -94,7 +101,7 @@ static void exact_exit(struct kunit *test)
 /* Without leave there is no such pass, and what it may not take is not taken. */
 static void exact_limit(struct kunit *test)
 {
-	skip_if_off(test);
+	skip_if_not_exact(test);
 	kml_exact_us = 0;
 	KUNIT_EXPECT_TRUE(test, scan_finds_leak(test));
 	KUNIT_EXPECT_FALSE(test, kml_scan_stats()->exact);
@@ -128,7 +135,7 @@ static void exact_late(struct kunit *test)
 	unsigned long words;
 	unsigned int i;
 
-	skip_if_off(test);
+	skip_if_not_exact(test);
 	KUNIT_EXPECT_FALSE(test, exact_pass_within(0, &us, &words));
 	KUNIT_EXPECT_LE(test, words, num_online_cpus() * KML_CHUNK / sizeof(long));
 	for (i = 0; i < EXACT_TRIES && least > EXACT_BRIEF * 3 / 2; i++) {
@@ -274,7 +281,7 @@ static void exact_finds(struct kunit *test)
 	unsigned long *place, hidden;
 	unsigned int i;
 
-	skip_if_off(test);
+	skip_if_not_exact(test);
 	kml_exact_us = EXACT_LONG;
 	place = kind->make();
 	KUNIT_ASSERT_NOT_NULL(test, place);
@@ -328,7 +335,7 @@ static void exact_finds_on_stack(struct kunit *test)
 	struct task_struct *task;
 	unsigned int i;
 
-	skip_if_off(test);
+	skip_if_not_exact(test);
 	kml_exact_us = EXACT_LONG;
 	for (i = 0; i < 2; i++) {
 		holder.spins = i;
@@ -362,7 +369,7 @@ static void exact_moving(struct kunit *test)
 	unsigned long lost[EXACT_SCANS];
 	struct task_struct *task;
 
-	skip_if_off(test);
+	skip_if_not_exact(test);
 	KUNIT_ASSERT_NOT_NULL(test, place);
 	hidden = kml_hidden_alloc(EXACT_OBJECT);
 	KUNIT_ASSERT_NE(test, hidden, ~0UL);
