@@ -57,6 +57,13 @@
 #include <linux/stackdepot.h>
 #include <linux/types.h>
 
+/* The machine itself, and not its instructions in a process of another kernel. */
+#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+#define KML_X86_64	1
+#else
+#define KML_X86_64	0
+#endif
+
 /* The most memory that is read with interrupts off, in bytes. */
 #define KML_CHUNK	4096
 

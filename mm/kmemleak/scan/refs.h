@@ -315,6 +315,18 @@ void kml_share_job(void);
 /* ---- pass.c: mark passes ---- */
 
 const void *kml_live_from(const void *stack, const void *live, const void *end);
+/*
+ * What of the stack of a thread that scans is in use by its callers: the record of the
+ * function, and the registers that it keeps for them. On x86_64 these, five at most,
+ * stand beneath the record.
+ */
+static __always_inline const void *kml_own_frame(void)
+{
+	const unsigned long *record = __builtin_frame_address(0);
+
+	return KML_X86_64 ? record - 5 : record;
+}
+
 void kml_passes_start(const void *frame);
 void kml_passes_end(void);
 int kml_first_pass(void);

@@ -229,7 +229,7 @@ static noinline int scan_after(const struct kml_wait *wait, unsigned int ticket,
 
 	begin = ktime_get();
 	ever = scan.stats.leaks_ever;
-	kml_passes_start(__builtin_frame_address(0));
+	kml_passes_start(kml_own_frame());
 	kml_threads_start(threads);
 	ret = scan_all(print, &conf);
 	threads = kml_threads_end();

@@ -26,6 +26,10 @@
 #ifdef CONFIG_ARM64
 #include <asm/stacktrace.h>
 #endif
+#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+#include <asm/stacktrace.h>
+#include <asm/unwind.h>
+#endif
 
 #include "refs.h"
 
@@ -123,6 +127,36 @@ static unsigned long find_task_frame(const void *stack, struct pt_regs *regs)
 	}
 	return is_within(stack, fp) ? fp : (unsigned long)stack;
 }
+#elif KML_X86_64
+static bool find_stack(unsigned long sp, struct stack_info *info)
+{
+	unsigned long mask = 0;
+
+	return !get_stack_info((unsigned long *)sp, current, info, &mask);
+}
+
+static void take_irq_stack(struct live_stack *live, unsigned long sp)
+{
+	struct stack_info info;
+
+	if (find_stack(sp, &info))
+		take_words(live, (void *)sp, (unsigned long)info.end);
+}
+
+/* At the end of each such stack is the stack pointer of what it has interrupted. */
+static unsigned long find_task_frame(const void *stack, struct pt_regs *regs)
+{
+	unsigned long sp = kernel_stack_pointer(regs);
+	struct stack_info info;
+	unsigned int i;
+
+	for (i = 0; i < IRQ_FRAMES_MAX && !is_within(stack, sp); i++) {
+		if (!find_stack(sp, &info))
+			break;
+		sp = (unsigned long)info.next_sp;
+	}
+	return is_within(stack, sp) ? sp : (unsigned long)stack;
+}
 #else
 /* Where they are no slabs of their own, they are searched like other memory. */
 static void take_irq_stack(struct live_stack *live, unsigned long sp)
@@ -135,10 +169,36 @@ static unsigned long find_task_frame(const void *stack, struct pt_regs *regs)
 }
 #endif
 
+#if KML_X86_64
+/*
+ * The interrupt for a call on other CPUs does not tell what it has interrupted. If the
+ * call is not made by an interrupt there is nothing, or what came before.
+ */
+static struct pt_regs *interrupted_registers(void)
+{
+	struct pt_regs *regs = NULL;
+	struct unwind_state state;
+	bool partial;
+
+	for (unwind_start(&state, current, NULL, NULL);
+	     !unwind_done(&state) && !regs; unwind_next_frame(&state)) {
+		regs = unwind_get_entry_regs(&state, &partial);
+		if (regs && partial)
+			return NULL;
+	}
+	return regs;
+}
+#else
+static struct pt_regs *interrupted_registers(void)
+{
+	return get_irq_regs();
+}
+#endif
+
 static void take_live_stack(void *unused)
 {
 	struct live_stack *live = this_cpu_read(live_stack);
-	struct pt_regs *regs = get_irq_regs();
+	struct pt_regs *regs = interrupted_registers();
 	const void *stack = task_stack_page(current);
 	unsigned long end = (unsigned long)end_of_stack_in_use(current, stack);
 	/* An idle CPU may be woken up to do this without an interrupt. */
@@ -220,7 +280,7 @@ static unsigned long saved_stack_pointer(struct task_struct *task)
 		return record;
 	return sp;
 }
-#elif defined(CONFIG_X86) && !defined(CONFIG_UML)
+#elif KML_X86_64
 static unsigned long saved_stack_pointer(struct task_struct *task)
 {
 	return READ_ONCE(task->thread.sp);

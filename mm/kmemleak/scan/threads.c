@@ -260,7 +260,7 @@ static void help(struct work_struct *work)
 	struct kml_worker *self = &kml_refs.workers[work - helpers];
 	struct kml_wait_for wait = KML_WAIT_INIT;
 
-	if (!come(self, __builtin_frame_address(0)))
+	if (!come(self, kml_own_frame()))
 		return;
 	while (!READ_ONCE(threads.begun) && READ_ONCE(threads.open))
 		kml_threads_wait(&wait);

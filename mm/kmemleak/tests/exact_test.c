@@ -259,7 +259,7 @@ static bool is_hit(struct kunit *test, unsigned long hidden)
 	u64 us;
 
 	mutex_lock(&kml_scan_mutex);
-	kml_passes_start(__builtin_frame_address(0));
+	kml_passes_start(kml_own_frame());
 	kml_target_none();
 	kml_target(KML_VIRT, (unsigned long)kasan_reset_tag((void *)~hidden),
 		   EXACT_OBJECT);

@@ -398,7 +398,7 @@ static void scan_dead_stack(struct kunit *test)
 	KUNIT_FAIL(test, "the dead part of a stack is read");
 }
 
-#if defined(CONFIG_ARM64) || (defined(CONFIG_X86) && !defined(CONFIG_UML))
+#if defined(CONFIG_ARM64) || KML_X86_64
 
 /* A word in what the boot CPU's idle task does not use of its stack, in .data. */
 static bool leaks_from_first_stack(void)

@@ -279,7 +279,7 @@ static unsigned int threads_of_scan(struct kunit *test, unsigned int wanted)
 	unsigned int threads;
 
 	mutex_lock(&kml_scan_mutex);
-	kml_passes_start(__builtin_frame_address(0));
+	kml_passes_start(kml_own_frame());
 	kml_threads_start(wanted);
 	KUNIT_EXPECT_EQ(test, kml_first_pass(), 0);
 	threads = kml_threads_end();
