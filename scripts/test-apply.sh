@@ -16,6 +16,7 @@ trap 'exit 143' TERM HUP
 mkdir "$work/pristine"
 (cd "$pristine" && cp -Rp --parents Makefile MAINTAINERS mm lib/Kconfig.debug lib/stackdepot.c \
 	include/linux/kmemleak.h kernel/kthread.c kernel/module kernel/rcu \
+	arch/x86/include/asm/unwind.h arch/x86/kernel/unwind_orc.c \
 	Documentation/dev-tools Documentation/core-api/mm-api.rst \
 	tools/testing/selftests/lib.mk "$work/pristine")
 pristine=$work/pristine
@@ -113,7 +114,8 @@ test_touches_nothing_else()
 		(cd "$pristine" && grep -l 'mm/kmemleak\.c' Documentation/core-api/mm-api.rst) || :
 		case $kver in
 		6.1)	echo kernel/module/main.c ;;
-		*)	echo kernel/module/debug_kmemleak.c ;;
+		*)	printf '%s\n' kernel/module/debug_kmemleak.c \
+				arch/x86/include/asm/unwind.h arch/x86/kernel/unwind_orc.c ;;
 		esac
 		printf '%s\n' Documentation/dev-tools/kmemleak.rst MAINTAINERS \
 			include/linux/kmemleak.h kernel/kthread.c kernel/rcu/tree.c \

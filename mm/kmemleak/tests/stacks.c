@@ -15,11 +15,50 @@
 #include <linux/stacktrace.h>
 #include <linux/string.h>
 
+#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+#include <asm/stacktrace.h>
+#endif
+
 #include "stacks.h"
 
 #define OBJECT_SIZE	64
 
 /* ---- Comparing ---- */
+
+#if KML_X86_64
+
+/* How many of the frames have their return addresses on the stack that is in use. */
+static unsigned int on_this_stack(const unsigned long *want, unsigned int nr)
+{
+	/* Itself it stands on the stack, beneath them. */
+	const unsigned long *word = want + nr;
+	struct stack_info info = {};
+	unsigned long mask = 0;
+	unsigned int i;
+
+	if (get_stack_info((unsigned long *)word, current, &info, &mask))
+		return 0;
+	for (i = 0; i < nr; i++) {
+		while (word < (const unsigned long *)info.end &&
+		       READ_ONCE_NOCHECK(*word) != want[i])
+			word++;
+		if (word++ >= (const unsigned long *)info.end)
+			break;
+	}
+	return i;
+}
+
+#endif /* KML_X86_64 */
+
+/* What the unwinder says, without what was interrupted. */
+static unsigned int cut_off(unsigned long *want, unsigned int nr)
+{
+#if KML_X86_64
+	if (!in_task())
+		nr = on_this_stack(want, nr);
+#endif
+	return filter_irq_stacks(want, nr);
+}
 
 /**
  * kml_compare() - compare a trace with what the unwinder says of the stack
@@ -44,7 +83,7 @@ void kml_compare(struct walk *walk, struct kml_origin origin,
 	walk->handles = origin.handles;
 	nr = kml_trace_fetch(kml_trace_of(origin.handles), &got);
 	kml_name_fetch(kml_comm_of(origin.handles), comm);
-	want_nr = filter_irq_stacks(want, min(want_nr, depth - above));
+	want_nr = cut_off(want, min(want_nr, depth - above));
 	for (i = 0; above + i < nr && i < want_nr; i++) {
 		if (got[above + i] != want[i])
 			break;

@@ -20,6 +20,7 @@
 
 /* Elsewhere some stacks, or all of them, are left to the unwinder. */
 #define ALL_CACHED	(IS_ENABLED(CONFIG_ARM64) && IS_ENABLED(CONFIG_VMAP_STACK))
+#define TASKS_CACHED	(ALL_CACHED || KML_X86_64)
 
 static void context_desc(const struct context *context, char *desc)
 {
@@ -55,7 +56,7 @@ static void expect_exact(struct kunit *test, const struct walk *walk)
 /* Every other time they were taken from the cache. */
 static void expect_cached(struct kunit *test, const struct walk *walk)
 {
-	if (ALL_CACHED)
+	if (ALL_CACHED || (TASKS_CACHED && walk->pid))
 		KUNIT_EXPECT_EQ(test, walk->cached, walk->taken / 2);
 }
 
@@ -240,7 +241,7 @@ static void trace_names(struct kunit *test)
 	__set_task_comm(current, own, false);
 	KUNIT_EXPECT_EQ(test, others, 0);
 	/* The trace is known from the second time on, whatever the name. */
-	if (ALL_CACHED)
+	if (TASKS_CACHED)
 		KUNIT_EXPECT_EQ(test, walk->known, 2 * ARRAY_SIZE(names) - 1);
 	expect_exact(test, walk);
 	expect_cached(test, walk);
@@ -277,7 +278,7 @@ static void trace_epoch(struct kunit *test)
 	kml_walk_once(walk);
 	handles = walk->handles;
 	kml_walk_once(walk);
-	if (ALL_CACHED)
+	if (TASKS_CACHED)
 		KUNIT_EXPECT_EQ(test, walk->known, 1);
 
 	walk->known = 0;
@@ -443,7 +444,136 @@ static void trace_forged(struct kunit *test)
 	kunit_skip(test, "stacks have no frame records");
 }
 
-#endif /* KML_FRAME_RECORDS */
+#endif /* !KML_FRAME_RECORDS */
+
+/* ---- Sizes that are wrong ---- */
+
+#ifdef KML_FRAME_SIZES
+
+enum wrong_size {
+	SIZE_SMALLER,
+	SIZE_LARGER,
+	SIZE_LAST,	/* the stack ends there, which it does not */
+	SIZE_UNKNOWN,
+	NR_WRONG_SIZES,
+};
+
+static u64 *size_of(unsigned long ip)
+{
+	unsigned int index = kml_orc_index(ip);
+
+	if (!(kml_orc_look(index, ip) >> KML_ORC_SHIFT))
+		return &kml_orc_table[index];
+	if (!(kml_orc_look(index ^ 1, ip) >> KML_ORC_SHIFT))
+		return &kml_orc_table[index ^ 1];
+	return NULL;
+}
+
+static u64 spoil(u64 entry, enum wrong_size wrong)
+{
+	switch (wrong) {
+	case SIZE_SMALLER:	return entry - sizeof(long);
+	case SIZE_LARGER:	return entry + sizeof(long);
+	case SIZE_LAST:		return entry | KML_ORC_LAST;
+	default:		return 0;
+	}
+}
+
+/* Whatever the table says, the unwinder has the last word. */
+static noinline void take_with_wrong_sizes(struct walk *walk)
+{
+	const void *frame = __builtin_frame_address(0);
+	unsigned long want[WANT_MAX];
+	unsigned int nr = stack_trace_save(want, WANT_MAX, 1);
+	struct kml_origin origin;
+	enum wrong_size wrong;
+	unsigned long flags;
+	u64 *size;
+	unsigned int at;
+
+	for (wrong = 0; wrong < NR_WRONG_SIZES; wrong++) {
+		for (at = 0; at + 1 < depth_now(); at++) {
+			local_irq_save(flags);
+			memset(raw_cpu_read(kml_trace_cache), 0,
+			       KML_TRACE_CACHE_SIZE);
+			/* All sizes are learned, and the right one comes back. */
+			ask(_RET_IP_, frame);
+			size = size_of(want[at]);
+			if (size)
+				WRITE_ONCE(*size, spoil(*size, wrong));
+			else
+				walk->wrong++;
+			memset(raw_cpu_read(kml_trace_cache), 0,
+			       KML_TRACE_CACHE_SIZE);
+			origin = ask(_RET_IP_, frame);
+			kml_compare(walk, origin, 0, want, nr);
+			origin = ask(_RET_IP_, frame);
+			walk->cached += this_cpu_caches(origin.handles);
+			local_irq_restore(flags);
+			kml_compare(walk, origin, 0, want, nr);
+		}
+	}
+}
+
+static void trace_wrong_sizes(struct kunit *test)
+{
+	struct job *job = test->priv;
+	struct walk *walk = &job->walk;
+	unsigned int depth, rounds = 0;
+
+	start_over(job, take_with_wrong_sizes);
+	kml_expect_task(walk);
+	for (depth = 2; depth <= KML_TRACE_DEPTH; depth += 7) {
+		KUNIT_ASSERT_EQ(test, kml_trace_set_depth(depth), 0);
+		kml_step_left(walk, 0x55555, LONG - 1);
+		rounds += NR_WRONG_SIZES * (depth - 1);
+	}
+	expect_exact(test, walk);
+	KUNIT_EXPECT_EQ(test, walk->cached, rounds);
+	KUNIT_EXPECT_EQ(test, walk->taken, 2 * rounds);
+}
+
+/* Its size differs from call to call, so that it is found from the frame pointer. */
+static noinline void step_varying(struct walk *walk, size_t size, unsigned int steps)
+{
+	char *room = __builtin_alloca(size);
+
+	memset(room, 0, size);
+	barrier_data(room);
+	kml_step_left(walk, 0x33333, steps);
+	barrier_data(room);
+}
+
+static void trace_varying(struct kunit *test)
+{
+	struct job *job = test->priv;
+	struct walk *walk = &job->walk;
+	unsigned int steps;
+	size_t size;
+
+	start_over(job, kml_take_twice);
+	kml_expect_task(walk);
+	for (steps = 0; steps < 3; steps++) {
+		for (size = 16; size < 512; size += 16)
+			step_varying(walk, size, steps);
+	}
+	expect_exact(test, walk);
+	expect_cached(test, walk);
+}
+
+#else /* !KML_FRAME_SIZES */
+
+static void trace_wrong_sizes(struct kunit *test)
+{
+	kunit_skip(test, "frames have records");
+}
+
+static void trace_varying(struct kunit *test)
+{
+	kunit_skip(test, "frames have records");
+}
+
+#endif /* !KML_FRAME_SIZES */
 
 /* ---- All at once ---- */
 
@@ -590,6 +720,8 @@ static struct kunit_case trace_cases[] = {
 	KUNIT_CASE(trace_epoch),
 	KUNIT_CASE_PARAM(trace_forged, context_gen_params),
 	KUNIT_CASE(trace_endless),
+	KUNIT_CASE(trace_wrong_sizes),
+	KUNIT_CASE(trace_varying),
 	KUNIT_CASE(trace_many),
 	{}
 };

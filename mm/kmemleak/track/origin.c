@@ -24,6 +24,10 @@
 #include <linux/stackdepot.h>
 #include <linux/stacktrace.h>
 
+#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+#include <asm/unwind.h>
+#endif
+
 #include "origin.h"
 
 /* Frames of the detector itself that may stand above the allocator's. */
@@ -117,6 +121,7 @@ void kml_trace_new_epoch(void)
 	mutex_lock(&seed_mutex);
 	set_seed(epoch_of(kml_trace_seed) + 1,
 		 kml_trace_depth_of(kml_trace_seed));
+	kml_orc_forget();
 	mutex_unlock(&seed_mutex);
 }
 
@@ -138,16 +143,18 @@ void __init kml_trace_init(void)
 	}
 }
 
-/* ---- Frame records ---- */
+/* ---- Frames ---- */
 
-#ifdef KML_FRAME_RECORDS
+#if defined(KML_FRAME_RECORDS)
 
 /*
  * Add what is kept of the stack to a hash. Of what an interrupt that has a stack
  * of its own found on the task's, nothing is kept.
  */
-static bool hash_stack(u64 *hash, unsigned long frame, unsigned int depth)
+static bool hash_stack(u64 *hash, unsigned long frame, u64 seed)
 {
+	unsigned int depth = kml_trace_depth_of(seed);
+
 	return kml_hash_frames(hash, &frame, &depth) ||
 	       frame - (unsigned long)task_stack_page(current) >= THREAD_SIZE;
 }
@@ -160,30 +167,67 @@ static bool frames_agree(unsigned long frame, unsigned int depth,
 			 const unsigned long *entries, unsigned int nr, bool cut)
 {
 	unsigned long last = kml_last_record(frame);
-	struct kml_frame_record record;
+	struct kml_frame_record record = {};
 	unsigned int i;
 
 	for (i = 0; i < nr; i++) {
-		if (!frame || frame > last)
+		if (!frame)
 			return false;
 		record = *(struct kml_frame_record *)frame;
 		if (kml_return_address(record.lr) != entries[i])
 			return false;
-		/* Upwards only, or this is the end. */
-		frame = record.fp > frame ? record.fp : 0;
+		frame = kml_is_last_record(record.fp, frame, last) ? 0 : record.fp;
 	}
-	if (cut || nr == depth || !frame)
+	if (cut || nr == depth)
 		return nr;
+	if (!frame)
+		return nr && kml_is_end_of_stack(record.fp);
 	/* One record may be left, which ends the stack and is no frame. */
-	if (frame > last)
-		return false;
 	record = *(struct kml_frame_record *)frame;
 	return !record.fp && !record.lr;
 }
 
-#else /* !KML_FRAME_RECORDS */
+#elif defined(KML_FRAME_SIZES)
 
-static bool hash_stack(u64 *hash, unsigned long frame, unsigned int depth)
+static bool hash_stack(u64 *hash, unsigned long frame, u64 seed)
+{
+	unsigned int left, depth = kml_trace_depth_of(seed);
+	unsigned long at = frame;
+	u64 begun = *hash;
+
+	left = depth;
+	if (kml_hash_frames(hash, &at, &left))
+		return true;
+	if (!kml_orc_learn(frame, depth, seed))
+		return false;
+	*hash = begun;
+	return kml_hash_frames(hash, &frame, &depth);
+}
+
+/*
+ * As above. The cut is on stacks of interrupts, which are not hashed. If sizes were kept
+ * of code that is not there any more, the right ones take their place.
+ */
+static bool frames_agree(unsigned long frame, unsigned int depth,
+			 const unsigned long *entries, unsigned int nr, bool cut)
+{
+	u64 seed = READ_ONCE(kml_trace_seed), hash = 0, want = 0;
+	unsigned int i, left = depth;
+	unsigned long at = frame;
+
+	for (i = 0; i < nr; i++)
+		want = want * KML_TRACE_FACTOR + entries[i];
+	if (!nr || cut || !kml_hash_frames(&hash, &at, &left))
+		return false;
+	if (hash == want && depth - left == nr)
+		return true;
+	kml_orc_learn(frame, depth, seed);
+	return false;
+}
+
+#else /* !KML_FRAME_RECORDS && !KML_FRAME_SIZES */
+
+static bool hash_stack(u64 *hash, unsigned long frame, u64 seed)
 {
 	return false;
 }
@@ -194,7 +238,7 @@ static bool frames_agree(unsigned long frame, unsigned int depth,
 	return false;
 }
 
-#endif /* KML_FRAME_RECORDS */
+#endif /* KML_FRAME_RECORDS, KML_FRAME_SIZES */
 
 /* ---- The depot ---- */
 
@@ -210,6 +254,44 @@ static depot_stack_handle_t depot_save(unsigned long *entries, unsigned int nr,
 				kml_gfp(gfp & __GFP_KSWAPD_RECLAIM));
 }
 
+#if KML_X86_64
+
+/*
+ * What an interrupt found on the task's stack is no part of the trace. It has no name
+ * that filter_irq_stacks() would know it by where the compiler has made a jump of the
+ * last call.
+ */
+static unsigned int save_stack(unsigned long *entries, unsigned int max)
+{
+	struct unwind_state state;
+	struct stack_info stack;
+	unsigned int nr = 0;
+
+	unwind_start(&state, current, NULL, NULL);
+	stack = state.stack_info;
+	for (; nr < max && !unwind_done(&state); unwind_next_frame(&state)) {
+		unsigned long ip = unwind_get_return_address(&state);
+
+		if (!ip)
+			break;
+		if (stack.type == STACK_TYPE_IRQ &&
+		    !on_stack(&stack, unwind_get_return_address_ptr(&state),
+			      sizeof(long)))
+			break;
+		entries[nr++] = ip;
+	}
+	return nr;
+}
+
+#else /* !KML_X86_64 */
+
+static unsigned int save_stack(unsigned long *entries, unsigned int max)
+{
+	return stack_trace_save(entries, max, 0);
+}
+
+#endif /* !KML_X86_64 */
+
 /*
  * The return address of the hook, @caller, is the topmost frame that is kept,
  * so that the detector's own are left out however the compiler inlined them.
@@ -222,7 +304,7 @@ static depot_stack_handle_t save_trace(unsigned long caller,
 	unsigned long *entries = room;
 	unsigned int i, nr, kept, skip;
 
-	nr = stack_trace_save(entries, depth + TRACE_INTERNAL, 0);
+	nr = save_stack(entries, depth + TRACE_INTERNAL);
 	for (skip = 0; skip < nr; skip++) {
 		if (entries[skip] == caller)
 			break;
@@ -286,7 +368,7 @@ struct kml_origin kml_origin(unsigned long caller, const void *frame, gfp_t gfp)
 		origin.pid = current->pid;
 
 	hash = seed;
-	hashed = hash_stack(&hash, record, kml_trace_depth_of(seed));
+	hashed = hash_stack(&hash, record, seed);
 	entry = kml_cache_entry(hash);
 	if (hashed)
 		origin.handles = kml_cached(entry, hash);

@@ -10,32 +10,26 @@
 
 #include <linux/hardirq.h>
 #include <linux/jiffies.h>
-#include <linux/log2.h>
-#include <linux/mm.h>
 #include <linux/percpu.h>
-#include <linux/sched/task_stack.h>
-
-#ifdef CONFIG_ARM64
-#include <asm/pointer_auth.h>
-#include <asm/stacktrace.h>
-#endif
+#include <linux/sched.h>
 
 #include "../store/names.h"
+#include "frames.h"
 #include "track.h"
+
+/* ---- orc.c: sizes of frames, where they have no records ---- */
+
+#ifdef KML_FRAME_SIZES
+bool kml_orc_learn(unsigned long frame, unsigned int depth, u64 seed);
+void kml_orc_forget(void);
+#else
+static inline void kml_orc_forget(void) { }
+#endif
 
 /* ---- Where it came from ---- */
 
 /* Entries of a CPU's cache, as a power of two. */
 #define KML_TRACE_CACHE_BITS	10
-
-/*
- * Odd, and larger than the distance of any two return addresses. Not larger than
- * the machine can load in two instructions.
- */
-#define KML_TRACE_FACTOR	0x9e3779b1ULL
-
-/* Frames that are hashed between two looks at how many are left. */
-#define KML_TRACE_UNROLL	4
 
 /**
  * struct kml_trace_entry - what was once found out about a hash
@@ -68,84 +62,6 @@ static __always_inline unsigned int kml_trace_depth_of(u64 seed)
 {
 	return seed & GENMASK(7, 0);
 }
-
-#if defined(CONFIG_ARM64) || defined(CONFIG_FRAME_POINTER)
-#define KML_FRAME_RECORDS
-
-/* What the compiler leaves at the frame pointer. */
-struct kml_frame_record {
-	unsigned long fp;
-	unsigned long lr;
-};
-
-static __always_inline unsigned long kml_return_address(unsigned long lr)
-{
-#ifdef CONFIG_ARM64
-	return ptrauth_strip_kernel_insn_pac(lr);
-#else
-	return lr;
-#endif
-}
-
-/* Where the last record may stand of the stack that has one at @frame, or 0. */
-static __always_inline unsigned long kml_last_record(unsigned long frame)
-{
-#if defined(CONFIG_ARM64) && defined(CONFIG_VMAP_STACK)
-	/* All stacks have this size, and start at a multiple of it. */
-	return (frame | (THREAD_SIZE - 1)) + 1 - sizeof(struct kml_frame_record);
-#else
-	unsigned long stack = (unsigned long)task_stack_page(current);
-
-	if (unlikely(frame - stack >= THREAD_SIZE))
-		return 0;
-	return stack + THREAD_SIZE - sizeof(struct kml_frame_record);
-#endif
-}
-
-/**
- * kml_hash_frames() - add return addresses to a hash
- * @hash: the hash
- * @frame: the record to begin with; set to the last one that was added
- * @depth: how many; set to how many are left
- *
- * Context: Any but NMI.
- * Return: true if that is all; false if the records lead off the stack.
- */
-static __always_inline bool kml_hash_frames(u64 *hash, unsigned long *frame,
-					    unsigned int *depth)
-{
-	unsigned long last = kml_last_record(*frame);
-	struct kml_frame_record record;
-	unsigned int i, left;
-
-	for (left = *depth; left >= KML_TRACE_UNROLL; left -= KML_TRACE_UNROLL) {
-#pragma GCC unroll 4 /* KML_TRACE_UNROLL */
-		for (i = 1; i <= KML_TRACE_UNROLL; i++) {
-			record = *(struct kml_frame_record *)*frame;
-			*hash = *hash * KML_TRACE_FACTOR +
-				kml_return_address(record.lr);
-			if (unlikely(record.fp <= *frame || record.fp > last)) {
-				left -= i;
-				goto edge;
-			}
-			*frame = record.fp;
-		}
-	}
-	while (left) {
-		left--;
-		record = *(struct kml_frame_record *)*frame;
-		*hash = *hash * KML_TRACE_FACTOR + kml_return_address(record.lr);
-		if (unlikely(record.fp <= *frame || record.fp > last))
-			goto edge;
-		*frame = record.fp;
-	}
-	return true;
-edge:
-	*depth = left;
-	return !left || !record.fp;
-}
-
-#endif /* CONFIG_ARM64 || CONFIG_FRAME_POINTER */
 
 /*
  * Where the cache has, or would have, what is known of a hash. Only the high bits
@@ -188,7 +104,7 @@ static __always_inline u64 kml_cached(const struct kml_trace_entry *entry,
 static __always_inline struct kml_origin kml_origin_cached(const void *frame)
 {
 	struct kml_origin origin = { 0, current->pid };
-#ifdef KML_FRAME_RECORDS
+#if defined(KML_FRAME_RECORDS) || defined(KML_FRAME_SIZES)
 	unsigned long record = (unsigned long)frame;
 	u64 seed = READ_ONCE(kml_trace_seed);
 	unsigned int depth = kml_trace_depth_of(seed);
