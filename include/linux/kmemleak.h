@@ -22,6 +22,7 @@ void kmemleak_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp);
 void kmemleak_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp);
 void kmemleak_alloc_nolock(const void *ptr, size_t size);
 void kmemleak_free(const void *ptr);
+void kmemleak_free_nolock(const void *ptr);
 void kmemleak_free_part(const void *ptr, size_t size);
 void kmemleak_free_part_phys(phys_addr_t phys, size_t size);
 void kmemleak_free_percpu(const void __percpu *ptr);
@@ -53,6 +54,7 @@ static inline void kmemleak_vmalloc(const struct vm_struct *area, size_t size,
 				    gfp_t gfp) { }
 static inline void kmemleak_alloc_nolock(const void *ptr, size_t size) { }
 static inline void kmemleak_free(const void *ptr) { }
+static inline void kmemleak_free_nolock(const void *ptr) { }
 static inline void kmemleak_free_part(const void *ptr, size_t size) { }
 static inline void kmemleak_free_part_phys(phys_addr_t phys, size_t size) { }
 static inline void kmemleak_free_percpu(const void __percpu *ptr) { }

@@ -11,12 +11,15 @@
  * leak. Going by physical pages keeps the scan off addresses of freed vmalloc
  * areas, where device registers may be mapped since.
  *
- * What was allocated without being told is foreign here. That are objects of slabs
- * only, so of the slabs nearby a scan reads what is not tracked.
+ * What was allocated where no lock may be taken is foreign here. A table of fixed size
+ * has the addresses of such objects. If there is no room it is a bit of a map as well;
+ * then, as they are objects of slabs, of the slabs nearby a scan reads what is not
+ * tracked.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bitmap.h>
+#include <linux/hash.h>
 #include <linux/highmem.h>
 #include <linux/memblock.h>
 #include <linux/memory_hotplug.h>
@@ -34,7 +37,15 @@
 /* Bits are set by hooks and cleared by the scanner, atomically. */
 static DECLARE_BITMAP(unknown_map, UNKNOWN_PARTS);
 
-/* The same for parts in which there are foreign objects. */
+/*
+ * Addresses of foreign objects, inverted, as those are no references; 0: none. In sets
+ * by hash of the address. Filled and cleared by anybody, atomically.
+ */
+#define FOREIGN_SET_BITS	9
+#define FOREIGN_WAYS		8
+static unsigned long foreign[BIT(FOREIGN_SET_BITS)][FOREIGN_WAYS];
+
+/* The same as the other map, for parts with those that found no room. */
 static DECLARE_BITMAP(foreign_map, UNKNOWN_PARTS);
 
 /* Were there ever any? */
@@ -126,6 +137,19 @@ void kml_unknown_add(enum kml_space space, unsigned long start, size_t size)
 	} while (addr && addr <= last);
 }
 
+/* Put @to where @from is among those that @start may be. Returns false if it is not. */
+static bool exchange_foreign(unsigned long start, unsigned long from, unsigned long to)
+{
+	unsigned long *set = foreign[hash_long(start, FOREIGN_SET_BITS)];
+	unsigned int i;
+
+	for (i = 0; i < FOREIGN_WAYS; i++) {
+		if (READ_ONCE(set[i]) == from && cmpxchg(&set[i], from, to) == from)
+			return true;
+	}
+	return false;
+}
+
 /**
  * kml_foreign_add() - remember where an object of a slab is that nobody tracks
  * @start: its first address
@@ -135,18 +159,32 @@ void kml_unknown_add(enum kml_space space, unsigned long start, size_t size)
  */
 void kml_foreign_add(unsigned long start, size_t size)
 {
-	unsigned long part = part_of(PHYS_PFN(__pa(start)));
-	unsigned long last = part_of(PHYS_PFN(__pa(start + size - 1)));
+	unsigned long part, last;
 
-	/* Mostly they are set, and CPUs share the cache lines. */
+	/* Mostly it is set, and CPUs share the cache line. */
 	if (!READ_ONCE(foreign_seen))
 		WRITE_ONCE(foreign_seen, true);
-	for (; part <= last; part++) {
-		if (!test_bit(part, foreign_map))
-			set_bit(part, foreign_map);
-	}
-	/* Pairs with smp_mb__after_atomic() in visit_parts(). */
+	if (exchange_foreign(start, 0, ~start))
+		return;
+
+	part = part_of(PHYS_PFN(__pa(start)));
+	last = part_of(PHYS_PFN(__pa(start + size - 1)));
+	for (; part <= last; part++)
+		set_bit(part, foreign_map);
+	/* Pairs with smp_mb__after_atomic() in visit_part(). */
 	smp_mb();
+}
+
+/**
+ * kml_foreign_remove() - forget a foreign object
+ * @start: any address
+ *
+ * Context: Any, NMI included, before the allocator may hand it out again.
+ */
+void kml_foreign_remove(unsigned long start)
+{
+	if (READ_ONCE(foreign_seen))
+		exchange_foreign(start, ~start, 0);
 }
 
 /**
@@ -257,6 +295,32 @@ static int visit_untracked(struct page *page, kml_visit_t visit)
 	return ret;
 }
 
+static int visit_foreign(unsigned long start, kml_visit_t visit)
+{
+	const struct slab *slab = virt_to_slab((void *)start);
+	const struct kmem_cache *cache = slab ? READ_ONCE(slab->slab_cache) : NULL;
+
+	/* What was freed meanwhile may be in nobody's slab. */
+	if (!cache)
+		return 0;
+	return visit((void *)start, (void *)start + READ_ONCE(cache->object_size),
+		     &unknown_root);
+}
+
+static int visit_all_foreign(kml_visit_t visit)
+{
+	unsigned long *place = &foreign[0][0], *end = place + sizeof(foreign) / sizeof(*place);
+	int ret = 0;
+
+	for (; place < end && !ret; place++) {
+		unsigned long start = READ_ONCE(*place);
+
+		if (start)
+			ret = visit_foreign(~start, visit);
+	}
+	return ret;
+}
+
 typedef int (*visit_page_t)(struct page *page, kml_visit_t visit);
 
 static int visit_part(unsigned long *map, unsigned long part,
@@ -314,5 +378,6 @@ static int visit_parts(unsigned long *map, visit_page_t visit_page,
 int kml_visit_unknown(kml_visit_t visit)
 {
 	return visit_parts(unknown_map, visit_page, visit) ?:
+	       visit_all_foreign(visit) ?:
 	       visit_parts(foreign_map, visit_untracked, visit);
 }

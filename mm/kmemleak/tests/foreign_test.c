@@ -76,6 +76,42 @@ static void foreign_refers(struct kunit *test)
 	kfree(object);
 }
 
+/* Nor is one that was freed, whatever is in it still. */
+static bool leaks_when_freed(struct kunit *test, void (*free)(const void *object))
+{
+	unsigned long *object = alloc_nolock(test);
+	unsigned long hidden = kml_hidden_alloc(FOREIGN_SIZE);
+	bool leaks;
+
+	kml_hidden_reveal(&object[FOREIGN_WORDS / 2], hidden);
+	free(object);
+	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
+	leaks = kml_hidden_is_leak(hidden);
+	kml_hidden_free(hidden);
+	return leaks;
+}
+
+static void free_nolock(const void *object)
+{
+	kfree_nolock(object);
+}
+
+static void foreign_freed(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < FOREIGN_TRIES; i++) {
+		if (leaks_when_freed(test, free_nolock))
+			break;
+	}
+	KUNIT_EXPECT_LT(test, i, FOREIGN_TRIES);
+	for (i = 0; i < FOREIGN_TRIES; i++) {
+		if (leaks_when_freed(test, kfree))
+			break;
+	}
+	KUNIT_EXPECT_LT(test, i, FOREIGN_TRIES);
+}
+
 /* Those around it that are tracked are no roots. */
 static bool neighbours_leak(struct kunit *test)
 {
@@ -303,6 +339,7 @@ static void foreign_prefilled(struct kunit *test)
 
 static struct kunit_case foreign_cases[] = {
 	KUNIT_CASE(foreign_refers),
+	KUNIT_CASE(foreign_freed),
 	KUNIT_CASE(foreign_neighbours),
 	KUNIT_CASE(foreign_free),
 	KUNIT_CASE(foreign_kept),

@@ -217,8 +217,7 @@ EXPORT_SYMBOL_GPL(kmemleak_vmalloc);
  * @ptr: its first byte; NULL and error pointers are ignored
  * @size: its length in bytes
  *
- * It is never reported, and all that is in memory there counts as a reference. Its
- * free may be told, or not.
+ * It is never reported, and all that is in it counts as references, until it is freed.
  *
  * Context: Any, NMI included.
  */
@@ -228,12 +227,29 @@ void kmemleak_alloc_nolock(const void *ptr, size_t size)
 		kml_foreign_add(addr_of(ptr), size);
 }
 
+/**
+ * kmemleak_free_nolock() - an object is about to be freed where nothing may be waited for
+ * @ptr: its first byte; NULL and error pointers are ignored
+ *
+ * One that was allocated in the usual way stays tracked, until the allocator hands out
+ * another one in its place.
+ *
+ * Context: Any, NMI included.
+ */
+void kmemleak_free_nolock(const void *ptr)
+{
+	if (kml_following_frees() && !IS_ERR_OR_NULL(ptr))
+		kml_foreign_remove(addr_of(ptr));
+}
+
 static noinline void free_other(const void *ptr)
 {
 	unsigned long addr = addr_of(ptr);
 
-	if (!IS_ERR_OR_NULL(ptr) && !kml_slot_free_shared(addr))
-		kml_untrack(KML_VIRT, addr);
+	if (IS_ERR_OR_NULL(ptr) || kml_slot_free_shared(addr))
+		return;
+	kml_untrack(KML_VIRT, addr);
+	kml_foreign_remove(addr);
 }
 
 /**
