@@ -231,7 +231,8 @@ function each(mode, number, kind,  name)
 		(number - 10000)
 }
 
-# By the host's clock: what else it does counts too.
+# By the host's clock: what else it does counts too, and whether its CPUs share a core.
+# So there is no bar.
 function threads(what,  one, two)
 {
 	one = "wall time of 1 threads, " what " beside 250000, 1 GiB"
@@ -240,8 +241,8 @@ function threads(what,  one, two)
 		return
 	one = value["threads", one] / 1000
 	two = value["threads", two] / 1000
-	printf "%-34s %11.0f %11.0f %11s %10s %10s %7.3f%s\n", what " beside 250000", one, two, \
-		"-", "-", "-", two / one, verdict(two <= 0.6 * one, "at most 0.6")
+	printf "%-34s %11.0f %11.0f %11s %10s %10s %7.3f\n", what " beside 250000", one, two, \
+		"-", "-", "-", two / one
 }
 
 function depth1(name,  off, peer, ours, end)

@@ -41,7 +41,7 @@ install_selftests()
 {
 	copy_selftests
 	rm -rf "$installed"
-	make -C "$copy/$selftests" TARGETS=kmemleak ARCH=$arch CROSS_COMPILE=$cross \
+	make -C "$copy/$selftests" TARGETS=kmemleak ARCH="$arch" CROSS_COMPILE="$cross" \
 		KDIR="$objects" KCFLAGS=-g W=1 KSFT_INSTALL_PATH="$installed" install
 	install_kernel_tests
 }
