@@ -93,22 +93,6 @@ static void forget_reading(void)
 }
 
 /**
- * kml_words_read() - tell how far a scan is
- *
- * Context: Any.
- * Return: the number of words read since kml_passes_start(); 0 if none runs.
- */
-unsigned long kml_words_read(void)
-{
-	unsigned long words = 0;
-	unsigned int i;
-
-	for (i = 0; i < KML_THREADS_MAX; i++)
-		words += READ_ONCE(kml_refs.workers[i].words);
-	return words;
-}
-
-/**
  * kml_longest_section() - tell how long others have to wait for a scan
  *
  * Context: Holder of kml_scan_mutex.

@@ -147,6 +147,7 @@ extern struct kml_refs kml_refs;
 /* ---- threads.c: those who share the work of a scan ---- */
 
 extern void *(*kml_threads_memory)(void);
+extern bool kml_threads_insist;
 
 struct kml_worker *kml_find_self(void);
 

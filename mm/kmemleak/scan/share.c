@@ -23,10 +23,10 @@
 #include "refs.h"
 
 /* Page frames whose struct pages are in one piece. */
-#define PIECE_PFNS	4096
+#define PIECE_PFNS	16384
 
 /* Slabs in one piece. */
-#define PIECE_SLABS	16
+#define PIECE_SLABS	64
 
 /**
  * enum kind - what pieces there are, in the order in which they are taken

@@ -11,11 +11,16 @@
  *
  * Those who came stay to the end of the pass, and keep their CPUs busy, so that it can
  * be told afterwards whether anything but the scan has run: see quiet.c.
+ *
+ * The CPUs of a guest may be more than its host gives it. Then each thread waits for one
+ * that the host has stopped, and several take many times as long as one alone. So it is
+ * noted what either took.
  */
 #include <linux/cpumask.h>
 #include <linux/init.h>
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
+#include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/rcupdate.h>
@@ -41,9 +46,16 @@
 /* Most threads of a scan that somebody asks for, the one that does so too; 0: no limit. */
 static unsigned int scan_threads;
 
+/* Somebody has another opinion of how many there should be. */
+static bool begin_anew;
+
 static int set_scan_threads(const char *val, const struct kernel_param *kp)
 {
-	return param_set_uint_minmax(val, kp, 0, KML_THREADS_MAX);
+	int ret = param_set_uint_minmax(val, kp, 0, KML_THREADS_MAX);
+
+	if (!ret)
+		WRITE_ONCE(begin_anew, true);
+	return ret;
 }
 
 static const struct kernel_param_ops scan_threads_ops = {
@@ -85,6 +97,73 @@ static struct {
 	.lock = __RAW_SPIN_LOCK_UNLOCKED(threads.lock),
 	.nr = 1,
 };
+
+/* ---- Is it worth it? ---- */
+
+/* Several threads may take that many times as long as one, since they prove more. */
+#define PACE_FACTOR	2
+
+/* Of so many passes that one thread makes for that reason, several make one. */
+#define PACE_RETRY	256
+
+/**
+ * struct pace - what passes of a kind have taken; kml_scan_mutex
+ * @alone: nanoseconds for 1024 words, the last time that one thread has read them; 0:
+ *	not known
+ * @shared: the same for several
+ * @spared: how many passes one thread has made since several were too slow
+ */
+struct pace {
+	u64 alone;
+	u64 shared;
+	unsigned int spared;
+};
+
+/* Of passes that are not watched, and of those that are. */
+static struct pace paces[2];
+
+/* The present pass; kml_scan_mutex. */
+static struct {
+	struct pace *pace;
+	unsigned long words;
+	ktime_t begin;
+} present;
+
+/* Tests want to have helpers in any case. */
+bool kml_threads_insist;
+
+static bool is_worth_sharing(struct pace *pace)
+{
+	if (kml_threads_insist)
+		return true;
+	/* It has to be known what to compare with. */
+	if (!pace->alone)
+		return false;
+	return pace->shared <= PACE_FACTOR * pace->alone ||
+	       ++pace->spared % PACE_RETRY == 0;
+}
+
+static void start_clock(bool watched)
+{
+	if (READ_ONCE(begin_anew)) {
+		WRITE_ONCE(begin_anew, false);
+		memset(paces, 0, sizeof(paces));
+	}
+	present.pace = &paces[watched];
+	present.words = kml_words_read();
+	present.begin = ktime_get();
+}
+
+static void stop_clock(void)
+{
+	u64 ns = ktime_to_ns(ktime_sub(ktime_get(), present.begin));
+	u64 took = div64_u64(ns << 10, kml_words_read() - present.words + 1) ?: 1;
+
+	if (kml_refs.shared)
+		present.pace->shared = took;
+	else
+		present.pace->alone = took;
+}
 
 /* ---- Memory ---- */
 
@@ -170,6 +249,22 @@ unsigned int kml_threads_end(void)
 }
 
 /* ---- Who is there ---- */
+
+/**
+ * kml_words_read() - tell how far a scan is
+ *
+ * Context: Any.
+ * Return: the number of words read since kml_passes_start(); 0 if none runs.
+ */
+unsigned long kml_words_read(void)
+{
+	unsigned long words = 0;
+	unsigned int i;
+
+	for (i = 0; i < KML_THREADS_MAX; i++)
+		words += READ_ONCE(kml_refs.workers[i].words);
+	return words;
+}
 
 /**
  * kml_find_self() - find the worker of the thread that asks
@@ -290,7 +385,8 @@ static void wait_for_helpers(void)
  * @job: what all threads do in kml_threads_run(), those too that come later
  * @watched: it is of interest whether anything else runs during the pass
  *
- * If it is, the pass waits for them a little.
+ * If it is, the pass waits for them a little. None are called if they have made such
+ * passes much slower.
  *
  * Context: Holder of kml_scan_mutex; may sleep.
  */
@@ -300,7 +396,8 @@ void kml_threads_gather(void (*job)(void), bool watched)
 	unsigned int i;
 
 	lockdep_assert_held(&kml_scan_mutex);
-	if (threads.nr == 1)
+	start_clock(watched);
+	if (threads.nr == 1 || !is_worth_sharing(present.pace))
 		return;
 	threads.job = job;
 	threads.begun = false;
@@ -355,7 +452,8 @@ void kml_threads_dismiss(void)
 	unsigned int i;
 
 	lockdep_assert_held(&kml_scan_mutex);
-	if (threads.nr == 1)
+	stop_clock();
+	if (!kml_refs.shared)
 		return;
 	raw_spin_lock(&threads.lock);
 	WRITE_ONCE(threads.open, false);

@@ -392,8 +392,21 @@ static struct kunit_case threads_cases[] = {
 	{}
 };
 
+static int threads_init(struct kunit *test)
+{
+	kml_threads_insist = true;
+	return 0;
+}
+
+static void threads_exit(struct kunit *test)
+{
+	kml_threads_insist = false;
+}
+
 static struct kunit_suite threads_suite = {
 	.name = "kmemleak_scan_threads",
+	.init = threads_init,
+	.exit = threads_exit,
 	.test_cases = threads_cases,
 };
 
