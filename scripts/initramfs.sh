@@ -52,9 +52,8 @@ install_kernel_tests()
 {
 	for file in "$linux/$selftests"/mm/ksft_kmemleak_*.sh; do
 		[ -f "$file" ] || continue
-		mkdir -p "$installed/mm"
-		cp "$file" "$linux/$selftests/mm/settings" "$installed/mm/"
-		sed -i "s/^kmemleak:test_oom.sh\$/mm:$(basename "$file")\n&/" \
+		cp "$file" "$installed/kmemleak/"
+		sed -i "s/^kmemleak:test_oom.sh\$/kmemleak:$(basename "$file")\n&/" \
 			"$installed/kselftest-list.txt"
 	done
 }

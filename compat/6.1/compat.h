@@ -36,9 +36,6 @@
 	__a > __b ? __a - __b : __b - __a;				\
 })
 
-/* An object that kfree_rcu() has is ignored from then on, so that is no loss. */
-#define kvfree_rcu_barrier()		do { } while (0)
-
 /* Where the code of a module is, and its length in bytes. */
 #define KML_MODULE_TEXT(mod)		((mod)->core_layout.base)
 #define KML_MODULE_TEXT_SIZE(mod)	((mod)->core_layout.text_size)

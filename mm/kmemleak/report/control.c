@@ -129,7 +129,6 @@ static const char * const deferred_names[] = {
 	[KML_DEFERRED_FILES] = "files",
 	[KML_DEFERRED_INIT_DATA] = "init sections",
 	[KML_DEFERRED_RCU] = "call_rcu",
-	[KML_DEFERRED_KFREE_RCU] = "kfree_rcu",
 	[KML_DEFERRED_WORK] = "work items",
 	[KML_DEFERRED_VMALLOC] = "vmalloc",
 };

@@ -173,12 +173,6 @@ static void wait_for_all(struct work_struct *work)
 		wait_for_work();
 		pass(KML_DEFERRED_WORK, round);
 	}
-	/*
-	 * Once, as no function is called for what is freed that way; and it may have to
-	 * visit each CPU for each cache.
-	 */
-	kvfree_rcu_barrier();
-	pass(KML_DEFERRED_KFREE_RCU, ROUNDS);
 	vm_unmap_aliases();
 	pass(KML_DEFERRED_VMALLOC, ROUNDS);
 

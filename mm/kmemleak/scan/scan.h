@@ -82,7 +82,6 @@ int kml_visit_words(const struct kml_ref *ref, kml_visit_words_t visit,
  * @KML_DEFERRED_FILES: files whose last reference was put where it cannot be done
  * @KML_DEFERRED_INIT_DATA: init sections of modules
  * @KML_DEFERRED_RCU: call_rcu()
- * @KML_DEFERRED_KFREE_RCU: kfree_rcu()
  * @KML_DEFERRED_WORK: work items of the queue that all share, but those that sleep
  * @KML_DEFERRED_VMALLOC: address ranges that are to be unmapped
  * @KML_NR_DEFERRED: how many there are
@@ -92,7 +91,6 @@ enum kml_deferred {
 	KML_DEFERRED_FILES,
 	KML_DEFERRED_INIT_DATA,
 	KML_DEFERRED_RCU,
-	KML_DEFERRED_KFREE_RCU,
 	KML_DEFERRED_WORK,
 	KML_DEFERRED_VMALLOC,
 	KML_NR_DEFERRED,
