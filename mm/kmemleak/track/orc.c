@@ -18,11 +18,11 @@
 #include <linux/sched.h>
 #include <linux/sched/task_stack.h>
 
-#include <asm/unwind.h>
-
 #include "origin.h"
 
 #ifdef KML_FRAME_SIZES
+
+#include <asm/unwind.h>
 
 /*
  * Each entry is as in frames.h, or 0. Written by whoever has asked for a frame, read by
