@@ -36,7 +36,8 @@ die()
 	exit 1
 }
 
-# arch_setup ARCH: the architecture as the kernel calls it; what is made for its guests.
+# arch_setup ARCH: the architecture as the kernel calls it; how kernels are built for it,
+# and what is made for its guests.
 arch_setup()
 {
 	arch=$1
@@ -46,6 +47,7 @@ arch_setup()
 		tools=aarch64-linux-gnu
 		emulator=qemu-system-aarch64
 		image=arch/arm64/boot/Image
+		guest_config=guest.config
 		console=ttyAMA0
 		serial=virtio-serial-device
 		;;
@@ -54,6 +56,7 @@ arch_setup()
 		tools=x86_64-linux-gnu
 		emulator=qemu-system-x86_64
 		image=arch/x86/boot/bzImage
+		guest_config=x86_64.config
 		console=ttyS0
 		serial=virtio-serial-pci
 		;;
@@ -61,6 +64,8 @@ arch_setup()
 		die "no guests for $arch; there are: arm64, x86_64"
 		;;
 	esac
+	cross=$tools-
+	targets="${image##*/} modules"
 	busybox=$top/build/busybox-$arch
 	jq=$top/build/jq-$arch
 }
@@ -133,64 +138,29 @@ kernel_setup()
 	# A file of options that the selftests want, as kselftest has it.
 	selftests_config=$source/tools/testing/selftests/kmemleak/config
 	case $1 in
-	arm64)
-		arch=arm64
-		cross=aarch64-linux-gnu-
-		fragments="kmemleak.config guest.config smp.config tests.config"
-		targets="Image modules"
+	arm64 | arm64-debug | arm64-kcsan | x86_64 | x86_64-fp | x86_64-debug)
+		arch_setup "${1%-*}"
+		fragments="kmemleak.config $guest_config smp.config tests.config"
 		;;
 	series)
-		arch=arm64
-		cross=aarch64-linux-gnu-
+		arch_setup arm64
 		source=$build/source-series
+		fragments=
 		;;
 	lint)
-		arch=arm64
-		cross=aarch64-linux-gnu-
+		arch_setup arm64
 		fragments="kmemleak.config guest.config smp.config tests.config"
 		targets="W=1 C=2 mm/kmemleak/"
 		# Others are checked along with ours, which have warnings.
 		warnings='(mm/kmemleak/|linux/kmemleak\.h).*(warning|error)'
 		;;
-	arm64-debug)
-		arch=arm64
-		cross=aarch64-linux-gnu-
-		fragments="kmemleak.config guest.config smp.config tests.config debug.config"
-		targets="Image modules"
-		;;
-	arm64-kcsan)
-		arch=arm64
-		cross=aarch64-linux-gnu-
-		fragments="kmemleak.config guest.config smp.config tests.config kcsan.config"
-		targets="Image modules"
-		;;
 	arm64-defconfig)
-		arch=arm64
-		cross=aarch64-linux-gnu-
+		arch_setup arm64
 		# Without modules and most boards, which take most of the time to build.
 		base=arch/arm64/configs/defconfig
 		boards="ROCKCHIP|VEXPRESS"
 		fragments=defconfig.config
 		selftests_config=/dev/null
-		targets="Image modules"
-		;;
-	x86_64)
-		arch=x86_64
-		cross=x86_64-linux-gnu-
-		fragments="kmemleak.config x86_64.config smp.config tests.config"
-		targets="bzImage modules"
-		;;
-	x86_64-fp)
-		arch=x86_64
-		cross=x86_64-linux-gnu-
-		fragments="kmemleak.config x86_64.config smp.config tests.config frames.config"
-		targets="bzImage modules"
-		;;
-	x86_64-debug)
-		arch=x86_64
-		cross=x86_64-linux-gnu-
-		fragments="kmemleak.config x86_64.config smp.config tests.config debug.config"
-		targets="bzImage modules"
 		;;
 	um)
 		arch=um
@@ -199,8 +169,7 @@ kernel_setup()
 		targets="vmlinux modules"
 		;;
 	rock5b-plus)
-		arch=arm64
-		cross=aarch64-linux-gnu-
+		arch_setup arm64
 		base=arch/arm64/configs/defconfig
 		fragments=rock5b-plus.config
 		# None in versions that do not know the SoC either.
@@ -216,34 +185,25 @@ kernel_setup()
 		;;
 	bench | bench-peer | bench-fp | bench-peer-fp | bench-lockstat | bench-irqsoff | \
 	bench-peer-irqsoff)
-		arch=$GUEST_ARCH
-		if [ "$arch" = arm64 ]; then
-			cross=aarch64-linux-gnu-
-			fragments="kmemleak.config guest.config bench.config"
-			targets="Image modules"
-		else
-			objects=$build/$arch-$1
-			cross=$arch-linux-gnu-
-			fragments="kmemleak.config $arch.config bench.config"
-			targets="bzImage modules"
-		fi
+		arch_setup "$GUEST_ARCH"
+		[ "$arch" = arm64 ] || objects=$build/$arch-$1
+		fragments="kmemleak.config $guest_config bench.config"
 		purpose=bench
 		case $1 in
 		bench-peer*)	source=$pristine ;;
-		esac
-		case $1 in
-		*-fp)		fragments="$fragments frames.config" ;;
-		esac
-		case $1 in
-		*-irqsoff)	fragments="$fragments irqsoff.config" ;;
-		*-lockstat)	fragments="$fragments lockstat.config" ;;
 		esac
 		;;
 	*)
 		die "no kernel is called $1"
 		;;
 	esac
-	[ "$arch" = um ] || arch_setup "$arch"
+	case $1 in
+	*-debug)	fragments="$fragments debug.config" ;;
+	*-kcsan)	fragments="$fragments kcsan.config" ;;
+	*-fp)		fragments="$fragments frames.config" ;;
+	*-irqsoff)	fragments="$fragments irqsoff.config" ;;
+	*-lockstat)	fragments="$fragments lockstat.config" ;;
+	esac
 }
 
 # kernel_make ARGS...: make in the tree and for the kernel of kernel_setup.
