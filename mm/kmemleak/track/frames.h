@@ -178,6 +178,17 @@ static __always_inline u64 kml_orc_look(unsigned int index, unsigned long ip)
 	return READ_ONCE(kml_orc_table[index]) ^ (u64)ip << KML_ORC_SHIFT;
 }
 
+/* The same, in either of the two places. */
+static __always_inline u64 kml_orc_find(unsigned long ip)
+{
+	unsigned int index = kml_orc_index(ip);
+	u64 known = kml_orc_look(index, ip);
+
+	if (unlikely(known >> KML_ORC_SHIFT))
+		known = kml_orc_look(index ^ 1, ip);
+	return known;
+}
+
 static __always_inline unsigned long kml_orc_return_address(unsigned long frame)
 {
 	/* If code has changed it is no frame, and KASAN may have poisoned it. */
@@ -198,7 +209,7 @@ static __always_inline bool kml_hash_frames(u64 *hash, unsigned long *frame,
 					    unsigned int *depth)
 {
 	unsigned long ip, next, first = *frame, last = kml_last_record(first);
-	unsigned int index, left = *depth;
+	unsigned int left = *depth;
 	bool all = false;
 	u64 known;
 
@@ -211,10 +222,7 @@ static __always_inline bool kml_hash_frames(u64 *hash, unsigned long *frame,
 			all = true;
 			break;
 		}
-		index = kml_orc_index(ip);
-		known = kml_orc_look(index, ip);
-		if (unlikely(known >> KML_ORC_SHIFT))
-			known = kml_orc_look(index ^ 1, ip);
+		known = kml_orc_find(ip);
 		next = *frame;
 		if (unlikely(known & KML_ORC_SPECIAL)) {
 			if (known >> KML_ORC_SHIFT || known & KML_ORC_OTHER)

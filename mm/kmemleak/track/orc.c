@@ -75,14 +75,6 @@ static bool go_on(struct orc_walk *walk, u64 known)
 	return true;
 }
 
-static u64 look_up(unsigned long ip)
-{
-	unsigned int index = kml_orc_index(ip);
-	u64 known = kml_orc_look(index, ip);
-
-	return known >> KML_ORC_SHIFT ? kml_orc_look(index ^ 1, ip) : known;
-}
-
 /**
  * kml_orc_frame_pointer() - find the value that the frame pointer had in a frame
  * @from: the hook's record
@@ -96,7 +88,7 @@ unsigned long kml_orc_frame_pointer(unsigned long from, unsigned long to)
 	struct orc_walk walk = start_walk(from);
 
 	while (walk.frame < to) {
-		if (!go_on(&walk, look_up(kml_orc_return_address(walk.frame))))
+		if (!go_on(&walk, kml_orc_find(kml_orc_return_address(walk.frame))))
 			return 0;
 	}
 	return walk.frame == to ? walk.fp : 0;
