@@ -73,17 +73,18 @@ static bool scan_with_leak(struct kunit *test, unsigned long *hidden)
 	return kml_hidden_is_leak(*hidden);
 }
 
-/* One that is found. Elsewhere in each attempt: a dead word may hide an address. */
+/* One that is found. */
 static bool scan_finds_leak(struct kunit *test)
 {
-	unsigned long hidden[EXACT_ATTEMPTS];
-	unsigned int i, nr = 0;
 	bool found = false;
+	unsigned int i;
 
-	while (!found && nr < EXACT_ATTEMPTS)
-		found = scan_with_leak(test, &hidden[nr++]);
-	for (i = 0; i < nr; i++)
-		kml_hidden_free(hidden[i]);
+	for (i = 0; !found && i < EXACT_ATTEMPTS; i++) {
+		unsigned long hidden;
+
+		found = scan_with_leak(test, &hidden);
+		kml_hidden_retire(hidden);
+	}
 	return found;
 }
 
@@ -96,6 +97,7 @@ static int exact_init(struct kunit *test)
 static void exact_exit(struct kunit *test)
 {
 	kml_exact_us = (unsigned long)test->priv;
+	kml_hidden_exit(test);
 }
 
 /* Without leave there is no such pass, and what it may not take is not taken. */
@@ -299,7 +301,7 @@ static void exact_finds(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, is_hit(test, hidden));
 		WRITE_ONCE(*place, 0);
 		without = is_hit(test, hidden);
-		kml_hidden_free(hidden);
+		kml_hidden_retire(hidden);
 		if (!without)
 			break;
 	}

@@ -52,7 +52,7 @@ static bool leaks_when_forgotten(struct kunit *test, unsigned long *object)
 	WRITE_ONCE(object[FOREIGN_WORDS / 2], 0);
 	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
 	leaks = kml_hidden_is_leak(hidden);
-	kml_hidden_free(hidden);
+	kml_hidden_retire(hidden);
 	return leaks;
 }
 
@@ -87,7 +87,7 @@ static bool leaks_when_freed(struct kunit *test, void (*free)(const void *object
 	free(object);
 	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
 	leaks = kml_hidden_is_leak(hidden);
-	kml_hidden_free(hidden);
+	kml_hidden_retire(hidden);
 	return leaks;
 }
 
@@ -122,8 +122,8 @@ static bool neighbours_leak(struct kunit *test)
 	kml_hidden_reveal((unsigned long *)~holder, hidden);
 	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
 	leak = kml_hidden_is_leak(holder) && kml_hidden_is_leak(hidden);
-	kml_hidden_free(holder);
-	kml_hidden_free(hidden);
+	kml_hidden_retire(holder);
+	kml_hidden_retire(hidden);
 	return leak;
 }
 
@@ -216,7 +216,7 @@ static bool leaks_from_ignored(struct kunit *test)
 	kml_ref_put(&ref);
 	free_percpu(counter);
 out:
-	kml_hidden_free(hidden);
+	kml_hidden_retire(hidden);
 	return leaks;
 }
 
@@ -359,6 +359,7 @@ static struct kunit_case foreign_cases[] = {
 static struct kunit_suite foreign_suite = {
 	.name = "kmemleak_foreign",
 	.test_cases = foreign_cases,
+	.exit = kml_hidden_exit,
 };
 
 kunit_test_suite(foreign_suite);

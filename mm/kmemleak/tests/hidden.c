@@ -5,12 +5,18 @@
  * The address itself is in the frames and registers of these functions alone, which
  * have returned when a scan begins.
  */
+#include <linux/array_size.h>
 #include <linux/compiler.h>
 #include <linux/kasan.h>
+#include <linux/minmax.h>
 #include <linux/slab.h>
 
 #include "../store/store.h"
 #include "hidden.h"
+
+/* Objects of a test that are done with, inverted. */
+static unsigned long retired[16];
+static unsigned int nr_retired;
 
 /**
  * kml_hidden_alloc() - allocate an object that nothing refers to
@@ -57,6 +63,25 @@ bool kml_hidden_is_leak(unsigned long hidden)
 }
 
 /**
+ * kml_hidden_any_leaks() - ask whether one of several objects is reported
+ * @hidden: their addresses, inverted
+ * @nr: how many
+ *
+ * Dead words hide one or the other, but not all of them.
+ *
+ * Context: Process context.
+ * Return: true if the last scan found one of them leaked.
+ */
+bool kml_hidden_any_leaks(const unsigned long *hidden, unsigned int nr)
+{
+	while (nr--) {
+		if (kml_hidden_is_leak(hidden[nr]))
+			return true;
+	}
+	return false;
+}
+
+/**
  * kml_hidden_free() - free an object
  * @hidden: its address, inverted
  *
@@ -65,4 +90,37 @@ bool kml_hidden_is_leak(unsigned long hidden)
 void kml_hidden_free(unsigned long hidden)
 {
 	kfree((void *)~hidden);
+}
+
+/**
+ * kml_hidden_retire() - free an object when the test ends
+ * @hidden: its address, inverted
+ *
+ * A dead word somewhere may hide a leak, and again the next one, if that got the
+ * same address. Attempts that retire what they had get objects elsewhere.
+ *
+ * Context: Process context, in a suite whose tests end with kml_hidden_exit().
+ */
+void kml_hidden_retire(unsigned long hidden)
+{
+	unsigned int place = nr_retired++ % ARRAY_SIZE(retired);
+
+	if (nr_retired > ARRAY_SIZE(retired))
+		kml_hidden_free(retired[place]);
+	retired[place] = hidden;
+}
+
+/**
+ * kml_hidden_exit() - free what is retired; a suite's exit function
+ * @test: the test that ends
+ *
+ * Context: Process context.
+ */
+void kml_hidden_exit(struct kunit *test)
+{
+	unsigned int nr = min_t(unsigned int, nr_retired, ARRAY_SIZE(retired));
+
+	while (nr--)
+		kml_hidden_free(retired[nr]);
+	nr_retired = 0;
 }

@@ -7,9 +7,14 @@
 
 #include <linux/types.h>
 
+struct kunit;
+
 unsigned long kml_hidden_alloc(size_t size);
 void kml_hidden_reveal(unsigned long *place, unsigned long hidden);
 bool kml_hidden_is_leak(unsigned long hidden);
+bool kml_hidden_any_leaks(const unsigned long *hidden, unsigned int nr);
 void kml_hidden_free(unsigned long hidden);
+void kml_hidden_retire(unsigned long hidden);
+void kml_hidden_exit(struct kunit *test);
 
 #endif /* __MM_KMEMLEAK_TESTS_HIDDEN_H */

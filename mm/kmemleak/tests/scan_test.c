@@ -356,7 +356,7 @@ static bool leaks_from_register(struct kunit *test)
 	kthread_stop(task);
 	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
 	leaks = kml_hidden_is_leak(holder.hidden);
-	kml_hidden_free(holder.hidden);
+	kml_hidden_retire(holder.hidden);
 	return leaks;
 }
 
@@ -383,7 +383,7 @@ static bool leaks_from_dead_stack(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
 	leaks = kml_hidden_is_leak(holder.hidden);
 	kthread_stop(task);
-	kml_hidden_free(holder.hidden);
+	kml_hidden_retire(holder.hidden);
 	return leaks;
 }
 
@@ -410,7 +410,7 @@ static bool leaks_from_first_stack(void)
 	kml_hidden_reveal(word, hidden);
 	leaks = !kml_scan(NULL) && kml_hidden_is_leak(hidden);
 	WRITE_ONCE(*word, had);
-	kml_hidden_free(hidden);
+	kml_hidden_retire(hidden);
 	return leaks;
 }
 
@@ -503,7 +503,7 @@ static bool leaks_from_frame(struct kunit *test, int (*fn)(void *data))
 	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
 	leaks = kml_hidden_is_leak(holder.hidden);
 	kthread_stop(task);
-	kml_hidden_free(holder.hidden);
+	kml_hidden_retire(holder.hidden);
 	if (!holder.keep)
 		kunit_skip(test, "kthread() keeps other registers first");
 	return leaks;
@@ -680,6 +680,7 @@ static struct kunit_case scan_cases[] = {
 static struct kunit_suite scan_suite = {
 	.name = "kmemleak_scan",
 	.test_cases = scan_cases,
+	.exit = kml_hidden_exit,
 };
 
 kunit_test_suite(scan_suite);
