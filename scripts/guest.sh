@@ -81,6 +81,19 @@ guest_qemu()	# CPUS MEMORY COMMAND_LINE QEMU_OPTIONS...
 		-append "console=$console panic=-1 kmemleak=on $append" "$@"
 }
 
+# Waits until fewer guests of `make test` run than there are places for: one for each
+# processor, as they wait half of the time. It is kept until the script ends.
+guest_place()
+{
+	while :; do
+		for place in $(seq "$jobs"); do
+			exec 7> "$top/build/guest-$place.lock"
+			flock -n 7 && return
+		done
+		sleep 1
+	done
+}
+
 # Runs a guest to its end. The console goes to logs/LOG.console. What the guest
 # has to tell goes to LOG.results, and LOG.verdict has "done" if it came to the
 # end of its work: these two by ports of their own, so that nothing on the
@@ -88,7 +101,7 @@ guest_qemu()	# CPUS MEMORY COMMAND_LINE QEMU_OPTIONS...
 guest_run()	# LOG SECONDS CPUS MEMORY COMMAND_LINE
 {
 	log=$logs/$1
-	guest_prefix="timeout -k 5 $2"
+	guest_prefix="timeout --foreground -k 5 $2"
 	shift 2
 	rm -f "$log.console" "$log.verdict"
 	: > "$log.results"

@@ -37,6 +37,7 @@ splats="$splats|list_(add|del) corruption|refcount_t:|ODEBUG:|UBSAN|blocked for 
 splats="$splats|held lock freed|lock held when returning|bad page|Bad page"
 
 : > "$log.results"
+guest_place
 guest_run "$guest" "$seconds" "$cpus_wanted" "$memory_wanted" "kunit.enable=1$options -- tests $*" &
 runner=$!
 

@@ -9,6 +9,7 @@ set -eu
 . "$(dirname "$0")/guest.sh"
 
 results=$logs/results
+guests=$logs/guests
 begin=$(date +%s)
 
 # part TITLE COMMAND...: a part that stops before its end is a failed test.
@@ -20,9 +21,10 @@ part()
 	{ "$@" 2>&1 || echo "not ok - $title: stopped with status $?"; } | tee -a "$results"
 }
 
+# Guests come first: they are what takes longest.
 build_kernel()
 {
-	if "$top/scripts/kernel.sh" "$1"; then
+	if nice -n 19 "$top/scripts/kernel.sh" "$1"; then
 		echo "ok - build: $1, without a warning"
 	else
 		echo "not ok - build: $1, without a warning"
@@ -31,69 +33,111 @@ build_kernel()
 }
 
 # A guest must not run what an earlier build has left.
-test_kernel()	# NAME COMMAND...
+kernel_for_guests()	# NAME
 {
-	name=$1
-	shift
-	build_kernel "$name" || { echo "not ok - $name: no kernel to test"; return 0; }
-	"$top/scripts/initramfs.sh" "$name" || { echo "not ok - $name: no guest to test"; return 0; }
-	"$@"
+	build_kernel "$1" || { echo "not ok - $1: no kernel to test"; return 1; }
+	"$top/scripts/initramfs.sh" "$1" || { echo "not ok - $1: no guest to test"; return 1; }
 }
 
-test_guest()	# as test-guest.sh
+# guest TITLE ARGS...: a guest as of test-guest.sh, beside what follows: it mostly waits.
+# With timeout, to be stopped with all that it has started. A session of its own would
+# have a share of its own of the processors, however nice others are.
+guest()
 {
-	"$top/scripts/test-guest.sh" "$@" || echo "not ok - $1, $2 CPUs: stopped with status $?"
+	title=$1
+	shift
+	log=$logs/guest-$(wc -l < "$guests").log
+	echo "==> $title: beside what follows"
+	timeout 7200 "$top/scripts/test-guest.sh" "$@" > "$log" 2>&1 &
+	echo "$! $title" >> "$guests"
+}
+
+# What guests have to tell, in the order in which they were started, as it comes.
+tell_guests()
+{
+	nr=0
+	while read -r pid title; do
+		log=$logs/guest-$nr.log
+		nr=$((nr + 1))
+		echo "==> $title"
+		tail -f -n +1 -s 0.5 --pid="$pid" "$log"
+		grep -q ': ran to its end$' "$log" || echo "not ok - $title: stopped before its end"
+	done < "$guests"
+}
+
+stop_guests()
+{
+	while read -r pid _; do
+		kill "$pid" 2> /dev/null || :
+	done < "$guests"
 }
 
 test_release()
 {
+	kernel_for_guests arm64 || return 0
 	run_demos
-	test_guest arm64 2 1G 1500
+	guest "the kernel with the detector: all tests" arm64 2 1G 2400
 	# How commands and files read does not depend on the number of CPUs.
-	test_guest arm64 4 1G 900 test_recall.sh test_churn.sh test_reader.sh \
-		test_concurrent.sh test_hotplug.sh test_stats.sh test_leaks.sh \
-		test_live.sh test_lifecycle.sh test_holders.sh test_same_address.sh \
-		test_many.sh test_oom.sh test_off.sh
+	guest "the same kernel, 4 CPUs: some tests" arm64 4 1G 1500 test_recall.sh \
+		test_churn.sh test_reader.sh test_concurrent.sh test_hotplug.sh \
+		test_stats.sh test_leaks.sh test_live.sh test_lifecycle.sh \
+		test_holders.sh test_same_address.sh test_many.sh test_oom.sh test_off.sh
 	# What users have to expect: nothing makes leaks easier to find.
-	test_guest arm64 2 1G 1200 "init_on_alloc=0 kunit.enable=0" \
-		no-kunit test_recall.sh test_shapes.sh
+	guest "the same kernel, without init_on_alloc: recall" arm64 2 1G 1500 \
+		"init_on_alloc=0 kunit.enable=0" no-kunit test_recall.sh test_shapes.sh
 }
 
 test_debug()
 {
-	test_guest arm64-debug 2 1G 1800
+	kernel_for_guests arm64-debug || return 0
+	guest "the kernel with everything that finds mistakes: all tests" arm64-debug 2 \
+		1G 2700
 	# The same for a kernel with CONFIG_SLAB_FREELIST_HARDENED.
-	test_guest arm64-debug 2 1G 900 "init_on_alloc=0 kunit.enable=0" no-kunit \
-		test_recall.sh
+	guest "the same kernel, without init_on_alloc: recall" arm64-debug 2 1G 900 \
+		"init_on_alloc=0 kunit.enable=0" no-kunit test_recall.sh
 }
 
 # It is slow; what it is for are the KUnit suites, and races of other kinds.
 test_kcsan()
 {
-	test_guest arm64-kcsan 2 1G 600 test_live.sh test_annotations.sh
+	kernel_for_guests arm64-kcsan || return 0
+	guest "the kernel that finds data races: some tests" arm64-kcsan 2 1G 1200 \
+		test_live.sh test_annotations.sh
 }
 
-# With ORC, with frame pointers, and with all that finds mistakes.
+# With ORC. All else that is tested of a PC is with ARCH=x86_64.
 test_x86_64()
 {
-	test_guest x86_64 2 1G 1800
-	test_guest x86_64 4 1G 900 test_recall.sh test_churn.sh test_concurrent.sh \
-		test_hotplug.sh test_lifecycle.sh test_oom.sh test_off.sh
+	export GUEST_ARCH=x86_64
+	"$top/scripts/setup.sh" test || return
+	kernel_for_guests x86_64 || return 0
+	guest "x86_64: some tests" x86_64 2 1G 1500 test_recall.sh test_churn.sh \
+		test_control.sh test_leaks.sh test_live.sh test_annotations.sh test_allocators.sh
+}
+
+test_x86_64_whole()
+{
+	kernel_for_guests x86_64 || return 0
+	guest "x86_64: all tests" x86_64 2 1G 2400
+	guest "x86_64, 4 CPUs: some tests" x86_64 4 1G 1500 test_recall.sh test_churn.sh \
+		test_concurrent.sh test_hotplug.sh test_lifecycle.sh test_oom.sh test_off.sh
 }
 
 test_x86_64_fp()
 {
-	test_guest x86_64-fp 2 1G 900 test_recall.sh test_churn.sh test_leaks.sh test_live.sh
+	kernel_for_guests x86_64-fp || return 0
+	guest "x86_64 with frame pointers: some tests" x86_64-fp 2 1G 1500 test_recall.sh \
+		test_churn.sh test_leaks.sh test_live.sh
 }
 
 test_x86_64_debug()
 {
-	test_guest x86_64-debug 2 1G 1800
+	kernel_for_guests x86_64-debug || return 0
+	guest "x86_64 with everything that finds mistakes: all tests" x86_64-debug 2 1G 2700
 }
 
 test_builds()
 {
-	build_kernel x86_64 || :
 	build_kernel um || :
 	kernel_setup rock5b-plus
 	if [ -n "$device_tree" ]; then
@@ -121,15 +165,10 @@ test_newest()	# VERSION
 {
 	newest=$1
 	export KVER="$newest"
-	if "$top/scripts/setup.sh" test && "$top/scripts/kernel.sh" arm64; then
-		echo "ok - build: arm64 of Linux $newest, without a warning"
-	else
-		echo "not ok - build: arm64 of Linux $newest, without a warning"
-		return 0
-	fi
-	"$top/scripts/initramfs.sh" arm64 || { echo "not ok - Linux $newest: no guest to test"; return 0; }
-	test_guest arm64 2 1G 1200 test_recall.sh test_churn.sh test_allocators.sh \
-		test_leaks.sh test_control.sh test_reader.sh test_groups.sh test_json.sh \
+	"$top/scripts/setup.sh" test || return
+	kernel_for_guests arm64 || return 0
+	guest "Linux $newest: some tests" arm64 2 1G 1800 test_recall.sh test_churn.sh \
+		test_allocators.sh test_leaks.sh test_control.sh test_reader.sh test_groups.sh test_json.sh \
 		ksft_kmemleak_confirm.sh ksft_kmemleak_dedup.sh
 }
 
@@ -176,43 +215,38 @@ tell()
 
 lock_build
 : > "$results"
+: > "$guests"
+trap stop_guests EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
 "$top/scripts/setup.sh" test
 
 # All but the guests is the same for each architecture, and tested with the first one.
 if [ "$GUEST_ARCH" = x86_64 ]; then
-	part "x86_64" test_kernel x86_64 test_x86_64
-	part "x86_64 with frame pointers" test_kernel x86_64-fp test_x86_64_fp
-	part "x86_64 with everything that finds mistakes" \
-		test_kernel x86_64-debug test_x86_64_debug
+	part "x86_64" test_x86_64_whole
+	part "x86_64 with everything that finds mistakes" test_x86_64_debug
+	part "x86_64 with frame pointers" test_x86_64_fp
+	part "guests" tell_guests
 	tell
 	exit
 fi
 
+# What guests need comes first, and before it what takes them longest.
+part "the kernel with the detector" test_release
+part "the kernel with the detector and everything that finds mistakes" test_debug
+[ "$kver" != 6.12 ] || part "the newest kernel" test_newest 7.3
+part "the kernel with the detector and one that finds data races" test_kcsan
+part "x86_64" test_x86_64
 part "count tests" "$top/scripts/test-ktap.sh"
 part "tell data races apart" "$top/scripts/test-kcsan.sh"
 part "the memory model" "$top/scripts/test-litmus.sh"
 part "apply, unapply, patch" "$top/scripts/test-apply.sh"
 part "the command-line tool" "$top/scripts/test-tool.sh"
 part "what stands in several places" "$top/scripts/test-documents.sh"
-
-# With timeout, to be stopped with all that it has started. A session of its own
-# would have a share of its own of the processors, however nice it is.
-timeout 3600 "$top/scripts/build-ahead.sh" arm64-debug arm64-kcsan x86_64 um \
-	rock5b-plus > "$logs/ahead.log" 2>&1 &
-ahead=$!
-trap 'kill $ahead 2> /dev/null || :' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
-
-part "the kernel with the detector" test_kernel arm64 test_release
-part "the kernel with the detector and everything that finds mistakes" \
-	test_kernel arm64-debug test_debug
-part "the kernel with the detector and one that finds data races" \
-	test_kernel arm64-kcsan test_kcsan
-[ "$kver" != 6.12 ] || part "the newest kernel" test_newest 7.3
 part "who calls whom" "$top/scripts/test-order.sh"
 part "other architectures, boards and kernels" test_builds
 part "each patch" "$top/scripts/test-series.sh"
 part "lint" "$top/scripts/test-lint.sh"
+part "guests" tell_guests
 
 tell
