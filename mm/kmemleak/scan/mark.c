@@ -186,20 +186,22 @@ noinline void kml_mark(unsigned long addr, const struct kml_holder *holder)
 		mark_percpu(addr, holder);
 }
 
-/* The end of mark_linear() where others mark at the same time. */
-static noinline bool push_shared(unsigned long start, size_t nr, unsigned long *seen,
-				 unsigned long bit, struct kml_worker *self)
+/*
+ * The end of mark_linear() where others mark at the same time. Whoever sets the bit is
+ * the one who scans the object, and nobody else relies on when it does.
+ */
+static __always_inline bool push_shared(const struct kml_mark_entry *entry,
+					unsigned long *seen, unsigned long bit,
+					struct kml_mark_entry *top,
+					struct kml_worker *self)
 {
-	struct kml_mark_entry *stack = self->top;
-
-	if (stack == self->stack + KML_MARK_STACK)
+	/* What the fast path may fill ends where the stack begins. */
+	if (unlikely(top == self->room + KML_MARK_STACK))
 		return false;
-	/* Whoever sets the bit is the one who scans it. */
-	if (atomic_long_fetch_or(bit, (atomic_long_t *)seen) & bit)
+	if (atomic_long_fetch_or_relaxed(bit, (atomic_long_t *)seen) & bit)
 		return true;
-	stack->start = (const unsigned long *)start;
-	stack->nr = nr;
-	self->top = stack + 1;
+	*top = *entry;
+	self->top = top + 1;
 	return true;
 }
 
@@ -233,9 +235,14 @@ static noinline bool mark_linear(unsigned long addr, unsigned long offset,
 		     KML_SLOT_LIVE))
 		return false;
 	if (unlikely(stack >= self->room)) {
-		if (kml_refs.shared)
-			return push_shared(addr - within, size / sizeof(long),
-					   seen, bit, self);
+		if (kml_refs.shared) {
+			const struct kml_mark_entry entry = {
+				.start = (const unsigned long *)(addr - within),
+				.nr = size / sizeof(long),
+			};
+
+			return push_shared(&entry, seen, bit, stack, self);
+		}
 		if (!slab->queued)
 			return false;
 		kml_slab_gray(slab)[BIT_WORD(index)] |= bit;

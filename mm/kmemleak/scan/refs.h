@@ -78,7 +78,7 @@ struct kml_mark_entry {
  * @top: behind the last one of @stack
  * @old: behind the last one that may be free by now: it was found in an earlier RCU
  *	read-side critical section
- * @room: up to there the fast path may fill @stack; nowhere, if others mark too
+ * @room: up to there the fast path may fill @stack; where that begins, if others mark
  * @stack: KML_MARK_STACK objects to be scanned next
  * @buffer: KML_CHUNK bytes; NULL for that of the store
  * @words: read by all passes so far; read by others

@@ -185,6 +185,8 @@ static bool equip(struct kml_worker *worker)
 	worker->stack = memory;
 	worker->top = memory;
 	worker->old = memory;
+	/* Who helps is never alone. */
+	worker->room = memory;
 	worker->buffer = memory + STACK_SIZE;
 	return true;
 }
@@ -195,6 +197,7 @@ static void unequip(struct kml_worker *worker)
 	memset(worker->stack, 0, STACK_SIZE + KML_CHUNK);
 	free_pages_exact(worker->stack, STACK_SIZE + KML_CHUNK);
 	worker->stack = NULL;
+	worker->room = NULL;
 	worker->buffer = NULL;
 }
 
