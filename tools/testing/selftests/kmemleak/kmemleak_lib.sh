@@ -262,8 +262,8 @@ kml_nothing_of_module()
 # at the beginning each time. There are none after a false report.
 #
 # It is mostly vmalloc areas that are hidden; the vmap_area of a free range, which
-# ends where the next area in use starts, is likely to be what points at them.
-# Five attempts were too few in one of several runs.
+# ends where the next area in use starts, is likely to be what points at them. That
+# comes again: in one of several runs five attempts had been too few.
 HIDDEN=2
 ATTEMPTS="1 2 3 4 5 6 7 8 9 10"
 
