@@ -15,7 +15,7 @@ trap 'exit 143' TERM HUP
 # Files of the unmodified source that the tests need: all of it is large.
 mkdir "$work/pristine"
 (cd "$pristine" && cp -Rp --parents Makefile MAINTAINERS mm lib/Kconfig.debug lib/stackdepot.c \
-	include/linux/kmemleak.h kernel/kthread.c kernel/module kernel/rcu \
+	include/linux/kmemleak.h kernel/kthread.c kernel/module kernel/rcu kernel/stop_machine.c \
 	arch/x86/include/asm/unwind.h arch/x86/kernel/unwind_orc.c \
 	Documentation/dev-tools Documentation/core-api/mm-api.rst \
 	tools/testing/selftests/lib.mk "$work/pristine")
@@ -119,7 +119,7 @@ test_touches_nothing_else()
 		esac
 		printf '%s\n' Documentation/dev-tools/kmemleak.rst MAINTAINERS \
 			include/linux/kmemleak.h kernel/kthread.c kernel/rcu/tree.c \
-			lib/stackdepot.c "$kconfig" mm/Makefile mm/kmemleak.c mm/slub.c mm/vmalloc.c
+			kernel/stop_machine.c lib/stackdepot.c "$kconfig" mm/Makefile mm/kmemleak.c mm/slub.c mm/vmalloc.c
 	} | sort | diff - "$work/changed"
 }
 

@@ -40,6 +40,39 @@ void kmemleak_no_scan(const void *ptr);
 /* For threads. */
 void kmemleak_wipe_stack(void);
 
+/**
+ * kmemleak_wipe_registers() - forget what registers hold that functions keep
+ *
+ * To be called by a function that is not returned to, before the call that it makes for
+ * that: what it had in these registers is saved on the stack as long as that call lasts.
+ *
+ * Context: Any.
+ */
+static __always_inline void kmemleak_wipe_registers(void)
+{
+#if defined(CONFIG_ARM64)
+	asm volatile("mov x19, xzr\n\t"
+		     "mov x20, xzr\n\t"
+		     "mov x21, xzr\n\t"
+		     "mov x22, xzr\n\t"
+		     "mov x23, xzr\n\t"
+		     "mov x24, xzr\n\t"
+		     "mov x25, xzr\n\t"
+		     "mov x26, xzr\n\t"
+		     "mov x27, xzr\n\t"
+		     "mov x28, xzr"
+		     : : : "x19", "x20", "x21", "x22", "x23", "x24", "x25", "x26",
+			   "x27", "x28");
+#elif defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+	asm volatile("xorl %%ebx, %%ebx\n\t"
+		     "xorl %%r12d, %%r12d\n\t"
+		     "xorl %%r13d, %%r13d\n\t"
+		     "xorl %%r14d, %%r14d\n\t"
+		     "xorl %%r15d, %%r15d"
+		     : : : "rbx", "r12", "r13", "r14", "r15", "cc");
+#endif
+}
+
 #else /* !CONFIG_DEBUG_KMEMLEAK */
 
 static inline void kmemleak_init(void) { }
@@ -69,6 +102,7 @@ static inline void kmemleak_scan_area(const void *ptr, size_t size,
 				      gfp_t gfp) { }
 static inline void kmemleak_no_scan(const void *ptr) { }
 static inline void kmemleak_wipe_stack(void) { }
+static inline void kmemleak_wipe_registers(void) { }
 
 #endif /* CONFIG_DEBUG_KMEMLEAK */
 

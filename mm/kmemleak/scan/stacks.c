@@ -319,9 +319,6 @@ static int visit_live_part(struct task_struct *task, const void *stack,
 
 #ifdef CONFIG_ARM64
 
-/* Registers that a function keeps for its caller stand above its frame record. */
-#define SAVED_REGISTERS	10
-
 /* Words below the end of a stack among which a frame record is looked for. */
 #define RECORD_DISTANCE	64
 
@@ -337,52 +334,11 @@ static const unsigned long *record_below(const unsigned long *record)
 	return NULL;
 }
 
-static bool is_among(unsigned long value, const unsigned long *words)
-{
-	unsigned int i;
-
-	for (i = 0; i < SAVED_REGISTERS; i++) {
-		if (READ_ONCE_NOCHECK(words[i]) == value)
-			return true;
-	}
-	return false;
-}
-
 /*
- * A thread of the kernel never returns to kthread(), whose frame, and registers,
- * hold a pointer to what the thread was created with, for ever: that was freed
- * when it began. So @outer, the record of kthread(), is where the stack ends.
+ * A thread of the kernel never returns to kthread(), whose frame holds for ever what the
+ * thread was created with, which was freed when it began: there its stack ends. For the
+ * registers that its function keeps for kthread() see kmemleak_wipe_registers().
  *
- * The first registers that @inner, the thread's own function, keeps for kthread()
- * are that pointer and, as kthread() asks for them next, the task itself, unless the
- * compiler does without, and the struct kthread. Leave out the pointer, known by what
- * kthread() has in its frame, where these follow it. The same word elsewhere is the
- * function's own: by now there may be an object of its at the same address. A
- * compiler that keeps them in another order lets the pointer count, which may hide a
- * leak there.
- */
-static int visit_inner(const unsigned long *inner, const unsigned long *outer,
-		       kml_visit_t visit, struct kml_root *root)
-{
-	unsigned long self = (unsigned long)root->task->worker_private;
-	const unsigned long *from = inner + 2;
-	size_t i, nr = min_t(size_t, outer - from, SAVED_REGISTERS);
-	unsigned long regs[SAVED_REGISTERS];
-	int ret;
-
-	for (i = 0; i < nr; i++)
-		regs[i] = READ_ONCE_NOCHECK(from[i]);
-	if (nr > 1 && self && is_among(regs[0], outer + 2) &&
-	    (regs[1] == self || (nr > 2 && regs[2] == self &&
-				 regs[1] == (unsigned long)root->task)))
-		regs[0] = 0;
-	root->at = from;
-	ret = visit(regs, regs + nr, root);
-	root->at = NULL;
-	return ret ?: visit(from + nr, outer, root);
-}
-
-/*
  * The thread that makes others waits in its own function, two calls deep, and all that
  * the frames hold then is what the last one was made of, which was freed.
  */
@@ -399,8 +355,7 @@ static int visit_thread(struct task_struct *task, const void *stack,
 		return visitor->task_stack(stack, last, last, &root);
 	if (!inner || live >= (const void *)inner)
 		return visit_live_part(task, stack, visitor);
-	return visitor->task_stack(stack, live, inner, &root) ?:
-	       visit_inner(inner, outer, visitor->memory, &root);
+	return visitor->task_stack(stack, live, outer, &root);
 }
 
 #else

@@ -18,6 +18,7 @@
 #include <linux/sched/task.h>
 #include <linux/sched/task_stack.h>
 #include <linux/slab.h>
+#include <linux/stop_machine.h>
 #include <linux/vmalloc.h>
 
 #include "../scan/load.h"
@@ -434,29 +435,6 @@ static void scan_first_stack(struct kunit *test)
 
 #endif
 
-#ifdef CONFIG_ARM64
-
-/*
- * What kthread() has in its frame is put there by the thread itself: the address
- * of an object, as if that of what the thread was created with were in use again.
- * The thread never returns to where that would be missed. Returns where its
- * function keeps that word for kthread(), or NULL if the compiler keeps it elsewhere.
- */
-static __always_inline unsigned long *recycle(unsigned long *inner,
-					      unsigned long hidden)
-{
-	unsigned long self = (unsigned long)current->worker_private;
-	unsigned long *outer = (unsigned long *)inner[0];
-
-	/* Whoever uses these keeps them for the caller. */
-	asm volatile("" : : : "x19", "x20", "x21");
-	if (inner[3] != self &&
-	    (inner[3] != (unsigned long)current || inner[4] != self))
-		return NULL;
-	outer[2] = ~hidden;
-	return &inner[2];
-}
-
 /* The object is in the frame of this function, and nowhere else. */
 static int scan_own_frame(void *data)
 {
@@ -464,7 +442,6 @@ static int scan_own_frame(void *data)
 	unsigned long words[2] = {};
 
 	WRITE_ONCE(holder->hidden, kml_hidden_alloc(SCAN_OBJECT));
-	holder->keep = recycle(__builtin_frame_address(0), holder->hidden);
 	WRITE_ONCE(words[0], ~holder->hidden);
 	barrier_data(words);
 	complete(&holder->ready);
@@ -474,38 +451,17 @@ static int scan_own_frame(void *data)
 	return 0;
 }
 
-/* It is in the register that this function keeps for kthread(). */
-static int scan_kept_register(void *data)
-{
-	struct scan_holder *holder = data;
-	unsigned long *kept;
-
-	WRITE_ONCE(holder->hidden, kml_hidden_alloc(SCAN_OBJECT));
-	kept = recycle(__builtin_frame_address(0), holder->hidden);
-	holder->keep = kept;
-	if (kept)
-		kml_hidden_reveal(kept, holder->hidden);
-	kept = NULL;
-	OPTIMIZER_HIDE_VAR(kept);
-	complete(&holder->ready);
-	while (!kthread_should_stop())
-		schedule_timeout_interruptible(HZ);
-	return 0;
-}
-
 /* Is an object reported that is known in the frame of a thread's function? */
-static bool leaks_from_frame(struct kunit *test, int (*fn)(void *data))
+static bool leaks_from_frame(struct kunit *test)
 {
 	struct scan_holder holder;
-	struct task_struct *task = start(test, &holder, fn);
+	struct task_struct *task = start(test, &holder, scan_own_frame);
 	bool leaks;
 
 	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
 	leaks = kml_hidden_is_leak(holder.hidden);
 	kthread_stop(task);
 	kml_hidden_retire(holder.hidden);
-	if (!holder.keep)
-		kunit_skip(test, "kthread() keeps other registers first");
 	return leaks;
 }
 
@@ -514,26 +470,80 @@ static void scan_thread_frame(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < SCAN_ATTEMPTS; i++)
-		KUNIT_EXPECT_FALSE(test, leaks_from_frame(test, scan_own_frame));
-	/* Instrumented, the function has the word in its own frame as well. */
-	if (IS_ENABLED(CONFIG_KCSAN))
-		return;
-	/* The word that it keeps for kthread() is none of its own. */
-	for (i = 0; i < SCAN_ATTEMPTS; i++) {
-		if (leaks_from_frame(test, scan_kept_register))
-			return;
-	}
-	KUNIT_FAIL(test, "what kthread() has forgotten counts");
+		KUNIT_EXPECT_FALSE(test, leaks_from_frame(test));
+}
+
+#ifdef CONFIG_ARM64
+
+/* Registers that functions keep for others, and where this one does. */
+#define SCAN_KEPT	10
+
+/* What kthread() has left in them, all in one; it is never returned to. */
+static int scan_kept_registers(void *data)
+{
+	const unsigned long *record = __builtin_frame_address(0);
+	struct scan_holder *holder = data;
+	unsigned long kept = 0;
+	unsigned int i;
+
+	asm volatile("" : : : "x19", "x20", "x21", "x22", "x23", "x24", "x25", "x26",
+			      "x27", "x28");
+	for (i = 0; i < SCAN_KEPT; i++)
+		kept |= READ_ONCE_NOCHECK(record[2 + i]);
+	WRITE_ONCE(holder->hidden, kept);
+	complete(&holder->ready);
+	while (!kthread_should_stop())
+		schedule_timeout_interruptible(HZ);
+	return 0;
+}
+
+static void scan_thread_registers(struct kunit *test)
+{
+	struct scan_holder holder;
+	struct task_struct *task = start(test, &holder, scan_kept_registers);
+
+	kthread_stop(task);
+	KUNIT_EXPECT_EQ(test, holder.hidden, 0);
 }
 
 #else
 
-static void scan_thread_frame(struct kunit *test)
+static void scan_thread_registers(struct kunit *test)
 {
-	kunit_skip(test, "the frame of kthread() is left out on arm64 only");
+	kunit_skip(test, "where a function keeps registers is known on arm64 only");
 }
 
 #endif /* CONFIG_ARM64 */
+
+#ifdef CONFIG_SMP
+
+static int scan_stopped(void *data)
+{
+	complete(data);
+	return 0;
+}
+
+/* What a stop was about is not kept until the next one. */
+static void scan_stopper(struct kunit *test)
+{
+	struct completion *done = kunit_kzalloc(test, sizeof(*done), GFP_KERNEL);
+	struct cpu_stop_work work = {};
+
+	KUNIT_ASSERT_NOT_NULL(test, done);
+	init_completion(done);
+	KUNIT_ASSERT_TRUE(test, stop_one_cpu_nowait(0, scan_stopped, done, &work));
+	wait_for_completion(done);
+	KUNIT_EXPECT_PTR_EQ(test, work.arg, NULL);
+}
+
+#else
+
+static void scan_stopper(struct kunit *test)
+{
+	kunit_skip(test, "one CPU is stopped by nobody");
+}
+
+#endif /* CONFIG_SMP */
 
 /* ---- Many at a time ---- */
 
@@ -671,6 +681,8 @@ static struct kunit_case scan_cases[] = {
 	KUNIT_CASE(scan_dead_stack),
 	KUNIT_CASE(scan_first_stack),
 	KUNIT_CASE(scan_thread_frame),
+	KUNIT_CASE(scan_thread_registers),
+	KUNIT_CASE(scan_stopper),
 	KUNIT_CASE(scan_wide),
 	KUNIT_CASE(scan_sections),
 	KUNIT_CASE(scan_stale_entries),
