@@ -18,6 +18,7 @@
 #include <linux/vmalloc.h>
 
 #include "../scan/refs.h"
+#include "../store/slab.h"
 #include "../../slab.h"
 #include "hidden.h"
 
@@ -336,6 +337,64 @@ static void threads_no_memory(struct kunit *test)
 	kml_hidden_free(kept);
 }
 
+/* ---- Give away ---- */
+
+/* Puts an object at hand, as if a pass had found it. */
+static void threads_find(struct kunit *test, struct kml_worker *self, unsigned long hidden)
+{
+	unsigned long start = (unsigned long)kasan_reset_tag((void *)~hidden);
+	struct kml_ref ref;
+
+	KUNIT_ASSERT_TRUE(test, kml_ref_find(KML_VIRT, start, &ref));
+	set_bit(ref.index, ref.slab->seen);
+	*self->top++ = (struct kml_mark_entry){
+		.start = (const unsigned long *)start,
+		.nr = kml_ref_size(&ref) / sizeof(long),
+	};
+	kml_ref_put(&ref);
+}
+
+static bool threads_is_gray(struct kunit *test, unsigned long hidden)
+{
+	unsigned long start = (unsigned long)kasan_reset_tag((void *)~hidden);
+	struct kml_ref ref;
+	bool gray;
+
+	KUNIT_ASSERT_TRUE(test, kml_ref_find(KML_VIRT, start, &ref));
+	gray = test_bit(ref.index, kml_slab_gray(ref.slab));
+	kml_ref_put(&ref);
+	return gray;
+}
+
+/* Of what is at hand, the older half is for all threads, and none of it is lost. */
+static void threads_give(struct kunit *test)
+{
+	struct kml_worker *self = &kml_refs.workers[0];
+	unsigned long hidden[8];
+	unsigned int i;
+
+	skip_if_off(test);
+	for (i = 0; i < ARRAY_SIZE(hidden); i++)
+		hidden[i] = kml_hidden_alloc(64);
+	mutex_lock(&kml_scan_mutex);
+	kml_passes_start(__builtin_frame_address(0));
+	for (i = 0; i < ARRAY_SIZE(hidden); i++)
+		threads_find(test, self, hidden[i]);
+	kml_give_away(self);
+	KUNIT_EXPECT_EQ(test, self->top - self->stack, ARRAY_SIZE(hidden) / 2);
+	for (i = 0; i < ARRAY_SIZE(hidden); i++)
+		KUNIT_EXPECT_EQ(test, threads_is_gray(test, hidden[i]),
+				i < ARRAY_SIZE(hidden) / 2);
+	kml_drop_mark_stack(self);
+	KUNIT_EXPECT_EQ(test, kml_scan_gray(), 0);
+	for (i = 0; i < ARRAY_SIZE(hidden); i++)
+		KUNIT_EXPECT_FALSE(test, threads_is_gray(test, hidden[i]));
+	kml_passes_end();
+	mutex_unlock(&kml_scan_mutex);
+	for (i = 0; i < ARRAY_SIZE(hidden); i++)
+		kml_hidden_free(hidden[i]);
+}
+
 /* ---- Stop ---- */
 
 static int threads_scan(void *data)
@@ -398,6 +457,7 @@ static struct kunit_case threads_cases[] = {
 	KUNIT_CASE(threads_long_object),
 	KUNIT_CASE_SLOW(threads_come),
 	KUNIT_CASE(threads_no_memory),
+	KUNIT_CASE(threads_give),
 	KUNIT_CASE_SLOW(threads_stop),
 	{}
 };
