@@ -288,11 +288,9 @@ static const struct kml_root_visitor stack_visitor = {
 
 static void search_static_percpu(unsigned int cpu)
 {
-	const void *start = per_cpu_ptr((void __percpu *)__per_cpu_start, cpu);
-
 	/* Without SMP these variables stand in the data section. */
 	if (IS_ENABLED(CONFIG_SMP) && cpu_possible(cpu))
-		search_root(start, start + (__per_cpu_end - __per_cpu_start), NULL);
+		kml_visit_cpu(cpu, search_root);
 }
 
 static void search_percpu_slabs(void)

@@ -187,9 +187,15 @@ void __init kml_threads_init(void);
 
 /* ---- stacks.c, roots.c: what a scan starts from ---- */
 
+/* Stacks that stand among the static variables of each CPU, at most. */
+#define KML_CPU_STACKS	3
+
+extern struct kml_range kml_cpu_stacks[KML_CPU_STACKS];
+
 void __init kml_stacks_init(void);
 int kml_visit_stacks(const struct kml_root_visitor *visitor);
 void kml_visit_stopped_stacks(const struct kml_root_visitor *visitor);
+int kml_visit_cpu(unsigned int cpu, kml_visit_t visit);
 int kml_visit_block(const struct zone *zone, unsigned long pfn, unsigned long end,
 		    kml_visit_pages_t visit);
 void __init kml_hide_memmap(void);

@@ -25,22 +25,43 @@
  */
 #define ROOT_PFN_GROUP	64
 
+/**
+ * kml_visit_cpu() - visit the static variables of a CPU, without the stacks among them
+ * @cpu: a possible CPU
+ * @visit: called for each range
+ *
+ * Context: With SMP, else these variables stand in the data section. Any, if @visit does
+ * not sleep.
+ * Return: 0, or what @visit returned to stop.
+ */
+int kml_visit_cpu(unsigned int cpu, kml_visit_t visit)
+{
+	struct kml_root root = { .kind = KML_ROOT_PERCPU, .cpu = cpu };
+	const void *start = per_cpu_ptr((void __percpu *)__per_cpu_start, cpu);
+	const void *from = start;
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < KML_CPU_STACKS && kml_cpu_stacks[i].size && !ret; i++) {
+		const void *stack = start + kml_cpu_stacks[i].start;
+
+		if (from < stack)
+			ret = visit(from, stack, &root);
+		from = stack + kml_cpu_stacks[i].size;
+	}
+	return ret ?: visit(from, start + (__per_cpu_end - __per_cpu_start), &root);
+}
+
 static int visit_percpu(kml_visit_t visit)
 {
 	unsigned int cpu;
 	int ret = 0;
 
-	/* Without SMP these variables stand in the data section. */
 	if (!IS_ENABLED(CONFIG_SMP))
 		return 0;
 
 	for_each_possible_cpu(cpu) {
-		struct kml_root root = { .kind = KML_ROOT_PERCPU, .cpu = cpu };
-		const void *start;
-
-		start = per_cpu_ptr((void __percpu *)__per_cpu_start, cpu);
-		ret = visit(start, start + (__per_cpu_end - __per_cpu_start),
-			    &root);
+		ret = kml_visit_cpu(cpu, visit);
 		if (ret)
 			break;
 	}

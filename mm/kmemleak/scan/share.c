@@ -14,10 +14,7 @@
 #include <linux/memory_hotplug.h>
 #include <linux/mmzone.h>
 #include <linux/mutex.h>
-#include <linux/percpu.h>
 #include <linux/string.h>
-
-#include <asm/sections.h>
 
 #include "../store/slab.h"
 #include "refs.h"
@@ -183,15 +180,6 @@ static bool take_piece(struct piece *piece)
 
 /* ---- Read ---- */
 
-static int read_cpu(unsigned int cpu)
-{
-	struct kml_root root = { .kind = KML_ROOT_PERCPU, .cpu = cpu };
-	const void *start = per_cpu_ptr((void __percpu *)__per_cpu_start, cpu);
-
-	return next.visitor->memory(start, start + (__per_cpu_end - __per_cpu_start),
-				    &root);
-}
-
 static int read_slabs(const struct piece *piece)
 {
 	unsigned int i;
@@ -229,7 +217,7 @@ static int read_piece(struct piece *piece)
 		put_online_mems();
 		break;
 	case STATIC_PERCPU:
-		ret = read_cpu(piece->cpu);
+		ret = kml_visit_cpu(piece->cpu, next.visitor->memory);
 		break;
 	case STRUCT_PAGES:
 		get_online_mems();

@@ -7,7 +7,8 @@
  * out with a stack pointer. One that runs is asked for it by an interrupt, which
  * at the same moment takes its registers and the end of its stack down, as both
  * soon change. Stacks of interrupts are empty but at that moment, so that they
- * are no roots besides, where they are slabs of their own.
+ * are no roots besides: where they are objects of their own they are not scanned,
+ * and where they are static variables of a CPU they are left out of these.
  */
 #include <linux/kernel.h>
 #include <linux/kthread.h>
@@ -22,11 +23,14 @@
 #include <linux/smp.h>
 
 #include <asm/irq_regs.h>
+#include <asm/sections.h>
 
 #ifdef CONFIG_ARM64
 #include <asm/stacktrace.h>
 #endif
 #if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+#include <asm/cpu_entry_area.h>
+#include <asm/pgtable_types.h>
 #include <asm/stacktrace.h>
 #include <asm/unwind.h>
 #endif
@@ -453,7 +457,69 @@ int kml_visit_stacks(const struct kml_root_visitor *visitor)
 	       visit_all_stacks(visitor, false);
 }
 
-/* Where they are slabs of their own, they are never scanned as such. */
+/*
+ * Stacks that stand among the static variables of a CPU, in the order in which they
+ * stand there: offsets from the start of these, the same for all CPUs, and lengths. The
+ * last ones may be of length 0.
+ */
+struct kml_range kml_cpu_stacks[KML_CPU_STACKS] __ro_after_init;
+
+#if KML_X86_64 && defined(CONFIG_SMP)
+
+DECLARE_PER_CPU_PAGE_ALIGNED(struct irq_stack, irq_stack_backing_store);
+
+static void __init note_cpu_stack(unsigned long offset, size_t size)
+{
+	unsigned int i;
+
+	for (i = KML_CPU_STACKS - 1; i; i--) {
+		const struct kml_range *before = &kml_cpu_stacks[i - 1];
+
+		if (before->size && before->start < offset)
+			break;
+		kml_cpu_stacks[i] = *before;
+	}
+	kml_cpu_stacks[i] = (struct kml_range){ offset, size };
+}
+
+/* Stacks that are known by where they are mapped for the CPU's own use. */
+static void __init note_mapped_stack(unsigned int cpu, void *stack, size_t size)
+{
+	void *start = per_cpu_ptr((void __percpu *)__per_cpu_start, cpu);
+	unsigned long offset, length = __per_cpu_end - __per_cpu_start;
+	phys_addr_t phys = slow_virt_to_phys(stack);
+
+	for (offset = 0; offset < length; offset += PAGE_SIZE) {
+		if (per_cpu_ptr_to_phys(start + offset) == phys)
+			note_cpu_stack(offset, size);
+	}
+}
+
+/*
+ * No CPU is asked while it is on the stack of an exception, or on its way in from user
+ * space: interrupts are off there.
+ */
+static void __init note_cpu_stacks(void)
+{
+	unsigned int cpu = cpumask_first(cpu_possible_mask);
+	struct cpu_entry_area *area = get_cpu_entry_area(cpu);
+	void *start = per_cpu_ptr((void __percpu *)__per_cpu_start, cpu);
+
+	note_cpu_stack((void *)per_cpu_ptr(&irq_stack_backing_store, cpu) - start,
+		       sizeof(struct irq_stack));
+	note_mapped_stack(cpu, area->estacks.DF_stack, sizeof(struct exception_stacks));
+	note_mapped_stack(cpu, &area->entry_stack_page, sizeof(area->entry_stack_page));
+}
+
+#else
+
+static void __init note_cpu_stacks(void)
+{
+}
+
+#endif
+
+/* Where they are objects of their own, they are never scanned as such. */
 static void __init hide_irq_stack(unsigned int cpu)
 {
 #if defined(CONFIG_ARM64) && defined(CONFIG_VMAP_STACK)
@@ -476,6 +542,7 @@ void __init kml_stacks_init(void)
 {
 	unsigned int cpu;
 
+	note_cpu_stacks();
 	for_each_possible_cpu(cpu) {
 		if (IS_ENABLED(CONFIG_SMP))
 			per_cpu(live_stack, cpu) =

@@ -10,6 +10,7 @@
 #include <linux/completion.h>
 #include <linux/cpumask.h>
 #include <linux/err.h>
+#include <linux/interrupt.h>
 #include <linux/jiffies.h>
 #include <linux/kallsyms.h>
 #include <linux/kthread.h>
@@ -20,6 +21,10 @@
 #include <linux/slab.h>
 #include <linux/stop_machine.h>
 #include <linux/vmalloc.h>
+
+#ifdef CONFIG_ARM64
+#include <asm/stacktrace.h>
+#endif
 
 #include "../scan/load.h"
 #include "../scan/refs.h"
@@ -401,10 +406,10 @@ static void scan_dead_stack(struct kunit *test)
 
 #if defined(CONFIG_ARM64) || KML_X86_64
 
-/* A word in what the boot CPU's idle task does not use of its stack, in .data. */
-static bool leaks_from_first_stack(void)
+/* A word in what is not in use of a stack. */
+static bool leaks_from_dead_word(void *stack)
 {
-	unsigned long *word = task_stack_page(&init_task) + SCAN_DEAD;
+	unsigned long *word = stack + SCAN_DEAD;
 	unsigned long hidden = kml_hidden_alloc(SCAN_OBJECT), had = READ_ONCE(*word);
 	bool leaks;
 
@@ -415,15 +420,21 @@ static bool leaks_from_first_stack(void)
 	return leaks;
 }
 
-static void scan_first_stack(struct kunit *test)
+static void expect_dead(struct kunit *test, void *stack, const char *name)
 {
 	unsigned int i;
 
 	for (i = 0; i < SCAN_ATTEMPTS; i++) {
-		if (leaks_from_first_stack())
+		if (leaks_from_dead_word(stack))
 			return;
 	}
-	KUNIT_FAIL(test, "the dead part of the first stack is read");
+	KUNIT_FAIL(test, "the dead part of %s is read", name);
+}
+
+/* That of the boot CPU's idle task, in .data. */
+static void scan_first_stack(struct kunit *test)
+{
+	expect_dead(test, task_stack_page(&init_task), "the first stack");
 }
 
 #else
@@ -434,6 +445,175 @@ static void scan_first_stack(struct kunit *test)
 }
 
 #endif
+
+/* ---- Stacks of interrupts ---- */
+
+#if defined(CONFIG_SMP) && \
+	((defined(CONFIG_ARM64) && defined(CONFIG_VMAP_STACK)) || KML_X86_64)
+
+#ifdef CONFIG_ARM64
+
+static void scan_irq_stacks(struct kunit *test)
+{
+	unsigned int cpu = cpumask_last(cpu_online_mask);
+
+	expect_dead(test, per_cpu(irq_stack_ptr, cpu), "an interrupt's stack");
+}
+
+#else
+
+/* Where they are mapped for use, in another place, nobody searches. */
+static void scan_irq_stacks(struct kunit *test)
+{
+	static const char * const names[] = {
+		"irq_stack_backing_store", "exception_stacks", "entry_stack_storage",
+	};
+	unsigned int i, cpu = cpumask_last(cpu_online_mask);
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		void __percpu *stacks = (void __percpu *)kallsyms_lookup_name(names[i]);
+
+		if (!stacks)
+			kunit_skip(test, "needs CONFIG_KALLSYMS_ALL");
+		expect_dead(test, per_cpu_ptr(stacks, cpu), names[i]);
+	}
+}
+
+#endif
+
+/**
+ * struct scan_softirq - what runs in a softirq on another CPU
+ * @tasklet: brings it there
+ * @ready: it is there
+ * @stop: it is to end
+ * @seen: a word of its frame is among what is taken down of a CPU
+ * @seen_dead: so is one that a function has left there which has returned
+ */
+struct scan_softirq {
+	struct tasklet_struct tasklet;
+	bool ready;
+	bool stop;
+	bool seen;
+	bool seen_dead;
+};
+
+/* Numbers that nothing else has. Those of other functions that know them are inverted. */
+#define SCAN_LIVE_WORD		0x5ca1ab1e0ddba11dUL
+#define SCAN_DEAD_WORD		0xdeadf00d5eed1e55UL
+#define SCAN_DEAD_WORDS		192
+
+static struct scan_softirq *scan_softirq;
+
+/* The first and the last ones may be in registers afterwards. */
+static noinline void scan_leave_numbers(void)
+{
+	unsigned long words[SCAN_DEAD_WORDS], number = ~SCAN_DEAD_WORD, i;
+
+	OPTIMIZER_HIDE_VAR(number);
+	for (i = 0; i < ARRAY_SIZE(words); i++)
+		words[i] = ~number ^ i;
+	barrier_data(words);
+}
+
+static bool is_left_number(unsigned long word)
+{
+	unsigned long i = word ^ SCAN_DEAD_WORD;
+
+	return i > 0 && i < SCAN_DEAD_WORDS / 2;
+}
+
+static void scan_spin_in_softirq(struct tasklet_struct *tasklet)
+{
+	struct scan_softirq *softirq = from_tasklet(softirq, tasklet, tasklet);
+	unsigned long end = jiffies + SCAN_LONG, number = ~SCAN_LIVE_WORD;
+	unsigned long word;
+
+	scan_leave_numbers();
+	OPTIMIZER_HIDE_VAR(number);
+	WRITE_ONCE(word, ~number);
+	barrier_data(&word);
+	WRITE_ONCE(softirq->ready, true);
+	while (!READ_ONCE(softirq->stop) && time_before(jiffies, end))
+		cpu_relax();
+	barrier_data(&word);
+	WRITE_ONCE(word, 0);
+}
+
+static void scan_raise_softirq(void *data)
+{
+	struct scan_softirq *softirq = data;
+
+	tasklet_schedule(&softirq->tasklet);
+}
+
+static int scan_look_for_numbers(const void *start, const void *end,
+				 const struct kml_root *root)
+{
+	const unsigned long *word;
+
+	for (word = start; word < (const unsigned long *)end; word++) {
+		scan_softirq->seen |= *word == SCAN_LIVE_WORD;
+		scan_softirq->seen_dead |= is_left_number(*word);
+	}
+	return 0;
+}
+
+static int scan_ignore_stack(const void *stack, const void *live, const void *end,
+			     const struct kml_root *root)
+{
+	return 0;
+}
+
+static const struct kml_root_visitor scan_running_visitor = {
+	.memory = scan_look_for_numbers,
+	.task_stack = scan_ignore_stack,
+};
+
+/* What a softirq uses of its stack is searched when its CPU is asked, and no more. */
+static void scan_softirq_stack(struct kunit *test)
+{
+	unsigned int cpu, i;
+
+	if (num_online_cpus() == 1)
+		kunit_skip(test, "needs another CPU");
+	scan_softirq = kunit_kzalloc(test, sizeof(*scan_softirq), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, scan_softirq);
+	tasklet_setup(&scan_softirq->tasklet, scan_spin_in_softirq);
+
+	/* It may come too late, where this CPU stands still for a while. */
+	for (i = 0; i < SCAN_ATTEMPTS && !scan_softirq->seen; i++) {
+		memset_after(scan_softirq, 0, tasklet);
+		mutex_lock(&kml_scan_mutex);
+		cpu = get_cpu();
+		cpu = cpumask_any_but(cpu_online_mask, cpu);
+		smp_call_function_single(cpu, scan_raise_softirq, scan_softirq, 1);
+		put_cpu();
+		while (!READ_ONCE(scan_softirq->ready))
+			cpu_relax();
+		kml_visit_stacks(&scan_running_visitor);
+		WRITE_ONCE(scan_softirq->stop, true);
+		mutex_unlock(&kml_scan_mutex);
+		tasklet_kill(&scan_softirq->tasklet);
+		KUNIT_EXPECT_FALSE(test, scan_softirq->seen_dead);
+	}
+	KUNIT_EXPECT_TRUE(test, scan_softirq->seen);
+}
+
+#else
+
+static void scan_irq_stacks(struct kunit *test)
+{
+	kunit_skip(test, "stacks of interrupts are searched like other memory");
+}
+
+static void scan_softirq_stack(struct kunit *test)
+{
+	kunit_skip(test, "stacks of interrupts are searched like other memory");
+}
+
+#endif
+
+/* ---- Frames of threads ---- */
 
 /* The object is in the frame of this function, and nowhere else. */
 static int scan_own_frame(void *data)
@@ -680,6 +860,8 @@ static struct kunit_case scan_cases[] = {
 	KUNIT_CASE(scan_register),
 	KUNIT_CASE(scan_dead_stack),
 	KUNIT_CASE(scan_first_stack),
+	KUNIT_CASE(scan_irq_stacks),
+	KUNIT_CASE(scan_softirq_stack),
 	KUNIT_CASE(scan_thread_frame),
 	KUNIT_CASE(scan_thread_registers),
 	KUNIT_CASE(scan_stopper),
