@@ -314,6 +314,13 @@ kml_test_all()
 	kml_test "$description" kml_found_so_far "$@"
 }
 
+# kml_has_time SINCE: what is repeated since then, in seconds, may go on. Where all takes
+# long, there have to be fewer repetitions: the runner ends a test, see settings.
+kml_has_time()
+{
+	[ $(($(date +%s) - $1)) -lt 400 ]
+}
+
 # The test has come to know that the kernel has not what it needs.
 kml_skip_rest()
 {
