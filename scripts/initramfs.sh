@@ -101,6 +101,8 @@ pack()
 		done
 		if [ "$purpose" = selftests ] && [ -d "$jq" ]; then
 			echo "file /usr/bin/jq $jq/jq 755 0 0"
+			# Programs for x86_64 name it for the loader.
+			echo "slink /lib64 lib 777 0 0"
 			for library in "$jq"/*.so*; do
 				echo "file /lib/${library##*/} $library 755 0 0"
 			done
