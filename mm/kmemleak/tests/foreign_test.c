@@ -147,12 +147,13 @@ static void foreign_neighbours(struct kunit *test)
 static void foreign_free(struct kunit *test)
 {
 	unsigned long *objects[32], *object;
-	struct kml_sight sight;
+	struct kml_sight sight, first;
 	unsigned int i;
 
 	kfree_nolock(alloc_nolock(test));
 	object = kmalloc(FOREIGN_SIZE, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, object);
+	kml_look(KML_VIRT, (unsigned long)object, &first);
 	kfree_nolock(object);
 	for (i = 0; i < ARRAY_SIZE(objects); i++) {
 		objects[i] = kmalloc(FOREIGN_SIZE, GFP_KERNEL);
@@ -163,6 +164,7 @@ static void foreign_free(struct kunit *test)
 	kml_look(KML_VIRT, (unsigned long)object, &sight);
 	KUNIT_EXPECT_EQ(test, sight.where, KML_IN_SLOT);
 	KUNIT_EXPECT_EQ(test, sight.start, (unsigned long)object);
+	KUNIT_EXPECT_NE(test, sight.trace, first.trace);
 	for (i = min(i + 1, ARRAY_SIZE(objects)); i; i--)
 		kfree(objects[i - 1]);
 	kml_look(KML_VIRT, (unsigned long)object, &sight);
