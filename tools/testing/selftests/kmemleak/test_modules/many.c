@@ -5,6 +5,7 @@
  * the detector knows it, and is then handed to one of these objects, of which the
  * detector may know nothing.
  */
+#include <linux/array_size.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/llist.h>
@@ -17,6 +18,10 @@
 
 #define CHILDREN	100
 
+/* One in so many has a large object for a holder, whose pages the allocator keeps apart. */
+#define PER_LARGE	4
+#define LARGE_WORDS	(4 * PAGE_SIZE / sizeof(void *))
+
 struct member {
 	struct llist_node link;
 	void *child;
@@ -26,6 +31,7 @@ struct member {
 static struct kmem_cache *member_cache;
 static LLIST_HEAD(members);
 static void *children[CHILDREN];
+static void **large[CHILDREN / PER_LARGE];
 
 /* The first that was lost; hidden like the ones that follow it. */
 static unsigned long lost;
@@ -60,6 +66,18 @@ static noinline struct member *make_member(void)
 	return member;
 }
 
+/* In the last of its pages. */
+static noinline bool hold_in_large(unsigned int i)
+{
+	void **holder = kcalloc(LARGE_WORDS, sizeof(void *), GFP_KERNEL);
+
+	if (!holder)
+		return false;
+	holder[LARGE_WORDS - 1] = children[i];
+	large[i / PER_LARGE] = holder;
+	return true;
+}
+
 int make_many(const char *arg)
 {
 	unsigned int nr, i;
@@ -73,7 +91,10 @@ int make_many(const char *arg)
 			return -ENOMEM;
 		/* The last ones, which are the least likely to be known. */
 		if (i <= CHILDREN) {
-			member->child = children[i - 1];
+			if ((i - 1) % PER_LARGE)
+				member->child = children[i - 1];
+			else if (children[i - 1] && !hold_in_large(i - 1))
+				return -ENOMEM;
 			children[i - 1] = NULL;
 		}
 		cond_resched();
@@ -114,6 +135,7 @@ void free_many(void)
 {
 	struct llist_node *first;
 	struct member *member, *tmp;
+	unsigned int i;
 
 	find_lost();
 	first = llist_del_all(&members);
@@ -123,6 +145,9 @@ void free_many(void)
 		kmem_cache_free(member_cache, member);
 		cond_resched();
 	}
+	for (i = 0; i < ARRAY_SIZE(large); i++)
+		kfree_sensitive(large[i]);
+	memset(large, 0, sizeof(large));
 	memset(children, 0, sizeof(children));
 }
 
