@@ -4,7 +4,9 @@
  *
  * Who came first waits longer the next time. So each side comes first in some
  * turns, and in the others both act at once, whatever the machine: on a busy
- * host, CPUs of an emulator lag behind each other by milliseconds.
+ * host, CPUs of an emulator lag behind each other by milliseconds. There both
+ * hardly ever act at once by chance: in every other turn they make sure before that
+ * both are running, and wait a few instructions only.
  */
 #include <linux/cpumask.h>
 #include <linux/err.h>
@@ -31,6 +33,9 @@
 #define SIDES_STEP	8
 #define SIDES_JITTER	64
 
+/* The most steps that one waits if both are running. */
+#define SIDES_CLOSE	1024
+
 static void wait_steps(int steps)
 {
 	while (steps-- > 0)
@@ -42,6 +47,7 @@ static int act_on_theirs(void *data)
 	struct kml_sides *sides = data;
 
 	while (!kthread_should_stop()) {
+		WRITE_ONCE(sides->answered, READ_ONCE(sides->called));
 		/* Pairs with smp_store_release() in take_turn(). */
 		if (smp_load_acquire(&sides->turns) == sides->done) {
 			cond_resched();
@@ -56,8 +62,17 @@ static int act_on_theirs(void *data)
 	return 0;
 }
 
+static void call_other(struct kml_sides *sides)
+{
+	unsigned int call = sides->called + 1;
+
+	WRITE_ONCE(sides->called, call);
+	while (READ_ONCE(sides->answered) != call)
+		cond_resched();
+}
+
 /* Returns false if there is no object. */
-static bool take_turn(struct kml_sides *sides, int wait)
+static bool take_turn(struct kml_sides *sides, int wait, bool close)
 {
 	unsigned int turn = sides->turns + 1;
 	bool late;
@@ -67,6 +82,8 @@ static bool take_turn(struct kml_sides *sides, int wait)
 		return false;
 	sides->wait = wait;
 	sides->acted = false;
+	if (close)
+		call_other(sides);
 	/* Pairs with smp_load_acquire() in act_on_theirs(). */
 	smp_store_release(&sides->turns, turn);
 	wait_steps(-wait);
@@ -105,17 +122,21 @@ static bool turns_are_missing(const struct kml_sides *sides, unsigned long begin
 static void take_turns(struct kml_sides *sides)
 {
 	unsigned long begin = jiffies;
-	int wait = 0, lead;
+	int waits[2] = {}, lead;
 
 	while (turns_are_missing(sides, begin)) {
+		bool close = sides->turns % 2;
+		int *wait = &waits[close];
 		int jitter = (int)(sides->turns * 37 % SIDES_JITTER) -
 			     SIDES_JITTER / 2;
 
 		lead = sides->mine_first - sides->theirs_first;
-		if (!take_turn(sides, wait + jitter))
+		if (!take_turn(sides, *wait + jitter, close))
 			break;
 		lead -= sides->mine_first - sides->theirs_first;
-		wait = next_wait(wait, lead);
+		*wait = next_wait(*wait, lead);
+		if (close)
+			*wait = clamp(*wait, -SIDES_CLOSE, SIDES_CLOSE);
 	}
 }
 

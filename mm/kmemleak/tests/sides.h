@@ -16,6 +16,8 @@
  * @check: after both: tell if it is as it should be, and free what is left
  * @turns: objects that it may act on by now
  * @done: those that it has acted on
+ * @called: calls to the thread, to know that it is running
+ * @answered: the last one that it has seen
  * @wait: steps that it waits before the next one; if negative, the test does
  * @ptr: the object
  * @acted: the test has acted on it
@@ -32,6 +34,8 @@ struct kml_sides {
 	bool (*check)(void *ptr);
 	unsigned int turns;
 	unsigned int done;
+	unsigned int called;
+	unsigned int answered;
 	int wait;
 	void *ptr;
 	bool acted;
