@@ -94,14 +94,36 @@ guest_place()
 	done
 }
 
-# Runs a guest to its end. The console goes to logs/LOG.console. What the guest
-# has to tell goes to LOG.results, and LOG.verdict has "done" if it came to the
-# end of its work: these two by ports of their own, so that nothing on the
-# console can be taken for them. Fails if there is no such verdict.
+# A guest that hangs mostly says nothing more, however busy the host is. Ends one that
+# has said nothing for so long.
+guest_mind()	# PID SECONDS FILE...
+{
+	pid=$1 most=$2 quiet=0 said=
+	shift 2
+	while kill -0 "$pid" 2> /dev/null; do
+		now=$(cat "$@" 2> /dev/null | wc -c)
+		quiet=$((quiet + 1))
+		[ "$now" = "$said" ] || quiet=0
+		said=$now
+		if [ "$quiet" -gt "$most" ]; then
+			kill "$pid"
+			return 1
+		fi
+		sleep 1
+	done
+}
+
+# Runs a guest to its end, which takes no longer than SECONDS on a host with nothing else
+# to do. It may take four times as long, but not that long without a word. The console
+# goes to logs/LOG.console. What the guest has to tell goes to LOG.results, and
+# LOG.verdict has "done" if it came to the end of its work: these two by ports of their
+# own, so that nothing on the console can be taken for them. Fails if there is no such
+# verdict.
 guest_run()	# LOG SECONDS CPUS MEMORY COMMAND_LINE
 {
 	log=$logs/$1
-	guest_prefix="timeout --foreground -k 5 $2"
+	seconds=$2
+	guest_prefix="exec timeout --foreground -k 5 $((4 * seconds))"
 	shift 2
 	rm -f "$log.console" "$log.verdict"
 	: > "$log.results"
@@ -112,7 +134,10 @@ guest_run()	# LOG SECONDS CPUS MEMORY COMMAND_LINE
 		-device virtserialport,chardev=results,name=results \
 		-chardev "file,id=verdict,path=$log.verdict" \
 		-device virtserialport,chardev=verdict,name=verdict \
-		< /dev/null > "$log.qemu" 2>&1 || status=$?
+		< /dev/null > "$log.qemu" 2>&1 &
+	running=$!
+	guest_mind "$running" "$seconds" "$log.console" "$log.results" || status=124
+	wait "$running" || status=$?
 	echo "$status" > "$log.status"
 	[ "$(cat "$log.verdict" 2> /dev/null)" = "done" ] && [ "$status" = 0 ]
 }
@@ -123,7 +148,7 @@ guest_complain()	# LOG of a guest_run that failed
 	status=$(cat "$log.status")
 	case $status in
 	0)	echo "the guest ended before its work did" ;;
-	124 | 137) echo "the guest did not end in time" ;;
+	124 | 137 | 143) echo "the guest did not end in time" ;;
 	*)	echo "QEMU ended with status $status"
 		cat "$log.qemu" ;;
 	esac

@@ -48,7 +48,7 @@ guest()
 	shift
 	log=$logs/guest-$(wc -l < "$guests").log
 	echo "==> $title: beside what follows"
-	timeout 7200 "$top/scripts/test-guest.sh" "$@" > "$log" 2>&1 &
+	timeout 21600 "$top/scripts/test-guest.sh" "$@" > "$log" 2>&1 &
 	echo "$! $title" >> "$guests"
 }
 
