@@ -70,6 +70,9 @@ static __always_inline void kmemleak_wipe_registers(void)
 		     "xorl %%r14d, %%r14d\n\t"
 		     "xorl %%r15d, %%r15d"
 		     : : : "rbx", "r12", "r13", "r14", "r15", "cc");
+#ifndef CONFIG_FRAME_POINTER
+	asm volatile("xorl %%ebp, %%ebp" : : : "rbp", "cc");
+#endif
 #endif
 }
 
