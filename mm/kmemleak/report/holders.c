@@ -125,7 +125,6 @@ static int search_memory(const void *start, const void *end,
 {
 	unsigned long addr = ALIGN((unsigned long)start, sizeof(long));
 	unsigned long last = ALIGN_DOWN((unsigned long)end, sizeof(long));
-	const void *at = root->at ?: start;
 	unsigned long *buf = kml_scan_buffer();
 	size_t i, len;
 	int ret = 0;
@@ -137,8 +136,7 @@ static int search_memory(const void *start, const void *end,
 			continue;
 		for (i = 0; i < len / sizeof(long); i++) {
 			if (found_reference(current_search, buf[i]))
-				print_root(root, at + (addr - (unsigned long)start) +
-					   i * sizeof(long),
+				print_root(root, (void *)addr + i * sizeof(long),
 					   how(current_search, buf[i]));
 		}
 	}

@@ -446,13 +446,11 @@ enum kml_root_kind {
  * @kind: that
  * @cpu: whose, for KML_ROOT_PERCPU and KML_ROOT_RUNNING
  * @task: whose, pinned, for KML_ROOT_STACK
- * @at: where it stands, if what is visited is a copy, else NULL
  */
 struct kml_root {
 	enum kml_root_kind kind;
 	unsigned int cpu;
 	struct task_struct *task;
-	const void *at;
 };
 
 /* What to do with a range of root memory; non-zero stops. */
