@@ -566,7 +566,7 @@ static void alloc_in_interrupt(struct irq_work *work)
 
 static void record_interrupt(struct kunit *test)
 {
-	struct irq_work work = IRQ_WORK_INIT_HARD(alloc_in_interrupt);
+	struct irq_work work = IRQ_WORK_INIT(alloc_in_interrupt);
 	struct kml_sight sight;
 	char comm[TASK_COMM_LEN];
 

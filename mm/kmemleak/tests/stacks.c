@@ -317,15 +317,19 @@ static void in_softirq_now(struct job *job)
 	kml_raise_softirq(job);
 }
 
+/*
+ * In interrupts that PREEMPT_RT would have in threads: in others nobody may allocate,
+ * which lockdep knows.
+ */
 static void in_hardirq_now(struct job *job)
 {
-	job->work = IRQ_WORK_INIT_HARD(job_work);
+	job->work = IRQ_WORK_INIT(job_work);
 	irq_work_queue(&job->work);
 }
 
 static void in_hardirq_in_softirq(struct job *job)
 {
-	job->work = IRQ_WORK_INIT_HARD(job_work);
+	job->work = IRQ_WORK_INIT(job_work);
 	tasklet_setup(&job->tasklet, job_work_tasklet);
 	kml_raise_softirq(job);
 }
@@ -343,7 +347,7 @@ static void in_soft_timer(struct job *job)
 
 static void in_hard_timer(struct job *job)
 {
-	in_timer(job, HRTIMER_MODE_REL_HARD);
+	in_timer(job, HRTIMER_MODE_REL);
 }
 
 const struct context kml_contexts[NR_CONTEXTS] = {

@@ -642,7 +642,7 @@ static int many_thread(void *data)
 	takers->walk.take = kml_take_once;
 	kml_expect_task(&takers->walk);
 	start_timer(&takers->soft, HRTIMER_MODE_REL_PINNED_SOFT, "softirq");
-	start_timer(&takers->hard, HRTIMER_MODE_REL_PINNED_HARD, "hardirq");
+	start_timer(&takers->hard, HRTIMER_MODE_REL_PINNED, "hardirq");
 	while (!kthread_should_stop()) {
 		walk_random(&takers->walk, &takers->rnd);
 		kml_walk_once(&takers->walk);
