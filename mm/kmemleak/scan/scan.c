@@ -8,6 +8,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/init.h>
+#include <linux/kmemleak.h>
 #include <linux/ktime.h>
 #include <linux/moduleparam.h>
 #include <linux/printk.h>
@@ -215,8 +216,8 @@ static void note_stats(const struct kml_confirmation *conf, unsigned long ms,
 	WRITE_ONCE(stats->wait.given_up, wait->given_up);
 }
 
-static noinline int scan_after(const struct kml_wait *wait, unsigned int ticket,
-			       unsigned int threads, kml_print_t print)
+static noinline int scan_locked(const struct kml_wait *wait, unsigned int ticket,
+				unsigned int threads, kml_print_t print)
 {
 	struct kml_confirmation conf = {};
 	unsigned long ever, ms;
@@ -242,6 +243,17 @@ static noinline int scan_after(const struct kml_wait *wait, unsigned int ticket,
 	kml_passes_end();
 	mutex_unlock(&kml_scan_mutex);
 	return ret;
+}
+
+/*
+ * The frame of what it calls is a root, as there are the registers of callers. So that
+ * is not to have in it what calls before this one left there.
+ */
+static int scan_after(const struct kml_wait *wait, unsigned int ticket,
+		      unsigned int threads, kml_print_t print)
+{
+	kmemleak_wipe_stack();
+	return scan_locked(wait, ticket, threads, print);
 }
 
 /**
