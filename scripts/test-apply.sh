@@ -16,7 +16,7 @@ trap 'exit 143' TERM HUP
 mkdir "$work/pristine"
 (cd "$pristine" && cp -Rp --parents Makefile MAINTAINERS mm lib/Kconfig.debug lib/stackdepot.c \
 	include/linux/kmemleak.h kernel/kthread.c kernel/module kernel/rcu kernel/stop_machine.c \
-	arch/x86/include/asm/unwind.h arch/x86/kernel/unwind_orc.c \
+	arch/x86/entry/entry_64.S arch/x86/include/asm/unwind.h arch/x86/kernel/unwind_orc.c \
 	Documentation/dev-tools Documentation/core-api/mm-api.rst \
 	tools/testing/selftests/lib.mk "$work/pristine")
 pristine=$work/pristine
@@ -113,7 +113,7 @@ test_touches_nothing_else()
 	{
 		(cd "$pristine" && grep -l 'mm/kmemleak\.c' Documentation/core-api/mm-api.rst) || :
 		case $kver in
-		6.1)	echo kernel/module/main.c ;;
+		6.1)	printf '%s\n' kernel/module/main.c arch/x86/entry/entry_64.S ;;
 		*)	printf '%s\n' kernel/module/debug_kmemleak.c \
 				arch/x86/include/asm/unwind.h arch/x86/kernel/unwind_orc.c ;;
 		esac
