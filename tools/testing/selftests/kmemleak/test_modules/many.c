@@ -78,6 +78,24 @@ static noinline bool hold_in_large(unsigned int i)
 	return true;
 }
 
+/*
+ * The last ones, which are the least likely to be known, get a child each. Not in line,
+ * which would make several places of the one that calls make_member().
+ */
+static noinline bool give_child(struct member *member, unsigned int nr)
+{
+	unsigned int i = nr - 1;
+
+	if (nr > CHILDREN)
+		return true;
+	if (i % PER_LARGE)
+		member->child = children[i];
+	else if (children[i] && !hold_in_large(i))
+		return false;
+	children[i] = NULL;
+	return true;
+}
+
 int make_many(const char *arg)
 {
 	unsigned int nr, i;
@@ -87,16 +105,8 @@ int make_many(const char *arg)
 	for (i = nr; i; i--) {
 		struct member *member = make_member();
 
-		if (!member)
+		if (!member || !give_child(member, i))
 			return -ENOMEM;
-		/* The last ones, which are the least likely to be known. */
-		if (i <= CHILDREN) {
-			if ((i - 1) % PER_LARGE)
-				member->child = children[i - 1];
-			else if (children[i - 1] && !hold_in_large(i - 1))
-				return -ENOMEM;
-			children[i - 1] = NULL;
-		}
 		cond_resched();
 	}
 	return 0;
