@@ -10,6 +10,7 @@
  * are no roots besides: where they are objects of their own they are not scanned,
  * and where they are static variables of a CPU they are left out of these.
  */
+#include <linux/kallsyms.h>
 #include <linux/kernel.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
@@ -362,6 +363,45 @@ static int visit_thread(struct task_struct *task, const void *stack,
 	return visitor->task_stack(stack, live, outer, &root);
 }
 
+static void __init find_kthread(void)
+{
+}
+
+#elif KML_X86_64
+
+/* Words below the end of a stack among which is the address that kthread() waits at. */
+#define RETURN_DISTANCE	64
+
+/* The code of kthread(), behind its first byte; empty if it was not found. */
+static struct kml_range kthread_code;
+
+static void __init find_kthread(void)
+{
+	unsigned long start = kallsyms_lookup_name("kthread"), size, offset;
+
+	if (start && kallsyms_lookup_size_offset(start, &size, &offset))
+		kthread_code = (struct kml_range){ start + 1, size - 1 };
+}
+
+/*
+ * As on arm64. The address of kthread() itself, with which a thread begins, may stand
+ * there as well.
+ */
+static int visit_thread(struct task_struct *task, const void *stack,
+			const struct kml_root_visitor *visitor)
+{
+	struct kml_root root = { .kind = KML_ROOT_STACK, .task = task };
+	const unsigned long *end = stack + THREAD_SIZE;
+	const unsigned long *word, *last = end - RETURN_DISTANCE;
+	const void *live = live_part(task, stack);
+
+	for (word = end - 1; word >= last && live <= (const void *)word; word--) {
+		if (READ_ONCE_NOCHECK(*word) - kthread_code.start < kthread_code.size)
+			return visitor->task_stack(stack, live, word, &root);
+	}
+	return visit_live_part(task, stack, visitor);
+}
+
 #else
 
 static int visit_thread(struct task_struct *task, const void *stack,
@@ -370,7 +410,11 @@ static int visit_thread(struct task_struct *task, const void *stack,
 	return visit_live_part(task, stack, visitor);
 }
 
-#endif /* CONFIG_ARM64 */
+static void __init find_kthread(void)
+{
+}
+
+#endif
 
 static int visit_stack(struct task_struct *task,
 		       const struct kml_root_visitor *visitor)
@@ -542,6 +586,7 @@ void __init kml_stacks_init(void)
 {
 	unsigned int cpu;
 
+	find_kthread();
 	note_cpu_stacks();
 	for_each_possible_cpu(cpu) {
 		if (IS_ENABLED(CONFIG_SMP))
