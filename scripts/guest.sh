@@ -82,16 +82,20 @@ guest_qemu()	# CPUS MEMORY COMMAND_LINE QEMU_OPTIONS...
 }
 
 # Waits until fewer guests of `make test` run than there are places for: one for each
-# processor, as they wait half of the time. It is kept until the script ends.
+# processor, as they wait half of the time. It is kept until the script ends. Who came
+# first waits for a place, and all others for that: so they begin in their order.
 guest_place()
 {
+	exec 6> "$top/build/guest-next.lock"
+	flock 6
 	while :; do
 		for place in $(seq "$jobs"); do
 			exec 7> "$top/build/guest-$place.lock"
-			flock -n 7 && return
+			flock -n 7 && break 2
 		done
 		sleep 1
 	done
+	exec 6>&-
 }
 
 # A guest that hangs mostly says nothing more, however busy the host is. Ends one that
