@@ -8,7 +8,6 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/init.h>
-#include <linux/kmemleak.h>
 #include <linux/ktime.h>
 #include <linux/moduleparam.h>
 #include <linux/printk.h>
@@ -252,7 +251,7 @@ static noinline int scan_locked(const struct kml_wait *wait, unsigned int ticket
 static int scan_after(const struct kml_wait *wait, unsigned int ticket,
 		      unsigned int threads, kml_print_t print)
 {
-	kmemleak_wipe_stack();
+	kml_wipe_stack();
 	return scan_locked(wait, ticket, threads, print);
 }
 

@@ -464,23 +464,16 @@ void kmemleak_ignore_phys(phys_addr_t phys)
 }
 EXPORT_SYMBOL(kmemleak_ignore_phys);
 
-/* Longer than what a thread leaves behind before its function is called. */
-#define WIPED_WORDS	(1024 / sizeof(long))
-
 /**
  * kmemleak_wipe_stack() - overwrite what calls that have returned left on the stack
  *
- * To be called before a function whose frame will be there for long: in a part of it
- * that is not written to, what they left would count as references.
+ * To be called by a thread before the function whose frame will be there for long.
  *
  * Context: Any.
  */
-noinline void kmemleak_wipe_stack(void)
+void kmemleak_wipe_stack(void)
 {
-	unsigned long words[WIPED_WORDS];
-
-	memset(words, 0, sizeof(words));
-	barrier_data(words);
+	kml_wipe_stack();
 }
 
 /* What the detector writes down must not count as a reference to it. */

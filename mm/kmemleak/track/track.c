@@ -5,6 +5,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bitfield.h>
+#include <linux/compiler.h>
 #include <linux/jiffies.h>
 #include <linux/kernel.h>
 #include <linux/rculist.h>
@@ -165,4 +166,23 @@ void kml_untrack(enum kml_space space, unsigned long start)
 
 	if (rec)
 		kml_kill(rec);
+}
+
+/* Longer than what calls leave behind that are made before the one that lasts. */
+#define WIPED_WORDS	(1024 / sizeof(long))
+
+/**
+ * kml_wipe_stack() - overwrite what calls that have returned left on the stack
+ *
+ * To be called before a function whose frame will count: in a part of it that is not
+ * written to, what they left would be references.
+ *
+ * Context: Any.
+ */
+noinline void kml_wipe_stack(void)
+{
+	unsigned long words[WIPED_WORDS];
+
+	memset(words, 0, sizeof(words));
+	barrier_data(words);
 }

@@ -70,5 +70,6 @@ void kml_track(enum kml_space space, unsigned long start, size_t size,
 	       int min_count, u8 flags, gfp_t gfp, struct kml_origin origin);
 void kml_untrack(enum kml_space space, unsigned long start);
 void kml_untrack_range(enum kml_space space, unsigned long start, size_t size);
+void kml_wipe_stack(void);
 
 #endif /* __MM_KMEMLEAK_TRACK_H */
