@@ -165,10 +165,15 @@ static bool take_kind(struct piece *piece)
 
 static bool take_piece(struct piece *piece)
 {
+	struct kml_wait_for wait = KML_WAIT_INIT;
 	bool taken = false;
 
-	/* Who holds it runs: to wait for it takes no sleep. */
-	mutex_lock(&piece_mutex);
+	/*
+	 * Who holds it runs, but its CPU may be a guest's that stands still for long: who
+	 * waits must not look hung.
+	 */
+	while (!mutex_trylock(&piece_mutex))
+		kml_threads_wait(&wait);
 	while (next.kind < NR_KINDS && !taken) {
 		taken = take_kind(piece);
 		if (!taken)

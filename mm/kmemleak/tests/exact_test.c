@@ -25,7 +25,7 @@
 #define EXACT_SCANS	(EXACT_SLOW ? 2 : 8)
 
 /* Longer than any pass in a guest takes, and shorter. */
-#define EXACT_LONG	USEC_PER_SEC
+#define EXACT_LONG	((EXACT_SLOW ? 5 : 1) * USEC_PER_SEC)
 #define EXACT_BRIEF	2000U
 #define EXACT_SHORT	1
 
