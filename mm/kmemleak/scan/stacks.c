@@ -363,10 +363,6 @@ static int visit_thread(struct task_struct *task, const void *stack,
 	return visitor->task_stack(stack, live, outer, &root);
 }
 
-static void __init find_kthread(void)
-{
-}
-
 #elif KML_X86_64
 
 /* Words below the end of a stack among which is the address that kthread() waits at. */
@@ -374,14 +370,6 @@ static void __init find_kthread(void)
 
 /* The code of kthread(), behind its first byte; empty if it was not found. */
 static struct kml_range kthread_code;
-
-static void __init find_kthread(void)
-{
-	unsigned long start = kallsyms_lookup_name("kthread"), size, offset;
-
-	if (start && kallsyms_lookup_size_offset(start, &size, &offset))
-		kthread_code = (struct kml_range){ start + 1, size - 1 };
-}
 
 /*
  * As on arm64. The address of kthread() itself, with which a thread begins, may stand
@@ -408,10 +396,6 @@ static int visit_thread(struct task_struct *task, const void *stack,
 			const struct kml_root_visitor *visitor)
 {
 	return visit_live_part(task, stack, visitor);
-}
-
-static void __init find_kthread(void)
-{
 }
 
 #endif
@@ -562,6 +546,16 @@ static void __init note_cpu_stacks(void)
 }
 
 #endif
+
+static void __init find_kthread(void)
+{
+#if KML_X86_64
+	unsigned long start = kallsyms_lookup_name("kthread"), size, offset;
+
+	if (start && kallsyms_lookup_size_offset(start, &size, &offset))
+		kthread_code = (struct kml_range){ start + 1, size - 1 };
+#endif
+}
 
 /* Where they are objects of their own, they are never scanned as such. */
 static void __init hide_irq_stack(unsigned int cpu)

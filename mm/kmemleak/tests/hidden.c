@@ -43,6 +43,20 @@ void kml_hidden_reveal(unsigned long *place, unsigned long hidden)
 }
 
 /**
+ * kml_hidden_find() - find and pin an object
+ * @hidden: its address, inverted
+ * @ref: set to the object, to be given back with kml_ref_put()
+ *
+ * Context: Process context.
+ * Return: true if it is tracked.
+ */
+bool kml_hidden_find(unsigned long hidden, struct kml_ref *ref)
+{
+	return kml_ref_find(KML_VIRT, (unsigned long)kasan_reset_tag((void *)~hidden),
+			    ref);
+}
+
+/**
  * kml_hidden_is_leak() - ask whether an object is reported
  * @hidden: its address, inverted
  *
@@ -51,11 +65,10 @@ void kml_hidden_reveal(unsigned long *place, unsigned long hidden)
  */
 bool kml_hidden_is_leak(unsigned long hidden)
 {
-	unsigned long addr = (unsigned long)kasan_reset_tag((void *)~hidden);
 	struct kml_ref ref;
 	bool leak;
 
-	if (!kml_ref_find(KML_VIRT, addr, &ref))
+	if (!kml_hidden_find(hidden, &ref))
 		return false;
 	leak = kml_ref_is_leak(&ref);
 	kml_ref_put(&ref);

@@ -7,10 +7,12 @@
 
 #include <linux/types.h>
 
+struct kml_ref;
 struct kunit;
 
 unsigned long kml_hidden_alloc(size_t size);
 void kml_hidden_reveal(unsigned long *place, unsigned long hidden);
+bool kml_hidden_find(unsigned long hidden, struct kml_ref *ref);
 bool kml_hidden_is_leak(unsigned long hidden);
 bool kml_hidden_any_leaks(const unsigned long *hidden, unsigned int nr);
 void kml_hidden_free(unsigned long hidden);

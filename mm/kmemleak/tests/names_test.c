@@ -25,9 +25,9 @@
 /* Objects of each kind that keep their names. */
 #define KEPT		40
 
-/* How long threads rename themselves, in ms. */
-#define RENAME_SWEEPS	3
+/* How long threads rename themselves, in ms, and for how many sweeps at least. */
 #define RENAME_MSECS	1500
+#define RENAME_SWEEPS	3
 
 #define RENAMERS	3
 

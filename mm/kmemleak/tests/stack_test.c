@@ -81,14 +81,20 @@ static noinline unsigned long scan_leave_behind(void)
 	return ~addr_of(object);
 }
 
+/* In line, so that the frame in which the thread waits is that of its own function. */
+static __always_inline void scan_wait(struct scan_holder *holder)
+{
+	complete(&holder->ready);
+	while (!kthread_should_stop())
+		schedule_timeout_interruptible(HZ);
+}
+
 static int scan_sleep(void *data)
 {
 	struct scan_holder *holder = data;
 
 	WRITE_ONCE(holder->hidden, scan_leave_behind());
-	complete(&holder->ready);
-	while (!kthread_should_stop())
-		schedule_timeout_interruptible(HZ);
+	scan_wait(holder);
 	return 0;
 }
 
@@ -139,10 +145,11 @@ static void scan_register(struct kunit *test)
 	KUNIT_FAIL(test, "not reported without the register either");
 }
 
-static bool leaks_from_dead_stack(struct kunit *test)
+/* Is an object reported that is known in the stack of a thread? */
+static bool leaks_from_thread(struct kunit *test, int (*fn)(void *data))
 {
 	struct scan_holder holder;
-	struct task_struct *task = start(test, &holder, scan_sleep);
+	struct task_struct *task = start(test, &holder, fn);
 	bool leaks;
 
 	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
@@ -152,15 +159,20 @@ static bool leaks_from_dead_stack(struct kunit *test)
 	return leaks;
 }
 
-static void scan_dead_stack(struct kunit *test)
+static void expect_unread(struct kunit *test, int (*fn)(void *data), const char *name)
 {
 	unsigned int i;
 
 	for (i = 0; i < SCAN_ATTEMPTS; i++) {
-		if (leaks_from_dead_stack(test))
+		if (leaks_from_thread(test, fn))
 			return;
 	}
-	KUNIT_FAIL(test, "the dead part of a stack is read");
+	KUNIT_FAIL(test, "%s is read", name);
+}
+
+static void scan_dead_stack(struct kunit *test)
+{
+	expect_unread(test, scan_sleep, "the dead part of a stack");
 }
 
 #if defined(CONFIG_ARM64) || KML_X86_64
@@ -383,25 +395,9 @@ static int scan_own_frame(void *data)
 	WRITE_ONCE(holder->hidden, kml_hidden_alloc(SCAN_OBJECT));
 	WRITE_ONCE(words[0], ~holder->hidden);
 	barrier_data(words);
-	complete(&holder->ready);
-	while (!kthread_should_stop())
-		schedule_timeout_interruptible(HZ);
+	scan_wait(holder);
 	barrier_data(words);
 	return 0;
-}
-
-/* Is an object reported that is known in a frame of a thread? */
-static bool leaks_from_frame(struct kunit *test, int (*fn)(void *data))
-{
-	struct scan_holder holder;
-	struct task_struct *task = start(test, &holder, fn);
-	bool leaks;
-
-	KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
-	leaks = kml_hidden_is_leak(holder.hidden);
-	kthread_stop(task);
-	kml_hidden_retire(holder.hidden);
-	return leaks;
 }
 
 static void scan_thread_frame(struct kunit *test)
@@ -409,7 +405,7 @@ static void scan_thread_frame(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < SCAN_ATTEMPTS; i++)
-		KUNIT_EXPECT_FALSE(test, leaks_from_frame(test, scan_own_frame));
+		KUNIT_EXPECT_FALSE(test, leaks_from_thread(test, scan_own_frame));
 }
 
 #if defined(CONFIG_ARM64) || KML_X86_64
@@ -426,21 +422,13 @@ static int scan_outer_frame(void *data)
 
 	WRITE_ONCE(holder->hidden, kml_hidden_alloc(SCAN_OBJECT));
 	kml_hidden_reveal(&outer[2], holder->hidden);
-	complete(&holder->ready);
-	while (!kthread_should_stop())
-		schedule_timeout_interruptible(HZ);
+	scan_wait(holder);
 	return 0;
 }
 
 static void scan_kthread_frame(struct kunit *test)
 {
-	unsigned int i;
-
-	for (i = 0; i < SCAN_ATTEMPTS; i++) {
-		if (leaks_from_frame(test, scan_outer_frame))
-			return;
-	}
-	KUNIT_FAIL(test, "the frame of kthread() is read");
+	expect_unread(test, scan_outer_frame, "the frame of kthread()");
 }
 
 #else
@@ -470,9 +458,7 @@ static int scan_kept_registers(void *data)
 	for (i = 0; i < SCAN_KEPT; i++)
 		kept |= READ_ONCE_NOCHECK(record[2 + i]);
 	WRITE_ONCE(holder->hidden, kept);
-	complete(&holder->ready);
-	while (!kthread_should_stop())
-		schedule_timeout_interruptible(HZ);
+	scan_wait(holder);
 	return 0;
 }
 

@@ -137,14 +137,11 @@ static void threads_expect_first(struct kunit *test, struct threads_graph *graph
 	struct kml_ref ref;
 
 	mutex_lock(&kml_scan_mutex);
-	kml_passes_start(__builtin_frame_address(0));
+	kml_passes_start(kml_own_frame());
 	kml_threads_start(threads);
 	KUNIT_EXPECT_EQ(test, kml_first_pass(), 0);
 	for (i = 0; i < THREADS_OBJECTS; i++) {
-		unsigned long addr = (unsigned long)
-			kasan_reset_tag((void *)~graph->hidden[i]);
-
-		if (!graph->in_use[i] || !kml_ref_find(KML_VIRT, addr, &ref))
+		if (!graph->in_use[i] || !kml_hidden_find(graph->hidden[i], &ref))
 			continue;
 		suspects += kml_ref_is_suspect(&ref);
 		kml_ref_put(&ref);
@@ -183,10 +180,8 @@ static unsigned int threads_compare(struct kunit *test, struct threads_graph *gr
 		mutex_lock(&kml_scan_mutex);
 		for (i = 0; i < THREADS_OBJECTS; i++) {
 			struct kml_ref ref;
-			unsigned long addr = (unsigned long)
-				kasan_reset_tag((void *)~graph->hidden[i]);
 
-			if (!kml_ref_find(KML_VIRT, addr, &ref))
+			if (!kml_hidden_find(graph->hidden[i], &ref))
 				continue;
 			if (ref.rec)
 				kml_set_flags(ref.rec, 0, KML_LEAK | KML_REPORTED);
@@ -342,13 +337,12 @@ static void threads_no_memory(struct kunit *test)
 /* Puts an object at hand, as if a pass had found it. */
 static void threads_find(struct kunit *test, struct kml_worker *self, unsigned long hidden)
 {
-	unsigned long start = (unsigned long)kasan_reset_tag((void *)~hidden);
 	struct kml_ref ref;
 
-	KUNIT_ASSERT_TRUE(test, kml_ref_find(KML_VIRT, start, &ref));
+	KUNIT_ASSERT_TRUE(test, kml_hidden_find(hidden, &ref));
 	set_bit(ref.index, ref.slab->seen);
 	*self->top++ = (struct kml_mark_entry){
-		.start = (const unsigned long *)start,
+		.start = (const unsigned long *)kml_ref_start(&ref),
 		.nr = kml_ref_size(&ref) / sizeof(long),
 	};
 	kml_ref_put(&ref);
@@ -356,11 +350,10 @@ static void threads_find(struct kunit *test, struct kml_worker *self, unsigned l
 
 static bool threads_is_gray(struct kunit *test, unsigned long hidden)
 {
-	unsigned long start = (unsigned long)kasan_reset_tag((void *)~hidden);
 	struct kml_ref ref;
 	bool gray;
 
-	KUNIT_ASSERT_TRUE(test, kml_ref_find(KML_VIRT, start, &ref));
+	KUNIT_ASSERT_TRUE(test, kml_hidden_find(hidden, &ref));
 	gray = test_bit(ref.index, kml_slab_gray(ref.slab));
 	kml_ref_put(&ref);
 	return gray;
@@ -377,7 +370,7 @@ static void threads_give(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(hidden); i++)
 		hidden[i] = kml_hidden_alloc(64);
 	mutex_lock(&kml_scan_mutex);
-	kml_passes_start(__builtin_frame_address(0));
+	kml_passes_start(kml_own_frame());
 	for (i = 0; i < ARRAY_SIZE(hidden); i++)
 		threads_find(test, self, hidden[i]);
 	kml_give_away(self);
