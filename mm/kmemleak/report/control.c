@@ -31,6 +31,7 @@ static const struct {
 	{ "stack=on",	KML_CMD_STACK_ON },
 	{ "stack=off",	KML_CMD_STACK_OFF },
 	{ "clear",	KML_CMD_CLEAR },
+	{ "mark",	KML_CMD_MARK },
 	{ "off",	KML_CMD_OFF },
 };
 
@@ -196,6 +197,7 @@ static void show_stats(struct seq_file *seq)
 	seq_printf(seq, "running scan words: %lu\n", kml_words_read());
 	show_wait(seq, &scans->wait);
 	seq_printf(seq, "last scan threads: %u\n", READ_ONCE(scans->threads));
+	seq_printf(seq, "seconds since mark: %lu\n", kml_interval() / HZ);
 }
 
 /* ---- Files ---- */
@@ -346,6 +348,8 @@ static int run_command(const struct kml_command *cmd)
 	case KML_CMD_STACK_OFF:
 		WRITE_ONCE(kml_scan_stacks, cmd->id == KML_CMD_STACK_ON);
 		return 0;
+	case KML_CMD_MARK:
+		return kml_begin_interval();
 	default:
 		return control_thread(cmd);
 	}
@@ -396,6 +400,8 @@ static int __init kml_late_init(void)
 	debugfs_create_file("stats", 0400, info, NULL, &stats_fops);
 	debugfs_create_file("groups", 0400, info, NULL, &kml_groups_fops);
 	debugfs_create_file("leaks.json", 0400, info, NULL, &kml_json_fops);
+	debugfs_create_file("live", 0400, info, NULL, &kml_live_fops);
+	debugfs_create_file("live.json", 0400, info, NULL, &kml_live_json_fops);
 	if (!kml_tracking()) {
 		pr_info("Kernel memory leak detector disabled\n");
 		return 0;

@@ -222,8 +222,14 @@ static char *module_in(char *symbol)
 	return start + 1;
 }
 
-/* The first module that a trace leads through. */
-static void print_module(struct seq_file *seq, depot_stack_handle_t trace)
+/**
+ * kml_json_module() - print the first module that a trace leads through, as a member
+ * @seq: where to
+ * @trace: the trace
+ *
+ * Context: Process context; may sleep.
+ */
+void kml_json_module(struct seq_file *seq, depot_stack_handle_t trace)
 {
 	struct kml_frames frames = kml_frames_of(trace);
 	char symbol[KSYM_SYMBOL_LEN];
@@ -231,20 +237,30 @@ static void print_module(struct seq_file *seq, depot_stack_handle_t trace)
 
 	while (!module && kml_next_frame(&frames, symbol))
 		module = module_in(symbol);
+	seq_puts(seq, ",\"module\":");
 	kml_json_string(seq, module, module ? strlen(module) : 0);
 }
 
-static void print_trace(struct seq_file *seq, depot_stack_handle_t trace)
+/**
+ * kml_json_trace() - print the frames of a trace, as a member
+ * @seq: where to
+ * @trace: the trace
+ *
+ * Context: Process context; may sleep.
+ */
+void kml_json_trace(struct seq_file *seq, depot_stack_handle_t trace)
 {
 	struct kml_frames frames = kml_frames_of(trace);
 	char symbol[KSYM_SYMBOL_LEN];
 	const char *comma = "";
 
+	seq_puts(seq, ",\"trace\":[");
 	while (kml_next_frame(&frames, symbol)) {
 		seq_puts(seq, comma);
 		print_string(seq, symbol);
 		comma = ",";
 	}
+	seq_putc(seq, ']');
 }
 
 /**
@@ -285,11 +301,10 @@ int kml_json_leak(struct seq_file *seq, struct kml_record *rec)
 			   rec->held_by);
 	else
 		seq_puts(seq, ",\"direct\":true,\"held_by\":null");
-	seq_puts(seq, ",\"module\":");
-	print_module(seq, trace);
-	seq_printf(seq, ",\"crc\":\"%x\",\"trace\":[", rec->crc);
-	print_trace(seq, trace);
-	seq_puts(seq, "]}\n");
+	kml_json_module(seq, trace);
+	seq_printf(seq, ",\"crc\":\"%x\"", rec->crc);
+	kml_json_trace(seq, trace);
+	seq_puts(seq, "}\n");
 	return 0;
 }
 

@@ -21,11 +21,14 @@ static void look_at_page(void *addr, struct kml_kind *kind)
 {
 	const struct slab *slab = virt_to_slab(addr);
 	const struct kmem_cache *cache;
+	slab_flags_t flags;
 	const char *name;
 
 	if (slab) {
 		kind->name = "slab";
 		cache = READ_ONCE(slab->slab_cache);
+		if (cache && !kml_read_memory(&flags, &cache->flags, sizeof(flags)))
+			kind->reclaimable = flags & SLAB_RECLAIM_ACCOUNT;
 		if (cache && !kml_read_memory(&name, &cache->name, sizeof(name)))
 			strncpy_from_kernel_nofault(kind->cache, name,
 						    sizeof(kind->cache));
@@ -52,6 +55,7 @@ int kml_kind_of(const struct kml_ref *ref, struct kml_kind *kind)
 	unsigned long start = kml_ref_start(ref);
 
 	kind->cache[0] = '\0';
+	kind->reclaimable = false;
 	if (kml_ref_space(ref) == KML_PERCPU)
 		kind->name = "percpu";
 	else if (kml_is_in_image(start))

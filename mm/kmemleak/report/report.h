@@ -6,6 +6,7 @@
 #define __MM_KMEMLEAK_REPORT_H
 
 #include <linux/fs.h>
+#include <linux/jiffies.h>
 #include <linux/seq_file.h>
 
 #include "../scan/scan.h"
@@ -19,10 +20,12 @@
 /**
  * struct kml_kind - kind of an object
  * @name: slab, page, vmalloc, percpu, boot or other
+ * @reclaimable: the cache is one of those that shrinkers make smaller
  * @cache: the beginning of the cache's name, empty if it has none
  */
 struct kml_kind {
 	const char *name;
+	bool reclaimable;
 	char cache[KML_CACHE_NAME_LEN];
 };
 
@@ -47,46 +50,88 @@ void *kml_leaks_start(struct seq_file *seq, loff_t *pos);
 void *kml_leaks_next(struct seq_file *seq, void *v, loff_t *pos);
 void kml_leaks_stop(struct seq_file *seq, void *v);
 
-/* ---- groups.c: how many leaks have the same trace ---- */
+/* ---- counts.c: how many objects have the same trace ---- */
 
 /**
- * struct kml_total - what some leaks have together
- * @leaks: how many there are
+ * enum kml_period - a time that ends now
+ * @KML_PERIOD_MINUTE: one minute
+ * @KML_PERIOD_TEN_MINUTES: ten minutes
+ * @KML_PERIOD_HOUR: one hour
+ * @KML_PERIOD_MARK: since the last mark, see live.c
+ * @KML_NR_PERIODS: how many there are
+ */
+enum kml_period {
+	KML_PERIOD_MINUTE,
+	KML_PERIOD_TEN_MINUTES,
+	KML_PERIOD_HOUR,
+	KML_PERIOD_MARK,
+	KML_NR_PERIODS,
+};
+
+/**
+ * struct kml_total - what some objects have together
+ * @objects: how many there are
  * @bytes: how long they are
- * @direct: how many no other leak leads to
+ * @leaks: how many are to be reported
+ * @leaked_bytes: how long those are
+ * @direct: of leaks, how many no other leak leads to
  * @oldest: when the first one was allocated, in jiffies
  * @youngest: when the last one was
- * @first: where one of them starts
+ * @born: of live objects, how many were allocated in each period
+ * @born_bytes: how long those are that were since the mark
+ * @first: where one of them starts, of leaks
  * @space: address space of @first
  */
 struct kml_total {
-	unsigned long leaks;
+	unsigned long objects;
 	unsigned long bytes;
+	unsigned long leaks;
+	unsigned long leaked_bytes;
 	unsigned long direct;
 	unsigned long oldest;
 	unsigned long youngest;
+	unsigned long born[KML_NR_PERIODS];
+	unsigned long born_bytes;
 	unsigned long first;
 	enum kml_space space;
 };
 
 /**
- * struct kml_count - leaks with the same trace, and the same name of a task
- * @node: in kml_counts.root, by @key and @comm
- * @key: the trace; later a hash of what it reads
+ * struct kml_memory - a kind of memory that objects are counted by
+ * @next: in kml_counts.memory
+ * @hash: of @kind
+ * @kind: the kind, with the name of the cache
+ */
+struct kml_memory {
+	struct kml_memory *next;
+	u64 hash;
+	struct kml_kind kind;
+};
+
+/**
+ * struct kml_count - objects with the same trace, name of a task and kind of memory
+ * @hash: in kml_counts.buckets, by @handles and @owner
+ * @handles: of the trace and the name
+ * @owner: stands for the kind of memory where it is counted
+ * @key: a hash of what the trace reads
  * @trace: the trace, or one of those that read the same
  * @comm: name of the task, which outlives the objects that it is taken from
- * @own: its leaks
+ * @memory: the kind of memory; NULL if objects are not counted by it
+ * @own: its objects
  * @link: in @members of the first one of its group
- * @members: of the first one of a group, all of them, most leaks first
+ * @members: of the first one of a group, all of them, most objects first
  * @group: of the first one of a group, in kml_counts.groups
- * @all: of the first one of a group, leaks of all of them
- * @comms: of the first one of a group, how many they are
+ * @all: of the first one of a group, objects of all of them
+ * @comms: of the first one of a group, how many names they have
  */
 struct kml_count {
-	struct rb_node node;
+	struct hlist_node hash;
+	u64 handles;
+	const void *owner;
 	u64 key;
 	depot_stack_handle_t trace;
 	char comm[TASK_COMM_LEN];
+	const struct kml_memory *memory;
 	struct kml_total own;
 	struct list_head link;
 	struct list_head members;
@@ -96,24 +141,50 @@ struct kml_count {
 };
 
 struct kml_counts_page;
+struct kml_memory_page;
 
 /**
- * struct kml_counts - leaks by trace; zeroes are an empty one
- * @root: counts, in kml_count.node
+ * struct kml_counts - objects by trace; zeroes are an empty one
+ * @buckets: counts, in kml_count.hash; NULL if there are none
  * @pages: where they are
  * @used: how many of them the last page has
+ * @memory: kinds of memory
+ * @memory_pages: where they are
+ * @memory_used: how many of them the last page has
+ * @when: value of jiffies when counting began
  * @groups: the first counts of all groups, most bytes first
  */
 struct kml_counts {
-	struct rb_root root;
+	struct hlist_head *buckets;
 	struct kml_counts_page *pages;
 	unsigned int used;
+	struct kml_memory *memory;
+	struct kml_memory_page *memory_pages;
+	unsigned int memory_used;
+	unsigned long when;
 	struct list_head groups;
 };
 
+/* Counts what a file shows. Returns 0 or a negative error code. */
+typedef int (*kml_count_t)(struct kml_counts *counts);
+
+const struct kml_memory *kml_counts_memory(struct kml_counts *counts,
+					   const struct kml_ref *ref);
+struct kml_count *kml_counts_find(const struct kml_counts *counts, u64 handles,
+				  const void *owner);
+struct kml_count *kml_counts_new(struct kml_counts *counts, u64 handles, const void *owner,
+				 const struct kml_memory *memory);
 int kml_counts_add(struct kml_counts *counts, const struct kml_record *rec);
 void kml_counts_finish(struct kml_counts *counts);
 void kml_counts_clear(struct kml_counts *counts);
+
+void kml_show_comms(struct seq_file *seq, const struct kml_count *group);
+int kml_groups_open(struct file *file, const struct seq_operations *ops, kml_count_t count);
+int kml_groups_release(struct inode *inode, struct file *file);
+void *kml_groups_start(struct seq_file *seq, loff_t *pos);
+void *kml_groups_next(struct seq_file *seq, void *v, loff_t *pos);
+void kml_groups_stop(struct seq_file *seq, void *v);
+const struct kml_counts *kml_groups_counts(const struct seq_file *seq);
 
 /* ---- groups.c: leaks by trace, in the file and in the log ---- */
 
@@ -128,7 +199,26 @@ void kml_log_leak(struct kml_record *rec);
 extern const struct file_operations kml_json_fops;
 
 void kml_json_string(struct seq_file *seq, const char *text, size_t len);
+void kml_json_module(struct seq_file *seq, depot_stack_handle_t trace);
+void kml_json_trace(struct seq_file *seq, depot_stack_handle_t trace);
 int kml_json_leak(struct seq_file *seq, struct kml_record *rec);
+
+/* ---- live.c: live objects by trace ---- */
+
+extern const struct file_operations kml_live_fops;
+extern const struct file_operations kml_live_json_fops;
+
+/* How long before @now something was, in jiffies. It may have been a little later. */
+static inline unsigned long kml_age(unsigned long then, unsigned long now)
+{
+	return time_after(then, now) ? 0 : now - then;
+}
+
+int kml_count_live(struct kml_counts *counts);
+int kml_begin_interval(void);
+unsigned long kml_interval(void);
+void kml_show_live(struct seq_file *seq, const struct kml_count *group, unsigned long when);
+void kml_json_live(struct seq_file *seq, const struct kml_count *group, unsigned long when);
 
 /* ---- thread.c: when to scan ---- */
 
@@ -149,6 +239,7 @@ int kml_switch_off(void);
  * @KML_CMD_STACK_ON: task stacks are roots
  * @KML_CMD_STACK_OFF: they are not
  * @KML_CMD_CLEAR: no longer report what is reported
+ * @KML_CMD_MARK: begin a new interval for live objects
  * @KML_CMD_OFF: switch the detector off
  * @KML_CMD_DUMP: describe the object at an address
  * @KML_CMD_REFS: tell who points at the object at an address
@@ -162,6 +253,7 @@ enum kml_command_id {
 	KML_CMD_STACK_ON,
 	KML_CMD_STACK_OFF,
 	KML_CMD_CLEAR,
+	KML_CMD_MARK,
 	KML_CMD_OFF,
 	KML_CMD_DUMP,
 	KML_CMD_REFS,

@@ -526,6 +526,28 @@ typedef int (*kml_visit_ref_t)(const struct kml_ref *ref, void *arg);
 typedef int (*kml_visit_piece_t)(const struct kml_ref *ref, unsigned int cpu,
 				 size_t offset, size_t size, void *arg);
 
+/**
+ * struct kml_brief - what is told of an object where all are counted
+ * @owner: the same for all objects of one slab cache; NULL if the object is none of a
+ *	slab, or if that is not known
+ * @handles: where and by whom it was allocated, as in struct kml_origin
+ * @size: its length in bytes
+ * @jiffies: when it was allocated; a few of them too late at most, but never so that it
+ *	is on another side of a kml_next_stamp()
+ * @leak: is it to be reported, by the last scan?
+ */
+struct kml_brief {
+	const void *owner;
+	u64 handles;
+	size_t size;
+	unsigned long jiffies;
+	bool leak;
+};
+
+/* What to do with an object, which is pinned; non-zero stops. */
+typedef int (*kml_visit_brief_t)(const struct kml_ref *ref,
+				 const struct kml_brief *brief, void *arg);
+
 bool kml_ref_lookup(enum kml_space space, unsigned long addr,
 		    struct kml_ref *ref);
 void kml_ref_put(const struct kml_ref *ref);
@@ -556,6 +578,8 @@ size_t kml_store_memory(void);
 void kml_forget_all(void);
 int kml_for_each(enum kml_which which, kml_select_t select,
 		 kml_visit_ref_t visit, void *arg);
+int kml_visit_briefs(kml_visit_brief_t visit, void *arg);
+unsigned long kml_next_stamp(void);
 bool kml_ref_any(const struct kml_ref *ref, void *arg);
 bool kml_ref_leak(const struct kml_ref *ref, void *arg);
 bool kml_ref_share(const struct kml_ref *ref);

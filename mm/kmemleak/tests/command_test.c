@@ -26,6 +26,7 @@ static const struct command good[] = {
 	{ "stack=on",		KML_CMD_STACK_ON },
 	{ "stack=off",		KML_CMD_STACK_OFF },
 	{ "clear",		KML_CMD_CLEAR },
+	{ "mark",		KML_CMD_MARK },
 	{ "off",		KML_CMD_OFF },
 
 	{ "scan=0",		KML_CMD_SCAN_PERIOD,	0 },

@@ -92,11 +92,11 @@ static struct kml_record *new_leak(struct kunit *test)
 
 static void model_add(struct kml_total *sum, const struct kml_record *rec)
 {
-	if (!sum->leaks || time_before(rec->jiffies, sum->oldest))
+	if (!sum->objects || time_before(rec->jiffies, sum->oldest))
 		sum->oldest = rec->jiffies;
-	if (!sum->leaks || time_after(rec->jiffies, sum->youngest))
+	if (!sum->objects || time_after(rec->jiffies, sum->youngest))
 		sum->youngest = rec->jiffies;
-	sum->leaks++;
+	sum->objects++;
 	sum->bytes += rec->size;
 	sum->direct += !rec->held_by;
 }
@@ -104,7 +104,7 @@ static void model_add(struct kml_total *sum, const struct kml_record *rec)
 static void expect_sum(struct kunit *test, const struct kml_total *got,
 		       const struct kml_total *want)
 {
-	KUNIT_EXPECT_EQ(test, got->leaks, want->leaks);
+	KUNIT_EXPECT_EQ(test, got->objects, want->objects);
 	KUNIT_EXPECT_EQ(test, got->bytes, want->bytes);
 	KUNIT_EXPECT_EQ(test, got->direct, want->direct);
 	KUNIT_EXPECT_EQ(test, got->oldest, want->oldest);
@@ -143,18 +143,18 @@ static void expect_group(struct kunit *test, const struct kml_count *group,
 		KUNIT_ASSERT_LT(test, i, COMMS);
 		expect_sum(test, &count->own, &want[i]);
 		if (last)
-			KUNIT_EXPECT_GE(test, last->own.leaks, count->own.leaks);
+			KUNIT_EXPECT_GE(test, last->own.objects, count->own.objects);
 		last = count;
 		nr++;
 	}
 	KUNIT_EXPECT_EQ(test, nr, group->comms);
 	for (i = 0; i < COMMS; i++) {
-		nr -= want[i].leaks > 0;
-		all.leaks += want[i].leaks;
+		nr -= want[i].objects > 0;
+		all.objects += want[i].objects;
 		all.bytes += want[i].bytes;
 	}
 	KUNIT_EXPECT_EQ(test, nr, 0);
-	KUNIT_EXPECT_EQ(test, group->all.leaks, all.leaks);
+	KUNIT_EXPECT_EQ(test, group->all.objects, all.objects);
 	KUNIT_EXPECT_EQ(test, group->all.bytes, all.bytes);
 }
 
@@ -232,7 +232,7 @@ static void counts_many(struct kunit *test)
 		i--;
 		KUNIT_EXPECT_EQ(test, group->all.bytes, 1000 + i);
 		KUNIT_EXPECT_EQ(test, group->all.first, i);
-		KUNIT_EXPECT_EQ(test, group->all.leaks, 1);
+		KUNIT_EXPECT_EQ(test, group->all.objects, 1);
 	}
 }
 

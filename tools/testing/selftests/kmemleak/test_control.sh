@@ -24,6 +24,8 @@ bad_input()
 	letters after scan|scanx
 	letters after off|offx
 	letters after clear|clearx
+	letters after mark|marks
+	a value after mark|mark=1
 	two commands|scan\nscan
 	100 letters|$(many 100 x)
 	5000 letters|$(many 5000 x)
