@@ -899,6 +899,87 @@ test_damaged_symbols()
 	PYTHON
 }
 
+# Live objects: a driver's, early ones without a trace, and some of per-CPU memory.
+save_live()
+{
+	save < /dev/null
+	mkdir "$work/saved/kmemleak_info"
+	cp "$here/test-tool/live.json" "$work/saved/kmemleak_info/live.json"
+}
+
+test_live_objects()
+{
+	save_live
+	kml 0 live --debugfs "$work/saved"
+	quiet
+	says '^5364B in 8 objects, from 3 places; 1 of them lost$'
+	says '^5000B in 5 objects, age 1..61 s, 2 since mark, 1 lost$'
+	says '^  kmalloc-1k, dentry (reclaimable), by "insmod", "a;b "c""$'
+	says '^    my_probe+0x3c/0x90 \[my_driver\]$'
+	says '^    (no trace)$'
+	kml 0 live --top 1 --debugfs "$work/saved"
+	says '^\.\.\. and 2 more places$'
+	kml 0 live --by cache --debugfs "$work/saved"
+	says '^    4000B         4       1           1  kmalloc-1k$'
+	says '^     300B         2       0           0  boot$'
+	kml 0 live --by module --csv --debugfs "$work/saved"
+	csv '[(r["name"], r["bytes"]) for r in rows] == [("my_driver", "5000"), ("(no module)", "364")]'
+	kml 0 live --by comm --json --debugfs "$work/saved"
+	json '[(r["name"], r["objects"]) for r in d["rows"]] == [("insmod", 4), ("a;b \"c\"", 1),
+		("swapper/0", 2), ("sh", 1)]'
+	kml 0 live --json --debugfs "$work/saved"
+	json '(d["bytes"], d["objects"], d["leaks"], d["places"]) == (5364, 8, 1, 3)'
+	json '[g["site"] for g in d["groups"]] == ["my_probe+0x3c/0x90 [my_driver]", "", "od;d na\tme+0x10/0x20"]'
+	json 'd["groups"][0]["parts"][1]["reclaimable"] and d["groups"][1]["parts"][0]["cache"] is None'
+	kml 0 live --csv --debugfs "$work/saved"
+	csv '[r["bytes"] for r in rows] == ["5000", "300", "64"] and rows[0]["leaked"] == "1000"'
+	kml 2 live --by colour --debugfs "$work/saved"
+	kml 2 live --folded --by comm --debugfs "$work/saved"
+}
+
+# What is in a name ends no frame, and no line.
+test_folded_stacks()
+{
+	save_live
+	kml 0 live --folded --debugfs "$work/saved"
+	quiet
+	diff "$work/out" - <<-FOLDED
+	do_one_initcall;my_probe [my_driver];__kmalloc_cache_noprof 5000
+	(no trace) 300
+	0xffff800080001234;od:d na?me;pcpu_alloc_noprof 64
+	FOLDED
+}
+
+# Of thousands of damaged lines as many are taken as another reader takes.
+test_damaged_live_objects()
+{
+	save_live
+	live=$work/saved/kmemleak_info/live.json
+	python3 "$here/test-tool/lines.py" "$here/test-tool/live.json" > "$live" 2> "$work/bad"
+	kml 0 live --json --debugfs "$work/saved"
+	complains "live.json: [0-9]* lines are not understood"
+	json 'd["places"] > 2000'
+	head -c 100000 /dev/urandom > "$live"
+	kml 0 live --debugfs "$work/saved"
+	complains 'live.json: [0-9]* lines are not understood'
+	says '^0B in 0 objects, from 0 places$'
+}
+
+# Where a detector does not tell, the answer is not "nothing".
+test_no_live_objects()
+{
+	save < /dev/null
+	kml 3 live --debugfs "$work/saved"
+	complains 'does not tell what is live'
+	complains 'kmemleak slab'
+	kml 3 growth --for 1 --debugfs "$work/saved"
+	complains 'nothing can be scanned there'
+	kml 2 growth --debugfs "$work/saved"
+	kml 2 growth --for 1 --debugfs "$work/saved" -- true
+	kml 2 growth --for 5x --debugfs "$work/saved"
+	kml 2 growth --for 1 --fail-above 3Q --debugfs "$work/saved"
+}
+
 test_manual_page()
 {
 	mandoc -T lint -W warning "$source/kmemleak.8"

@@ -4,10 +4,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -69,17 +72,17 @@ static void __noreturn become(char **argv, bool keep_output, int report)
 }
 
 /**
- * child_run() - run a program to its end
- * @child: set to how it ended
+ * child_start() - start a program
+ * @child: filled in; child_wait() has to be told of its end
  * @argv: its name, which is looked for in PATH, its arguments and NULL
  * @keep_output: its standard output is ours; else it is our standard error
  *
  * Signals of the terminal, as with Ctrl-C, are for the program. SIGTERM and SIGHUP to
  * the tool are for both.
  */
-void child_run(struct child *child, char **argv, bool keep_output)
+void child_start(struct child *child, char **argv, bool keep_output)
 {
-	int pipe_fds[2], status;
+	int pipe_fds[2];
 	pid_t pid;
 
 	memset(child, 0, sizeof(*child));
@@ -93,6 +96,7 @@ void child_run(struct child *child, char **argv, bool keep_output)
 		die(EXIT_TROUBLE, "fork: %s", strerror(errno));
 	if (!pid)
 		become(argv, keep_output, pipe_fds[1]);
+	child->pid = pid;
 	running = pid;
 	if (told_to_end)
 		kill(pid, told_to_end);
@@ -100,7 +104,48 @@ void child_run(struct child *child, char **argv, bool keep_output)
 	while (read(pipe_fds[0], &child->error, sizeof(child->error)) < 0 && errno == EINTR)
 		;
 	close(pipe_fds[0]);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+}
+
+static int milliseconds_to(const struct timespec *until)
+{
+	struct timespec now;
+	long long left;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	left = (until->tv_sec - now.tv_sec) * 1000LL + (until->tv_nsec - now.tv_nsec) / 1000000;
+	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
+}
+
+/* Whether it has ended, at that time at the latest. */
+static bool has_ended(pid_t pid, const struct timespec *until)
+{
+	struct pollfd end = { .events = POLLIN };
+	int ready;
+
+	end.fd = syscall(SYS_pidfd_open, pid, 0);
+	if (end.fd < 0)
+		die(EXIT_TROUBLE, "cannot wait for a program: %s", strerror(errno));
+	do
+		ready = poll(&end, 1, milliseconds_to(until));
+	while (ready < 0 && errno == EINTR);
+	close(end.fd);
+	return ready > 0;
+}
+
+/**
+ * child_wait() - wait for the end of a program
+ * @child: from child_start(); set to how it ended
+ * @until: not beyond this time, of CLOCK_MONOTONIC; NULL: for as long as it takes
+ *
+ * Return: false if it runs still.
+ */
+bool child_wait(struct child *child, const struct timespec *until)
+{
+	int status;
+
+	if (until && !has_ended(child->pid, until))
+		return false;
+	while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
 		;
 	running = 0;
 	reset_signals();
@@ -110,6 +155,19 @@ void child_run(struct child *child, char **argv, bool keep_output)
 		child->signal = WTERMSIG(status);
 	else
 		child->status = WEXITSTATUS(status);
+	return true;
+}
+
+/**
+ * child_run() - run a program to its end
+ * @child: set to how it ended
+ * @argv: as of child_start()
+ * @keep_output: the same
+ */
+void child_run(struct child *child, char **argv, bool keep_output)
+{
+	child_start(child, argv, keep_output);
+	child_wait(child, NULL);
 }
 
 /**

@@ -110,6 +110,7 @@ void control_open(struct control *control, const struct options *options)
 	control->file = path_join(options->debugfs, "kmemleak");
 	control->details = path_join(options->debugfs, "kmemleak_info/leaks.json");
 	control->stats = path_join(options->debugfs, "kmemleak_info/stats");
+	control->live = path_join(options->debugfs, "kmemleak_info/live.json");
 	control->wait = options->wait;
 	control->exact = options->exact;
 
@@ -217,6 +218,16 @@ void control_clear(struct control *control)
 {
 	if (!control->saved)
 		write_command(control, "clear");
+}
+
+/**
+ * control_mark() - let a new interval begin, or end the tool
+ * @control: the control file
+ */
+void control_mark(const struct control *control)
+{
+	if (!control->saved && write_command(control, "mark"))
+		die(EXIT_TROUBLE, "a signal ended it");
 }
 
 /**

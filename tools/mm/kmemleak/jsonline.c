@@ -14,6 +14,11 @@ struct reader {
 	const char *at;
 	const char *end;
 	unsigned int depth;
+	/* Who is told of values, what of, and in which array of the line. */
+	json_visit_fn visit;
+	void *data;
+	const char *array;
+	size_t index;
 };
 
 static bool read_value(struct reader *reader, struct json_member *member);
@@ -152,19 +157,29 @@ static bool read_word(struct reader *reader, const char *word)
 	return true;
 }
 
+/* Does the reader stand in the line's object, or in an array or objects of one there? */
+static bool is_visited(const struct reader *reader, bool named)
+{
+	if (!reader->visit)
+		return false;
+	return reader->depth == (!reader->array ? 1 : named ? 3 : 2);
+}
+
 /* Members of an object, if there is a list of those that are wanted, or elements. */
 static bool read_element(struct reader *reader, bool named, struct json_member *members, size_t nr)
 {
 	struct json_member other = { 0 };
 	struct json_member *member = &other;
+	bool visited = is_visited(reader, named);
+	char name[JSON_NAME];
 	size_t i;
 
 	skip_space(reader);
 	if (named) {
-		if (!read_string(reader, other.text, sizeof(other.text)))
+		if (!read_string(reader, name, sizeof(name)))
 			return false;
 		for (i = 0; i < nr; i++)
-			if (!strcmp(members[i].name, other.text))
+			if (!strcmp(members[i].name, name))
 				member = &members[i];
 		if (member->type != JSON_NONE)
 			return false;
@@ -172,9 +187,21 @@ static bool read_element(struct reader *reader, bool named, struct json_member *
 		if (!take(reader, ':'))
 			return false;
 		skip_space(reader);
+		if (visited && !reader->array && peek(reader) == '[') {
+			reader->array = name;
+			reader->index = 0;
+		}
 	}
 	if (!read_value(reader, member))
 		return false;
+	if (reader->array == name)
+		reader->array = NULL;
+	else if (visited && member->type != JSON_OTHER)
+		reader->visit(reader->array, reader->index, named ? name : NULL, member,
+			      reader->data);
+	/* Of an array that is visited, another element begins. */
+	if (reader->array && reader->depth == 2 && !named)
+		reader->index++;
 	skip_space(reader);
 	return true;
 }
@@ -242,6 +269,32 @@ bool json_read_line(const char *line, size_t len, struct json_member *members, s
 		members[i].type = JSON_NONE;
 	skip_space(&reader);
 	if (!read_all(&reader, '{', members, nr))
+		return false;
+	skip_space(&reader);
+	return reader.at == reader.end;
+}
+
+/**
+ * json_walk_line() - read an object in JSON whose members may be arrays
+ * @line: the text, which has to be nothing but that
+ * @len: its bytes
+ * @visit: told of each value: members of the object, elements of its arrays, and
+ *	members of objects that are such elements; not of what is deeper
+ * @data: for @visit
+ *
+ * Return: false if it is no such object; @visit may have been told of some of it.
+ */
+bool json_walk_line(const char *line, size_t len, json_visit_fn visit, void *data)
+{
+	struct reader reader = {
+		.at = line,
+		.end = line + len,
+		.visit = visit,
+		.data = data,
+	};
+
+	skip_space(&reader);
+	if (!read_all(&reader, '{', NULL, 0))
 		return false;
 	skip_space(&reader);
 	return reader.at == reader.end;

@@ -16,6 +16,10 @@
  * module.c	module
  * watch.c	watch; its files are in watchlog.c
  * top.c	top
+ * census.c	live objects by allocation trace
+ * live.c	live
+ * growth.c	growth; which places grow steadily is told in series.c
+ * folded.c	stacks for programs that draw flame graphs
  * slab.c	slab; /proc/slabinfo is read in slabinfo.c
  * meminfo.c	/proc/meminfo
  * child.c	programs that are run
@@ -51,6 +55,14 @@ enum exit_status {
 	EXIT_CHILD_NOT_FOUND = 127,
 };
 
+/* What live objects are put together by. */
+enum by {
+	BY_TRACE,
+	BY_CACHE,
+	BY_MODULE,
+	BY_COMM,
+};
+
 enum format {
 	FORMAT_TEXT,
 	FORMAT_JSON,
@@ -79,7 +91,17 @@ struct options {
 	bool no_scan;
 	/* Scans may stop all CPUs. */
 	bool exact;
+	/* What live objects are put together by. */
+	enum by by;
+	/* Stacks for programs that draw flame graphs. */
+	bool folded;
+	/* Milliseconds that growth looks; 0: as long as a program runs. */
+	unsigned int duration;
+	/* Bytes from which on growth is a failure; NO_BOUND: never. */
+	unsigned long long fail_above;
 };
+
+#define NO_BOUND	(~0ULL)
 
 /* util.c */
 void __noreturn __printf(2, 3) die(enum exit_status status, const char *fmt, ...);
@@ -121,6 +143,8 @@ struct control {
 	char *details;
 	/* The file with figures, the same. */
 	char *stats;
+	/* The one with live objects, the same. */
+	char *live;
 	/* Not a live debugfs: a report that was saved. */
 	bool saved;
 	/* It has the files beside the control file: one scan decides. */
@@ -136,6 +160,7 @@ void control_open(struct control *control, const struct options *options);
 bool control_scan(struct control *control);
 void control_scan_all(struct control *control);
 void control_clear(struct control *control);
+void control_mark(const struct control *control);
 void control_need_live(const struct control *control);
 
 /* jsonline.c */
@@ -149,14 +174,23 @@ enum json_type {
 	JSON_OTHER,
 };
 
+/* The longest names and texts that are kept whole: those of frames. */
+#define JSON_NAME	64
+#define JSON_TEXT	600
+
 struct json_member {
 	const char *name;
 	enum json_type type;
 	/* Or whether it is true. */
 	unsigned long long number;
-	char text[64];
+	char text[JSON_TEXT];
 };
 
+/* Where a value stands: @array and @name are NULL where it is in none, or has none. */
+typedef void (*json_visit_fn)(const char *array, size_t index, const char *name,
+			      const struct json_member *value, void *data);
+
+bool json_walk_line(const char *line, size_t len, json_visit_fn visit, void *data);
 bool json_read_line(const char *line, size_t len, struct json_member *members, size_t nr);
 
 /* report.c */
@@ -342,9 +376,13 @@ struct child {
 	/* The signal that ended it, or 0. */
 	int signal;
 	int status;
+	/* While it runs. */
+	pid_t pid;
 };
 
 void child_run(struct child *child, char **argv, bool keep_output);
+void child_start(struct child *child, char **argv, bool keep_output);
+bool child_wait(struct child *child, const struct timespec *until);
 bool child_ok(const struct child *child);
 void child_describe(const struct child *child, char *to, size_t size);
 enum exit_status child_exit(const struct child *child);
@@ -412,6 +450,73 @@ void watchlog_growing(struct watchlog *log, const struct look *look, const struc
 void watchlog_cache(struct watchlog *log, const struct look *look, const struct cache *cache);
 void watchlog_flush(struct watchlog *log);
 
+/* census.c */
+
+/* Live objects that have more in common than their trace. */
+struct census_part {
+	const struct intern *comm;
+	const struct intern *kind;
+	/* Of slab objects; else NULL. */
+	const struct intern *cache;
+	bool reclaimable;
+	unsigned long long objects, bytes;
+	unsigned long long leaks, leaked;
+	/* Since the last mark. */
+	unsigned long long born, born_bytes;
+};
+
+struct census_group {
+	struct intern *trace;
+	/* The first module that it leads through, or NULL. */
+	const struct intern *module;
+	unsigned long long age_min, age_max;
+	/* What all parts have together. */
+	struct census_part all;
+	struct census_part *parts;
+	size_t nr;
+	size_t room;
+};
+
+struct census {
+	/* Most bytes first. */
+	struct census_group *groups;
+	size_t nr;
+	size_t room;
+	/* Lines that were not understood. */
+	size_t strange;
+};
+
+void census_load(struct census *census, const struct control *control);
+void census_free(struct census *census);
+void census_add(struct census_part *to, const struct census_part *from);
+
+/* live.c */
+void census_resolve(const struct census *census, size_t nr, const struct options *options);
+void census_show_place(FILE *to, const struct census_group *group);
+void census_json_place(struct json *json, const struct census_group *group);
+
+/* folded.c */
+void folded_line(FILE *to, const struct intern *trace, unsigned long long value);
+
+/* series.c */
+struct series_point {
+	unsigned int look;
+	unsigned long long objects, bytes;
+};
+
+/* What is known of a place in all looks; those that are missing have none. */
+struct series {
+	struct series_point *points;
+	size_t nr;
+	size_t room;
+};
+
+void series_add(struct series *series, unsigned int look, unsigned long long objects,
+		unsigned long long bytes);
+unsigned long long series_at(const struct series *series, unsigned int look);
+bool series_is_steady(const struct series *series, unsigned int looks);
+double series_slope(const struct series *series, const double *times, unsigned int looks);
+
 /* answer.c */
 struct answer {
 	const char *command;
@@ -436,5 +541,7 @@ int command_module(const struct options *options, char **args);
 int command_watch(const struct options *options, char **args);
 int command_top(const struct options *options, char **args);
 int command_slab(const struct options *options, char **args);
+int command_live(const struct options *options, char **args);
+int command_growth(const struct options *options, char **args);
 
 #endif /* KMEMLEAK_H */

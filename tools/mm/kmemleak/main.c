@@ -24,6 +24,10 @@ enum {
 	OPT_NO_SCAN,
 	OPT_GROWTH,
 	OPT_EXACT,
+	OPT_BY,
+	OPT_FOLDED,
+	OPT_FOR,
+	OPT_FAIL_ABOVE,
 };
 
 static const struct option long_options[] = {
@@ -36,6 +40,11 @@ static const struct option long_options[] = {
 	{ "no-scan", no_argument, NULL, OPT_NO_SCAN },
 	{ "growth", no_argument, NULL, OPT_GROWTH },
 	{ "exact", no_argument, NULL, OPT_EXACT },
+	{ "by", required_argument, NULL, OPT_BY },
+	{ "folded", no_argument, NULL, OPT_FOLDED },
+	{ "for", required_argument, NULL, OPT_FOR },
+	{ "fail-above", required_argument, NULL, OPT_FAIL_ABOVE },
+	{ "top", required_argument, NULL, 'n' },
 	{ "output", required_argument, NULL, 'o' },
 	{ "limit", required_argument, NULL, 'n' },
 	{ "interval", required_argument, NULL, 'i' },
@@ -62,6 +71,9 @@ static const struct command {
 	{ "top", command_top, false,
 	  { 'i', 'c', OPT_NO_SCAN, OPT_VMLINUX, OPT_MODULES, OPT_WAIT } },
 	{ "slab", command_slab, false, { 'i', OPT_GROWTH } },
+	{ "live", command_live, false, { OPT_BY, OPT_FOLDED, OPT_VMLINUX, OPT_MODULES } },
+	{ "growth", command_growth, true,
+	  { 'i', OPT_FOR, OPT_FAIL_ABOVE, OPT_FOLDED, OPT_NO_SCAN, OPT_VMLINUX, OPT_MODULES } },
 };
 
 static const char usage_text[] =
@@ -75,13 +87,16 @@ static const char usage_text[] =
 	"  watch                         memory, growing slab caches and new leaks\n"
 	"  top                           the places that leak most\n"
 	"  slab                          slab caches by size\n"
+	"  live                          all that is allocated, lost or not, by place\n"
+	"  growth [-- PROGRAM [ARG...]]  which places allocate more and more, while a\n"
+	"                                program runs, or for some time\n"
 	"\n"
 	"      --json, --csv             for other programs\n"
 	"  -o, --output FILE             not to standard output\n"
-	"  -n, --limit N                 only the N largest\n"
+	"  -n, --limit, --top N          only the N largest\n"
 	"      --debugfs DIR             where debugfs is; else $KMEMLEAK_DEBUGFS, else\n"
 	"                                /sys/kernel/debug\n"
-	"scan, run, module, watch, top:\n"
+	"scan, run, module, watch, top, live, growth:\n"
 	"      --vmlinux FILE            source lines of the kernel's frames\n"
 	"      --modules PATH            source lines of modules' frames; a file, or a\n"
 	"                                directory with all in it; may be repeated\n"
@@ -91,20 +106,29 @@ static const char usage_text[] =
 	"scan, run, module:\n"
 	"      --exact                   stop all CPUs for a moment, so that the answer is\n"
 	"                                a proof\n"
-	"scan, watch, top:\n"
+	"scan, watch, top, growth:\n"
 	"      --no-scan                 show what is in the report already\n"
-	"watch, top, slab:\n"
-	"  -i, --interval SECONDS        between two looks (60; top and slab: 10)\n"
+	"watch, top, slab, growth:\n"
+	"  -i, --interval SECONDS        between two looks (60; top and slab: 10; growth:\n"
+	"                                a 20th of its time, or 1)\n"
 	"watch, top:\n"
 	"  -c, --count N                 end after N looks\n"
 	"watch:\n"
 	"  -l, --log DIR                 tables and a file for each finding go there\n"
 	"slab:\n"
 	"      --growth                  what grows in the interval\n"
+	"live:\n"
+	"      --by trace|cache|module|comm\n"
+	"live, growth:\n"
+	"      --folded                  stacks for programs that draw flame graphs\n"
+	"growth:\n"
+	"      --for TIME                for so long: seconds, or with s, m or h behind\n"
+	"      --fail-above BYTES        end with status 1 if more has grown; K, M, G\n"
 	"\n"
-	"It ends with status 0 without leaks, 1 with leaks (scan, run, module), 2 for a\n"
-	"wrong command line, 3 for what the tool cannot do, and if nothing was leaked:\n"
-	"125 if the program failed, 126 if it cannot be run, 127 if it was not found.\n";
+	"It ends with status 0 without leaks, 1 with leaks (scan, run, module) or too much\n"
+	"growth, 2 for a wrong command line, 3 for what the tool cannot do, and if nothing\n"
+	"was leaked: 125 if the program failed, 126 if it cannot be run, 127 if it was not\n"
+	"found.\n";
 
 static void __noreturn usage(const char *what, const char *which)
 {
@@ -131,6 +155,61 @@ static unsigned int parse_seconds(const char *text)
 	    value > 1000000)
 		usage("not a number of seconds that will do: ", text);
 	return value * 1000;
+}
+
+/* Milliseconds, of a time that may have its unit behind. */
+static unsigned int parse_time(const char *text)
+{
+	static const struct {
+		char unit;
+		unsigned int seconds;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 } };
+	size_t len = strlen(text);
+	unsigned long long msecs;
+	char *number;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(units); i++)
+		if (len && text[len - 1] == units[i].unit)
+			break;
+	if (i == ARRAY_SIZE(units))
+		return parse_seconds(text);
+	number = xstrndup(text, len - 1);
+	msecs = (unsigned long long)parse_seconds(number) * units[i].seconds;
+	free(number);
+	if (msecs > 1000000000)
+		usage("not a time that will do: ", text);
+	return msecs;
+}
+
+static unsigned long long parse_bytes(const char *text)
+{
+	static const char units[] = "KMGT";
+	char *end;
+	unsigned long long value = strtoull(text, &end, 10);
+	const char *unit = *end ? strchr(units, *end) : NULL;
+	unsigned int shift = unit ? 10 * (unit - units + 1) : 0;
+
+	if (*text < '0' || *text > '9' || (*end && !unit) || (unit && end[1]) ||
+	    value > (1ULL << 60) >> shift)
+		usage("not a number of bytes that will do: ", text);
+	return value << shift;
+}
+
+static enum by parse_by(const char *text)
+{
+	static const char * const names[] = {
+		[BY_TRACE]	= "trace",
+		[BY_CACHE]	= "cache",
+		[BY_MODULE]	= "module",
+		[BY_COMM]	= "comm",
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(text, names[i]))
+			return i;
+	usage("not one of trace, cache, module and comm: ", text);
 }
 
 static void add_modules(struct options *options, const char *path)
@@ -172,6 +251,18 @@ static void take_option(struct options *options, int option, const char *value)
 	case OPT_EXACT:
 		options->exact = true;
 		break;
+	case OPT_BY:
+		options->by = parse_by(value);
+		break;
+	case OPT_FOLDED:
+		options->folded = true;
+		break;
+	case OPT_FOR:
+		options->duration = parse_time(value);
+		break;
+	case OPT_FAIL_ABOVE:
+		options->fail_above = parse_bytes(value);
+		break;
 	case 'o':
 		options->output = value;
 		break;
@@ -179,7 +270,7 @@ static void take_option(struct options *options, int option, const char *value)
 		options->limit = parse_number(value, 1);
 		break;
 	case 'i':
-		options->interval = parse_seconds(value);
+		options->interval = parse_time(value);
 		break;
 	case 'c':
 		options->count = parse_number(value, 1);
@@ -256,6 +347,7 @@ int main(int argc, char **argv)
 		.debugfs = from_environment("KMEMLEAK_DEBUGFS", "/sys/kernel/debug"),
 		.proc = from_environment("KMEMLEAK_PROC", "/proc"),
 		.wait = WAIT,
+		.fail_above = NO_BOUND,
 	};
 	const struct command *command = NULL;
 	int *given = xalloc(argc * sizeof(*given));
