@@ -417,7 +417,7 @@ kml_cleanup()
 	wait
 	for module in kmemleak_selftest kmemleak_leaky kmemleak_lifecycle kmemleak_test \
 		kmemleak_same_a kmemleak_same_b kmemleak_churn kmemleak_trickle \
-		kmemleak_deferred kmemleak_shapes; do
+		kmemleak_deferred kmemleak_shapes kmemleak_growth; do
 		kml_unload "$module"
 	done
 	for command in stack=on clear ${KML_HAD_THREAD:+scan=on}; do

@@ -9,70 +9,11 @@
 
 # shellcheck source=/dev/null
 . "$(dirname "$0")/kmemleak_lib.sh"
+# shellcheck source=/dev/null
+. "$KML_HERE/kmemleak_busy.sh"
 
 SCANS=${SCANS:-100}
 [ ! -e /proc/lockdep ] || SCANS=${SCANS_DEBUG:-5}
-
-# loop COMMAND...: again and again, as long as there is the file, and the test. Whoever
-# waits for the end of what a test has to say does not wait for the loops.
-loop()
-{
-	while [ -e "$KML_TMP/run" ]; do
-		"$@" || echo "$* has failed"
-		usleep 10000
-		[ -e "/proc/$$" ] || rm -f "$KML_TMP/run"
-	done >> "$KML_TMP/failures" 2>&1 &
-	LOOPS="$LOOPS $!"
-}
-
-# A shell would not start a program for what it can do itself.
-processes()
-{
-	/usr/bin/env true && (exit 0) && [ "$(/usr/bin/env echo text)" = text ]
-}
-
-pipes()
-{
-	[ "$(head -c 100000 /dev/zero | cat | wc -c)" = 100000 ]
-}
-
-files()
-{
-	files=$KML_TMP/files
-	mkdir -p "$files/a/b" && head -c 20000 /dev/zero > "$files/a/file" &&
-		ln -s ../file "$files/a/b/link" && mv "$files/a/file" "$files" && rm -r "$files"
-}
-
-modules()
-{
-	insmod "$KML_HERE/test_modules/kmemleak_lifecycle.ko" && rmmod kmemleak_lifecycle
-}
-
-start_loops()
-{
-	LOOPS=
-	: > "$KML_TMP/run"
-	loop processes
-	loop pipes
-	loop files
-	loop modules
-	loop "$KML_HERE/kmemleak_load" "$KML_TMP/run"
-}
-
-stop_loops()
-{
-	rm -f "$KML_TMP/run"
-	# shellcheck disable=SC2086
-	wait $LOOPS
-}
-
-# None of the loops has failed at what it does.
-loops_stop()
-{
-	stop_loops
-	sort "$KML_TMP/failures" | uniq -c
-	[ ! -s "$KML_TMP/failures" ]
-}
 
 # The sample module, which has been there before, has leaks.
 false_reports()
@@ -140,7 +81,7 @@ unload_churn()
 
 kml_setup 4
 kml_load kmemleak_churn || kml_skip_rest "cannot load kmemleak_churn"
-start_loops
+kml_start_loops
 # The scans: what keeps the CPUs busy would make them take far longer.
 renice -n -20 -p $$ > /dev/null
 
@@ -149,7 +90,7 @@ echo "# $scans scans took $(($(date +%s) - begin)) s"
 
 kml_load kmemleak_selftest
 kml_test "a leak is found by one scan while everything moves" leak_found
-kml_test "processes, pipes, files, modules and sockets work" loops_stop
+kml_test "processes, pipes, files, modules and sockets work" kml_loops_stop
 kml_make free > /dev/null
 kml_test "all objects are there in the end, and nothing is left" unload_churn
 
