@@ -239,11 +239,17 @@ static void show_traces(FILE *to, const struct census *census, size_t nr,
 			plural(census->nr - nr));
 }
 
-static void show_rows(FILE *to, const struct rows *rows, size_t nr)
+static void show_rows(FILE *to, const struct rows *rows, size_t nr, enum by by)
 {
+	static const char * const what[] = {
+		[BY_CACHE]	= "cache, or kind of memory",
+		[BY_MODULE]	= "module",
+		[BY_COMM]	= "task",
+	};
 	size_t i;
 
-	fprintf(to, "%9s %9s %7s %11s  %s\n", "bytes", "objects", "lost", "since mark", "");
+	fprintf(to, "%9s %9s %7s %11s  %s\n", "bytes", "objects", "lost", "since mark",
+		what[by]);
 	for (i = 0; i < nr; i++) {
 		const struct row *row = &rows->rows[i];
 		char bytes[16];
@@ -330,7 +336,7 @@ static void show(FILE *to, const struct census *census, const struct rows *rows,
 		show_traces(to, census, nr, &all);
 	} else {
 		show_totals(to, &all, census->nr);
-		show_rows(to, rows, nr);
+		show_rows(to, rows, nr, options->by);
 	}
 }
 
