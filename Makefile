@@ -15,6 +15,10 @@ export FORCE
 ARCH ?= arm64
 export ARCH
 
+# What make test tests: 1: the rows of scripts/matrix.tbl; else those that it names.
+MATRIX ?=
+export MATRIX
+
 # The machine on which run and shell start their guest: scripts/guest.sh has a table.
 MACHINE ?=
 export MACHINE
@@ -25,6 +29,8 @@ export MACHINE
 help:
 	@echo 'make run                 boot a kernel with the detector, show a leak it finds'
 	@echo 'make test                run every test'
+	@echo 'make test MATRIX=1       test it with other kernels and machines, for hours'
+	@echo 'make test MATRIX=rt      one row of them; scripts/matrix.tbl has all'
 	@echo 'make bench               measure what the detector costs, and its peer'
 	@echo 'make bench BASE=REV      the same beside the detector of another revision'
 	@echo 'make recall              count the leaks found on a defconfig kernel: a long build'

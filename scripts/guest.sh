@@ -14,8 +14,12 @@ arm64	virt		virt			cortex-a76		2	1G
 arm64	rock5b-plus	virt,gic-version=3	cortex-a76		8	4G
 arm64	small		virt			cortex-a55,cortex-a53	4	512M
 x86_64	pc		pc			max			2	1G
+arm	virt		virt			cortex-a15		2	1G
+riscv	virt		virt			rv64			2	1G
+s390	ccw		s390-ccw-virtio		max			2	1G
 "
-guest_board=
+# A row of the matrix may have another one.
+guest_board=${GUEST_BOARD:-} guest_cpu=${GUEST_CPU:-}
 
 guest_machines()
 {

@@ -50,17 +50,30 @@ trim_base()
 	grep -v -F -f "$objects/other-boards" "$objects/whole.config" > "$base"
 }
 
+# What does not depend on the options that differ is built already.
+copy_origin()
+{
+	[ ! -d "$objects" ] && [ -n "$origin" ] && [ -f "$build/$origin/vmlinux" ] || return 0
+	mkdir "$objects.tmp"
+	(cd "$build/$origin" && tar -c --exclude=./selftests --exclude=./initramfs* \
+		--exclude=./kselftest_install --exclude=./modules_install .) |
+		tar -x -C "$objects.tmp"
+	mv "$objects.tmp" "$objects"
+}
+
 # allnoconfig, or the base, and the fragments, with what the selftests want on top
 # if they are to run.
 configure()
 {
 	wanted=$objects/wanted.config
+	copy_origin
 	mkdir -p "$objects"
 	{
 		for fragment in $fragments; do
 			cat "$top/configs/$fragment"
 		done
 		[ $purpose != selftests ] || cat "$selftests_config"
+		[ -z "$variant" ] || cat "$top/configs/$variant"
 	} | as_called_then | last_of_each > "$wanted"
 
 	# The rest takes several seconds, and has only these to go by.

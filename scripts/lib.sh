@@ -37,10 +37,13 @@ die()
 }
 
 # arch_setup ARCH: the architecture as the kernel calls it; how kernels are built for it,
-# and what is made for its guests.
+# and what is made for its guests. Those that no other test is for are for the matrix.
 arch_setup()
 {
 	arch=$1
+	guest_config=$arch.config
+	serial=virtio-serial-device
+	compiler_packages=
 	case $arch in
 	arm64)
 		debian_arch=arm64
@@ -49,19 +52,44 @@ arch_setup()
 		image=arch/arm64/boot/Image
 		guest_config=guest.config
 		console=ttyAMA0
-		serial=virtio-serial-device
 		;;
 	x86_64)
 		debian_arch=amd64
 		tools=x86_64-linux-gnu
 		emulator=qemu-system-x86_64
 		image=arch/x86/boot/bzImage
-		guest_config=x86_64.config
 		console=ttyS0
 		serial=virtio-serial-pci
 		;;
+	arm)
+		debian_arch=armhf
+		tools=arm-linux-gnueabihf
+		emulator=qemu-system-arm
+		image=arch/arm/boot/zImage
+		console=ttyAMA0
+		;;
+	riscv)
+		debian_arch=riscv64
+		tools=riscv64-linux-gnu
+		emulator=qemu-system-riscv64
+		image=arch/riscv/boot/Image
+		console=ttyS0
+		;;
+	s390)
+		debian_arch=s390x
+		tools=s390x-linux-gnu
+		emulator=qemu-system-s390x
+		image=arch/s390/boot/bzImage
+		console=ttysclp0
+		serial=virtio-serial-ccw
+		;;
 	*)
-		die "no guests for $arch; there are: arm64, x86_64"
+		die "no guests for $arch; there are: arm64, x86_64, and for the matrix arm, riscv, s390"
+		;;
+	esac
+	case $arch in
+	arm | riscv | s390)
+		compiler_packages="gcc-$tools libc6-dev-$debian_arch-cross qemu-system-misc"
 		;;
 	esac
 	cross=$tools-
@@ -120,7 +148,9 @@ each_test()
 }
 
 kernels="arm64 arm64-debug arm64-kcsan arm64-defconfig x86_64 x86_64-fp x86_64-debug um rock5b-plus lint series bench
-	bench-peer bench-fp bench-peer-fp bench-lockstat bench-irqsoff bench-peer-irqsoff"
+	bench-peer bench-fp bench-peer-fp bench-lockstat bench-irqsoff bench-peer-irqsoff
+	arm64-16k arm64-64k arm64-rt arm64-hwtags arm64-swtags arm64-distro arm64-faults arm64-tiny
+	arm riscv s390"
 
 # kernel_setup NAME: the kernels that we build, and from what.
 kernel_setup()
@@ -137,10 +167,23 @@ kernel_setup()
 	purpose=selftests
 	# A file of options that the selftests want, as kselftest has it.
 	selftests_config=$source/tools/testing/selftests/kmemleak/config
+	# Fragments that have the last word, also about these.
+	variant=
+	# A kernel that differs in the variant only.
+	origin=
 	case $1 in
-	arm64 | arm64-debug | arm64-kcsan | x86_64 | x86_64-fp | x86_64-debug)
+	arm64 | arm64-debug | arm64-kcsan | x86_64 | x86_64-fp | x86_64-debug | arm | riscv | s390)
 		arch_setup "${1%-*}"
 		fragments="kmemleak.config $guest_config smp.config tests.config"
+		# It has not all that the selftests want.
+		[ "$arch" != s390 ] || variant=$guest_config
+		;;
+	arm64-16k | arm64-64k | arm64-rt | arm64-hwtags | arm64-swtags | arm64-distro | \
+	arm64-faults | arm64-tiny)
+		arch_setup arm64
+		fragments="kmemleak.config $guest_config smp.config tests.config"
+		variant=${1#*-}.config
+		origin=arm64
 		;;
 	series)
 		arch_setup arm64

@@ -21,6 +21,8 @@ packages="$source_package gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 	gcc libc6-dev make bc bison flex libelf-dev libssl-dev perl
 	qemu-system-arm cpio kmod rsync xz-utils"
 [ "$1" != test ] && [ "$GUEST_ARCH" != x86_64 ] || packages="$packages qemu-system-x86"
+arch_setup "$GUEST_ARCH"
+packages="$packages $compiler_packages"
 [ "$1" != test ] || packages="$packages git patch sparse shellcheck mandoc python3 python3-sphinx"
 
 missing_packages()
@@ -60,7 +62,8 @@ start_apart()	# ARCHITECTURE
 	rm -rf "$apt"
 	mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial" "$apt/deb"
 	: > "$apt/status"
-	apt_apart update
+	# What is wanted may be in those that could be fetched.
+	apt_apart update || echo "without some of the lists"
 }
 
 unpack()	# APT PACKAGE...: into a directory of their own
@@ -75,9 +78,19 @@ unpack()	# APT PACKAGE...: into a directory of their own
 
 fetch_busybox()
 {
-	start_apart "$debian_arch"
-	unpack apt_apart busybox-static
-	cp "$apt/root/bin/busybox" "$busybox.tmp"
+	if [ "$arch" = riscv ]; then
+		# Debian 12 is not for it.
+		start_apart "$(dpkg --print-architecture)"
+		find_mirror
+		start_apart "$debian_arch"
+		use_suite trixie
+		unpack apt_suite busybox-static
+	else
+		start_apart "$debian_arch"
+		unpack apt_apart busybox-static
+	fi
+	# Newer ones have it in /usr.
+	cp "$apt"/root/bin/busybox "$busybox.tmp" || cp "$apt"/root/usr/bin/busybox "$busybox.tmp"
 	mv "$busybox.tmp" "$busybox"
 	rm -rf "$apt"
 }
@@ -196,7 +209,6 @@ if [ -n "$missing" ]; then
 	[ -z "$missing" ] || die "could not install: $missing"
 fi
 
-arch_setup "$GUEST_ARCH"
 [ "$1" = source ] || [ -f "$busybox" ] ||
 	step busybox "fetch BusyBox for $arch from Debian's busybox-static" fetch_busybox
 [ "$1" != test ] || [ -d "$jq" ] ||

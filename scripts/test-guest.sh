@@ -3,7 +3,8 @@
 #
 # test-guest.sh NAME CPUS MEMORY SECONDS ["OPTION=VALUE..."] [TEST...]: boots a kernel,
 # with these options, which runs the KUnit suites, runs the selftests in the guest, or
-# some of them, and looks for splats on its console.
+# some of them, and looks for splats on its console. ROW is what a row of the matrix is
+# called.
 
 set -eu
 . "$(dirname "$0")/lib.sh"
@@ -22,6 +23,7 @@ if [ $# -gt 0 ] && [ "${1#*=}" != "$1" ]; then
 	where="$where, ${1%% *}"
 	shift
 fi
+[ -z "${ROW:-}" ] || guest=matrix-$ROW where=$ROW
 log=$logs/$guest
 
 # Attempts at tests beyond the first ones. All selftests together took 14 on 2 CPUs, one

@@ -1,12 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Every test. Each part says "ok - TEST", "not ok - TEST" or "skip - TEST # WHY"
-# for each of its tests; they are counted here.
+# Every test, or with MATRIX those of other kernels and machines: of all rows of
+# matrix.tbl, if it is 1, or of those that it names. Each part says "ok - TEST", "not ok
+# - TEST" or "skip - TEST # WHY" for each of its tests; they are counted here.
 
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/guest.sh"
+. "$(dirname "$0")/matrix.sh"
 
 results=$logs/results
 guests=$logs/guests
@@ -219,6 +221,14 @@ lock_build
 trap stop_guests EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
+
+if [ -n "${MATRIX:-}" ]; then
+	# shellcheck disable=SC2086
+	matrix_run $MATRIX
+	tell
+	exit
+fi
+
 "$top/scripts/setup.sh" test
 
 # All but the guests is the same for each architecture, and tested with the first one.
