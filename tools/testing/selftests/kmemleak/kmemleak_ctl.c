@@ -3,8 +3,8 @@
  * Does to a control file what a shell cannot: makes one write of any bytes and
  * names the error it gets, have it interrupted by a signal, read a file in
  * pieces of a given size or at any offset, do one thing after the other to a file
- * that stays open, load one module under many names, or many times, and run a
- * program as nobody, of whom /etc/passwd may not know.
+ * that stays open, load one module under many names, or many times, run a program
+ * as nobody, of whom /etc/passwd may not know, and tell how long a page is.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -391,6 +391,8 @@ int main(int argc, char **argv)
 		return do_load(argv[2], argv[3], argv[3], atoi(argv[4]));
 	if (argc >= 3 && !strcmp(argv[1], "as-nobody"))
 		return do_as_nobody(argv + 2);
+	if (argc == 2 && !strcmp(argv[1], "page-size"))
+		return printf("%ld\n", sysconf(_SC_PAGESIZE)) < 0;
 	fprintf(stderr, "usage: kmemleak_ctl write FILE [MILLISECONDS] < BYTES\n"
 			"       kmemleak_ctl reread FILE\n"
 			"       kmemleak_ctl pread FILE\n"
@@ -398,6 +400,7 @@ int main(int argc, char **argv)
 			"       kmemleak_ctl load FILE NAME ANOTHER_NAME\n"
 			"       kmemleak_ctl reload FILE NAME TIMES\n"
 			"       kmemleak_ctl as-nobody PROGRAM [ARGUMENT...]\n"
+			"       kmemleak_ctl page-size\n"
 			"steps: write TEXT, read INTO, seek OFFSET, wait MILLISECONDS\n");
 	return 2;
 }
