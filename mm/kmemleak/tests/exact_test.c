@@ -158,7 +158,7 @@ static void exact_late(struct kunit *test)
 struct exact_kind {
 	const char *name;
 	unsigned long *(*make)(void);
-	void (*drop)(unsigned long *place);
+	void (*lose)(unsigned long *place);
 };
 
 static unsigned long *make_slab(void)
@@ -173,7 +173,7 @@ static unsigned long *make_large(void)
 	return block ? block + SZ_64K / sizeof(long) - 1 : NULL;
 }
 
-static void drop_large(unsigned long *place)
+static void lose_large(unsigned long *place)
 {
 	kfree(place + 1 - SZ_64K / sizeof(long));
 }
@@ -188,7 +188,7 @@ static unsigned long *make_data(void)
 	return &exact_place;
 }
 
-static void drop_data(unsigned long *place)
+static void lose_data(unsigned long *place)
 {
 	*place = 0;
 }
@@ -201,7 +201,7 @@ static unsigned long *make_percpu(void)
 	return exact_percpu ? per_cpu_ptr(exact_percpu, 0) : NULL;
 }
 
-static void drop_percpu(unsigned long *place)
+static void lose_percpu(unsigned long *place)
 {
 	free_percpu(exact_percpu);
 }
@@ -220,30 +220,30 @@ static unsigned long *make_page(void)
 	return page ? &page->private : NULL;
 }
 
-static void drop_page(unsigned long *place)
+static void lose_page(unsigned long *place)
 {
 	*place = 0;
 	__free_page(container_of(place, struct page, private));
 }
 
-static void drop_slab(unsigned long *place)
+static void lose_slab(unsigned long *place)
 {
 	kfree(place);
 }
 
-static void drop_vmalloc(unsigned long *place)
+static void lose_vmalloc(unsigned long *place)
 {
 	vfree(place);
 }
 
 static const struct exact_kind exact_kinds[] = {
-	{ "slab", make_slab, drop_slab },
-	{ "large kmalloc", make_large, drop_large },
-	{ "vmalloc", make_vmalloc, drop_vmalloc },
-	{ "data", make_data, drop_data },
-	{ "per-CPU", make_percpu, drop_percpu },
-	{ "static per-CPU", make_static_percpu, drop_data },
-	{ "struct page", make_page, drop_page },
+	{ "slab", make_slab, lose_slab },
+	{ "large kmalloc", make_large, lose_large },
+	{ "vmalloc", make_vmalloc, lose_vmalloc },
+	{ "data", make_data, lose_data },
+	{ "per-CPU", make_percpu, lose_percpu },
+	{ "static per-CPU", make_static_percpu, lose_data },
+	{ "struct page", make_page, lose_page },
 };
 
 static void exact_kind_desc(const struct exact_kind *kind, char *desc)
@@ -306,7 +306,7 @@ static void exact_finds(struct kunit *test)
 			break;
 	}
 	KUNIT_EXPECT_LT(test, i, EXACT_ATTEMPTS);
-	kind->drop(place);
+	kind->lose(place);
 }
 
 /* The stack of a thread that waits, and that of one that ran when it was stopped. */
