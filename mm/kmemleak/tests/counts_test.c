@@ -357,7 +357,8 @@ static void counts_no_trace(struct kunit *test)
 /* Whether they were kept or not, they are those that kallsyms has. */
 static void counts_names(struct kunit *test)
 {
-	char got[KSYM_SYMBOL_LEN], want[KSYM_SYMBOL_LEN];
+	/* On the stack they would be more than there may be on 32 bits. */
+	static char got[KSYM_SYMBOL_LEN], want[KSYM_SYMBOL_LEN];
 	struct rnd_state rnd;
 	unsigned long addr;
 	unsigned int i, wrong = 0;
