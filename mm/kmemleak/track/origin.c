@@ -45,18 +45,18 @@ DEFINE_PER_CPU(struct kml_trace_entry *, kml_trace_cache) = common_cache;
 /* Frames that are kept. */
 static unsigned int trace_depth = KML_TRACE_DEPTH;
 
-u64 kml_trace_seed __read_mostly = KML_TRACE_DEPTH;
+unsigned long kml_trace_seed __read_mostly = KML_TRACE_DEPTH;
 static DEFINE_MUTEX(seed_mutex);
 
-static u32 epoch_of(u64 seed)
+static unsigned long epoch_of(unsigned long seed)
 {
-	return upper_32_bits(seed);
+	return seed >> KML_TRACE_DEPTH_BITS;
 }
 
-static void set_seed(u32 epoch, unsigned int depth)
+static void set_seed(unsigned long epoch, unsigned int depth)
 {
 	/* Pairs with smp_load_acquire() in kml_origin(). */
-	smp_store_release(&kml_trace_seed, (u64)epoch << 32 | depth);
+	smp_store_release(&kml_trace_seed, epoch << KML_TRACE_DEPTH_BITS | depth);
 }
 
 /**

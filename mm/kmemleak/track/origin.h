@@ -51,16 +51,18 @@ struct kml_trace_entry {
 DECLARE_PER_CPU(struct kml_trace_entry *, kml_trace_cache);
 
 /*
- * What hashes start with: the epoch, in the upper half, and the depth that traces
- * are kept to. In one word, so that nobody sees a mixture.
+ * What hashes start with: the epoch, and in the lowest bits the depth that traces are
+ * kept to. In one word, so that nobody sees a mixture.
  */
-extern u64 kml_trace_seed;
+extern unsigned long kml_trace_seed;
+
+#define KML_TRACE_DEPTH_BITS	8
 
 struct kml_origin kml_origin(unsigned long caller, const void *frame, gfp_t gfp);
 
 static __always_inline unsigned int kml_trace_depth_of(u64 seed)
 {
-	return seed & GENMASK(7, 0);
+	return seed & GENMASK(KML_TRACE_DEPTH_BITS - 1, 0);
 }
 
 /*
