@@ -285,15 +285,18 @@ static unsigned long saved_stack_pointer(struct task_struct *task)
 		return record;
 	return sp;
 }
-#elif KML_X86_64
-static unsigned long saved_stack_pointer(struct task_struct *task)
-{
-	return READ_ONCE(task->thread.sp);
-}
 #else
 static unsigned long saved_stack_pointer(struct task_struct *task)
 {
+#if KML_X86_64 || defined(CONFIG_RISCV)
+	return READ_ONCE(task->thread.sp);
+#elif defined(CONFIG_ARM)
+	return thread_saved_sp(task);
+#elif defined(CONFIG_S390)
+	return READ_ONCE(task->thread.ksp);
+#else
 	return 0;
+#endif
 }
 #endif
 
