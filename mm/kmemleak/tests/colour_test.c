@@ -438,6 +438,37 @@ static void colour_phys(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, find(KML_PHYS, phys));
 }
 
+/* What 32 bits cannot address is not taken for what they can. */
+static void colour_phys_beyond(struct kunit *test)
+{
+	const unsigned long low = -2 * PAGE_SIZE;
+	const phys_addr_t high = ((phys_addr_t)ULONG_MAX + 1) | low;
+	struct kml_record *rec;
+
+	if (high == low)
+		kunit_skip(test, "nothing is beyond that");
+	kmemleak_alloc_phys(high, SIZE, GFP_KERNEL);
+	KUNIT_EXPECT_NULL(test, find(KML_PHYS, low));
+
+	kmemleak_alloc_phys(low, SIZE, GFP_KERNEL);
+	rec = find(KML_PHYS, low);
+	KUNIT_ASSERT_NOT_NULL(test, rec);
+	kmemleak_ignore_phys(high);
+	expect_min_count(test, rec, 0);
+	kmemleak_free_part_phys(high, SIZE);
+	KUNIT_EXPECT_TRUE(test, rec->alive);
+	kmemleak_free_part_phys(low, SIZE);
+	KUNIT_EXPECT_FALSE(test, rec->alive);
+
+	/* Of a range across the end it is the part before it. */
+	kmemleak_alloc_phys(low + PAGE_SIZE, 2 * PAGE_SIZE, GFP_KERNEL);
+	rec = find(KML_PHYS, ULONG_MAX);
+	KUNIT_ASSERT_NOT_NULL(test, rec);
+	KUNIT_EXPECT_EQ(test, rec->size, PAGE_SIZE);
+	kmemleak_free_part_phys(low + PAGE_SIZE, 2 * PAGE_SIZE);
+	KUNIT_EXPECT_FALSE(test, rec->alive);
+}
+
 static int colour_init(struct kunit *test)
 {
 	memset(&had, 0, sizeof(had));
@@ -475,6 +506,7 @@ static struct kunit_case colour_cases[] = {
 	KUNIT_CASE(colour_vmalloc),
 	KUNIT_CASE(colour_percpu),
 	KUNIT_CASE(colour_phys),
+	KUNIT_CASE(colour_phys_beyond),
 	{}
 };
 

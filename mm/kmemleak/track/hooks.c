@@ -419,6 +419,17 @@ void kmemleak_no_scan(const void *ptr)
 }
 EXPORT_SYMBOL(kmemleak_no_scan);
 
+/*
+ * How much of a range can be addressed. What is beyond that, on 32 bits, is not mapped
+ * either.
+ */
+static size_t addressable(phys_addr_t phys, size_t size)
+{
+	if (phys > ULONG_MAX)
+		return 0;
+	return size <= ULONG_MAX - phys ? size : ULONG_MAX - phys + 1;
+}
+
 /**
  * kmemleak_alloc_phys() - a range of physical memory was allocated at boot
  * @phys: its first address
@@ -432,8 +443,8 @@ EXPORT_SYMBOL(kmemleak_no_scan);
 void kmemleak_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp)
 {
 	if (kml_tracking())
-		kml_track(KML_PHYS, (unsigned long)phys, size, KML_GRAY, 0, gfp,
-			  here(gfp));
+		kml_track(KML_PHYS, (unsigned long)phys, addressable(phys, size),
+			  KML_GRAY, 0, gfp, here(gfp));
 }
 EXPORT_SYMBOL(kmemleak_alloc_phys);
 
@@ -447,7 +458,8 @@ EXPORT_SYMBOL(kmemleak_alloc_phys);
 void kmemleak_free_part_phys(phys_addr_t phys, size_t size)
 {
 	if (kml_following_frees())
-		kml_untrack_range(KML_PHYS, (unsigned long)phys, size);
+		kml_untrack_range(KML_PHYS, (unsigned long)phys,
+				  addressable(phys, size));
 }
 EXPORT_SYMBOL(kmemleak_free_part_phys);
 
@@ -459,7 +471,7 @@ EXPORT_SYMBOL(kmemleak_free_part_phys);
  */
 void kmemleak_ignore_phys(phys_addr_t phys)
 {
-	if (kml_tracking())
+	if (kml_tracking() && addressable(phys, 1))
 		kml_paint(KML_PHYS, (unsigned long)phys, KML_BLACK);
 }
 EXPORT_SYMBOL(kmemleak_ignore_phys);
