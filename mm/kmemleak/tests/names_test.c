@@ -303,8 +303,8 @@ static void names_new_trace(struct kunit *test)
 	struct walk walk = { .take = kml_take_twice };
 	unsigned int i;
 
-	if (!IS_ENABLED(CONFIG_ARM64) || !IS_ENABLED(CONFIG_VMAP_STACK))
-		kunit_skip(test, "not all stacks are cached");
+	if (!TASKS_CACHED)
+		kunit_skip(test, "stacks are not cached");
 	kml_expect_task(&walk);
 	for (i = 0; i < 200; i++) {
 		char name[TASK_COMM_LEN];

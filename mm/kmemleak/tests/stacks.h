@@ -20,6 +20,14 @@
 /* Longest stacks, in frames of ours; they are longer than what is kept. */
 #define LONG		(KML_TRACE_DEPTH + 4)
 
+/* Are all stacks cached, or those of tasks? Others are left to the unwinder. */
+#define ALL_CACHED	(IS_ENABLED(CONFIG_ARM64) && IS_ENABLED(CONFIG_VMAP_STACK))
+#if defined(KML_FRAME_RECORDS) || defined(KML_FRAME_SIZES)
+#define TASKS_CACHED	true
+#else
+#define TASKS_CACHED	false
+#endif
+
 /**
  * struct walk - stacks that somebody makes, and what came of it
  * @take: what is done at the end of each

@@ -18,14 +18,6 @@
 #include "stacks.h"
 #include "tree.h"
 
-/* Elsewhere some stacks, or all of them, are left to the unwinder. */
-#define ALL_CACHED	(IS_ENABLED(CONFIG_ARM64) && IS_ENABLED(CONFIG_VMAP_STACK))
-#if KML_X86_64 && (defined(KML_FRAME_RECORDS) || defined(KML_FRAME_SIZES))
-#define TASKS_CACHED	true
-#else
-#define TASKS_CACHED	ALL_CACHED
-#endif
-
 static void context_desc(const struct context *context, char *desc)
 {
 	strscpy(desc, context->name, KUNIT_PARAM_DESC_SIZE);

@@ -2,9 +2,10 @@
 /*
  * Kernel memory leak detector: the return addresses on a stack.
  *
- * Where the compiler leaves frame records, each says where the next one is. With the
- * ORC unwinder, orc.c has learned how large the frame is that belongs to a return
- * address. Both are to be compiled into the hooks, and call nothing in the common case.
+ * Where the compiler leaves frame records, each says where the next one is; what they
+ * look like on which architecture stands here alone. With the ORC unwinder, orc.c has
+ * learned how large the frame is that belongs to a return address. Both are to be
+ * compiled into the hooks, and call nothing in the common case.
  */
 #ifndef __MM_KMEMLEAK_FRAMES_H
 #define __MM_KMEMLEAK_FRAMES_H
@@ -29,7 +30,8 @@
  */
 #define KML_TRACE_FACTOR	0x9e3779b1ULL
 
-#if defined(CONFIG_ARM64) || (KML_X86_64 && defined(CONFIG_FRAME_POINTER))
+#if defined(CONFIG_ARM64) || (defined(CONFIG_FRAME_POINTER) &&		\
+	(KML_X86_64 || defined(CONFIG_RISCV) || defined(CONFIG_ARM)))
 #define KML_FRAME_RECORDS
 #elif defined(CONFIG_UNWINDER_ORC) && defined(ORC_TYPE_END_OF_STACK)
 #define KML_FRAME_SIZES
@@ -37,11 +39,26 @@
 
 #if defined(KML_FRAME_RECORDS) || defined(KML_FRAME_SIZES)
 
-/* What the compiler leaves at the frame pointer; with ORC, in the hooks alone. */
+/* What the compiler leaves of a frame; with ORC, in the hooks alone. */
 struct kml_frame_record {
 	unsigned long fp;
+#ifdef CONFIG_ARM
+	unsigned long sp;
+#endif
 	unsigned long lr;
 };
+
+/* Where the frame pointer points: at its start, or behind its end. */
+#if defined(CONFIG_RISCV) || defined(CONFIG_ARM)
+#define KML_RECORD_BELOW	sizeof(struct kml_frame_record)
+#else
+#define KML_RECORD_BELOW	0
+#endif
+
+static __always_inline const struct kml_frame_record *kml_record_at(unsigned long frame)
+{
+	return (const struct kml_frame_record *)(frame - KML_RECORD_BELOW);
+}
 
 static __always_inline unsigned long kml_return_address(unsigned long lr)
 {
@@ -52,7 +69,7 @@ static __always_inline unsigned long kml_return_address(unsigned long lr)
 #endif
 }
 
-/* Where the last record may stand of the stack that has one at @frame, or 0. */
+/* What @frame may be of the last record of the stack that has one at @frame, or 0. */
 static __always_inline unsigned long kml_last_record(unsigned long frame)
 {
 #if defined(CONFIG_ARM64) && defined(CONFIG_VMAP_STACK)
@@ -63,7 +80,7 @@ static __always_inline unsigned long kml_last_record(unsigned long frame)
 
 	if (unlikely(frame - stack >= THREAD_SIZE))
 		return 0;
-	return stack + THREAD_SIZE - sizeof(struct kml_frame_record);
+	return stack + THREAD_SIZE - sizeof(struct kml_frame_record) + KML_RECORD_BELOW;
 #endif
 }
 
@@ -74,13 +91,16 @@ static __always_inline unsigned long kml_last_record(unsigned long frame)
 /* Frames that are hashed between two looks at how many are left. */
 #define KML_TRACE_UNROLL	4
 
-/* Is this, at @frame, no address of the next record? */
+/* Is @fp, in the record at @frame, no address of the next one? */
 static __always_inline bool kml_is_last_record(unsigned long fp,
 					       unsigned long frame,
 					       unsigned long last)
 {
 	/* There are registers of an exception or of user space. */
 	if (KML_X86_64 && fp & 1)
+		return true;
+	/* That of user space is as it likes. */
+	if (IS_ENABLED(CONFIG_RISCV) && fp & (sizeof(fp) - 1))
 		return true;
 	return fp <= frame || fp > last;
 }
@@ -90,6 +110,9 @@ static __always_inline bool kml_is_end_of_stack(unsigned long fp)
 {
 #if KML_X86_64
 	return !fp || fp == (unsigned long)task_pt_regs(current) + 1;
+#elif defined(CONFIG_RISCV)
+	/* Nobody clears what user space or a thread's creator had in the register. */
+	return true;
 #else
 	return !fp;
 #endif
@@ -114,7 +137,7 @@ static __always_inline bool kml_hash_frames(u64 *hash, unsigned long *frame,
 	for (left = *depth; left >= KML_TRACE_UNROLL; left -= KML_TRACE_UNROLL) {
 #pragma GCC unroll 4 /* KML_TRACE_UNROLL */
 		for (i = 1; i <= KML_TRACE_UNROLL; i++) {
-			record = *(struct kml_frame_record *)*frame;
+			record = *kml_record_at(*frame);
 			*hash = *hash * KML_TRACE_FACTOR +
 				kml_return_address(record.lr);
 			if (unlikely(kml_is_last_record(record.fp, *frame, last))) {
@@ -126,7 +149,7 @@ static __always_inline bool kml_hash_frames(u64 *hash, unsigned long *frame,
 	}
 	while (left) {
 		left--;
-		record = *(struct kml_frame_record *)*frame;
+		record = *kml_record_at(*frame);
 		*hash = *hash * KML_TRACE_FACTOR + kml_return_address(record.lr);
 		if (unlikely(kml_is_last_record(record.fp, *frame, last)))
 			goto edge;

@@ -173,7 +173,7 @@ static bool frames_agree(unsigned long frame, unsigned int depth,
 	for (i = 0; i < nr; i++) {
 		if (!frame)
 			return false;
-		record = *(struct kml_frame_record *)frame;
+		record = *kml_record_at(frame);
 		if (kml_return_address(record.lr) != entries[i])
 			return false;
 		frame = kml_is_last_record(record.fp, frame, last) ? 0 : record.fp;
@@ -183,7 +183,7 @@ static bool frames_agree(unsigned long frame, unsigned int depth,
 	if (!frame)
 		return nr && kml_is_end_of_stack(record.fp);
 	/* One record may be left, which ends the stack and is no frame. */
-	record = *(struct kml_frame_record *)frame;
+	record = *kml_record_at(frame);
 	return !record.fp && !record.lr;
 }
 
