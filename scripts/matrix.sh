@@ -82,8 +82,9 @@ matrix_run()	# ROW...
 	for row_name; do
 		matrix_row "$row_name"
 		kernel_setup "$row_kernel"
+		begun=$(wc -l < "$results")
 		part "$row_name: $row_what" matrix_test "$row_name"
-		sed -n "/^==> $row_name: /,\$p" "$results" > "$logs/matrix-$row_name.log"
+		tail -n +$((begun + 1)) "$results" > "$logs/matrix-$row_name.log"
 		matrix_note "$row_name" "$logs/matrix-$row_name.log"
 	done
 	matrix_table
