@@ -76,6 +76,11 @@ END {
 	# Where each word is a pointer, there is little but looking them up.
 	scans("rich", 1 / 5)
 
+	heading("instructions to count live objects", "- scan live each -")
+	live(10000)
+	live(250000)
+	live(1000000, 1 / 2)
+
 	heading("instructions of a scan that finds 14")
 	compare("fresh leaks beside 250000, 1 GiB", 1 / 2)
 	compare("fresh, and busy beside 250000, 1 GiB")
@@ -198,6 +203,19 @@ function scan(beside, bar,  name, words, streamed, peer, ours, end)
 		peer, ours, per_word(peer, words), per_word(ours, words), ours / peer, \
 		end based("scan 3 of " beside)
 	return 1
+}
+
+# Beside as many, a scan with nothing new is what it has to be compared with.
+function live(number, bar,  scan, time, end)
+{
+	if (!have("ours", "live of " number ", 1 GiB"))
+		return
+	scan = value["ours", "scan 3 of " number ", poor, 1 GiB"]
+	time = value["ours", "live of " number ", 1 GiB"]
+	if (bar)
+		end = verdict(time <= bar * scan, "at most " bar)
+	printf "%-34s %11s %11.0f %11.0f %10.1f %10s %7.3f%s\n", "live beside " number, "-", \
+		scan, time, time / number, "-", time / scan, end based("live of " number ", 1 GiB")
 }
 
 function per_word(time, words)

@@ -8,7 +8,6 @@
  */
 #include <linux/err.h>
 #include <linux/gfp.h>
-#include <linux/hash.h>
 #include <linux/jiffies.h>
 #include <linux/kallsyms.h>
 #include <linux/kernel.h>
@@ -20,9 +19,7 @@
 
 #include "report.h"
 
-/* Buckets of the hash of counts, in 32 KiB with 64 bits. */
-#define BUCKETS_SHIFT	12
-#define BUCKETS_ORDER	get_order(sizeof(struct hlist_head) << BUCKETS_SHIFT)
+#define BUCKETS_ORDER	get_order(sizeof(struct hlist_head) << KML_COUNTS_BUCKETS_SHIFT)
 
 #define COUNTS_IN_PAGE	((PAGE_SIZE - sizeof(void *)) / sizeof(struct kml_count))
 #define MEMORY_IN_PAGE	((PAGE_SIZE - sizeof(void *)) / sizeof(struct kml_memory))
@@ -143,35 +140,6 @@ static void add_total(struct kml_total *to, const struct kml_total *from)
 	to->born_bytes += from->born_bytes;
 }
 
-static struct hlist_head *bucket_of(const struct kml_counts *counts, u64 handles,
-				    const void *owner)
-{
-	return &counts->buckets[hash_64(handles ^ (unsigned long)owner, BUCKETS_SHIFT)];
-}
-
-/**
- * kml_counts_find() - find the count of objects with a trace, a name and an owner
- * @counts: what has been counted so far
- * @handles: of the trace and the name
- * @owner: what stands for their kind of memory
- *
- * Context: Process context.
- * Return: the count, or NULL if there is none yet.
- */
-struct kml_count *kml_counts_find(const struct kml_counts *counts, u64 handles,
-				  const void *owner)
-{
-	struct kml_count *count;
-
-	if (unlikely(!counts->buckets))
-		return NULL;
-	hlist_for_each_entry(count, bucket_of(counts, handles, owner), hash) {
-		if (likely(count->handles == handles && count->owner == owner))
-			return count;
-	}
-	return NULL;
-}
-
 /**
  * kml_counts_new() - begin to count objects with a trace, a name and an owner
  * @counts: what has been counted so far
@@ -204,7 +172,7 @@ struct kml_count *kml_counts_new(struct kml_counts *counts, u64 handles, const v
 		.memory = memory,
 	};
 	kml_name_fetch(kml_comm_of(handles), count->comm);
-	hlist_add_head(&count->hash, bucket_of(counts, handles, owner));
+	hlist_add_head(&count->hash, kml_counts_bucket(counts, handles, owner));
 	return count;
 }
 
@@ -301,7 +269,7 @@ static void sort_counts(struct kml_counts *counts, struct list_head *sorted)
 	unsigned int i;
 	u64 hash = 0;
 
-	for (i = 0; counts->buckets && i < BIT(BUCKETS_SHIFT); i++) {
+	for (i = 0; counts->buckets && i < BIT(KML_COUNTS_BUCKETS_SHIFT); i++) {
 		hlist_for_each_entry_safe(count, tmp, &counts->buckets[i], hash) {
 			hlist_del(&count->hash);
 			list_add_tail(&count->link, sorted);

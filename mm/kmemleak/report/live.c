@@ -19,9 +19,9 @@
 
 /*
  * Objects that were allocated at this time or later were born in the present interval.
- * At first these are all: none is as old as that.
+ * At first these are all: none is as old as that. One of kml_stamp_after().
  */
-static unsigned long interval_start = INITIAL_JIFFIES - HZ;
+static unsigned long interval_start = round_down(INITIAL_JIFFIES, 64) - 64;
 
 static const unsigned int period_secs[] = { 60, 600, 3600 };
 
@@ -60,34 +60,27 @@ static struct kml_count *count_for(struct census *census, const struct kml_ref *
 	return count ?: ERR_PTR(-ENOMEM);
 }
 
-static __always_inline void add_brief(struct kml_total *sum, const struct kml_brief *brief,
-				      const struct census *census)
+static void add_brief(struct kml_total *sum, const struct kml_brief *brief,
+		      const struct census *census)
 {
-	unsigned long when = brief->jiffies;
+	unsigned long bytes = brief->objects * brief->size;
+	unsigned int i;
 
-	if (!sum->objects || time_before(when, sum->oldest))
-		sum->oldest = when;
-	if (!sum->objects || time_after(when, sum->youngest))
-		sum->youngest = when;
-	sum->objects++;
-	sum->bytes += brief->size;
+	if (!sum->objects || time_before(brief->oldest, sum->oldest))
+		sum->oldest = brief->oldest;
+	if (!sum->objects || time_after(brief->youngest, sum->youngest))
+		sum->youngest = brief->youngest;
+	sum->objects += brief->objects;
+	sum->bytes += bytes;
 	if (unlikely(brief->leak)) {
-		sum->leaks++;
-		sum->leaked_bytes += brief->size;
+		sum->leaks += brief->objects;
+		sum->leaked_bytes += bytes;
 	}
-	if (time_after_eq(when, census->since[KML_PERIOD_MARK])) {
-		sum->born[KML_PERIOD_MARK]++;
-		sum->born_bytes += brief->size;
-	}
-	/* Most objects are old; what is of a short period is of the long ones, too. */
-	if (likely(time_before(when, census->since[KML_PERIOD_HOUR])))
-		return;
-	sum->born[KML_PERIOD_HOUR]++;
-	if (time_before(when, census->since[KML_PERIOD_TEN_MINUTES]))
-		return;
-	sum->born[KML_PERIOD_TEN_MINUTES]++;
-	sum->born[KML_PERIOD_MINUTE] +=
-		time_after_eq(when, census->since[KML_PERIOD_MINUTE]);
+	for (i = 0; i < KML_NR_PERIODS; i++)
+		if (time_after_eq(brief->oldest, census->since[i]))
+			sum->born[i] += brief->objects;
+	if (time_after_eq(brief->oldest, census->since[KML_PERIOD_MARK]))
+		sum->born_bytes += bytes;
 }
 
 static int count_object(const struct kml_ref *ref, const struct kml_brief *brief, void *arg)
@@ -124,9 +117,9 @@ int kml_count_live(struct kml_counts *counts)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(period_secs); i++)
-		census.since[i] = counts->when - period_secs[i] * HZ;
+		census.since[i] = kml_stamp_after(counts->when - period_secs[i] * HZ);
 	census.since[KML_PERIOD_MARK] = READ_ONCE(interval_start);
-	return kml_visit_briefs(count_object, &census);
+	return kml_visit_briefs(census.since, KML_NR_PERIODS, count_object, &census);
 }
 
 /**
@@ -140,7 +133,7 @@ int kml_count_live(struct kml_counts *counts)
  */
 int kml_begin_interval(void)
 {
-	unsigned long start = kml_next_stamp();
+	unsigned long start = kml_stamp_after(jiffies);
 
 	while (time_before(jiffies, start)) {
 		schedule_timeout_interruptible(start - jiffies);

@@ -6,7 +6,9 @@
 #define __MM_KMEMLEAK_REPORT_H
 
 #include <linux/fs.h>
+#include <linux/hash.h>
 #include <linux/jiffies.h>
+#include <linux/list.h>
 #include <linux/seq_file.h>
 
 #include "../scan/scan.h"
@@ -165,13 +167,36 @@ struct kml_counts {
 	struct list_head groups;
 };
 
+/* Buckets of the hash of counts, in 32 KiB with 64 bits. */
+#define KML_COUNTS_BUCKETS_SHIFT	12
+
+static inline struct hlist_head *kml_counts_bucket(const struct kml_counts *counts,
+						   u64 handles, const void *owner)
+{
+	return &counts->buckets[hash_64(handles ^ (unsigned long)owner,
+					KML_COUNTS_BUCKETS_SHIFT)];
+}
+
+/* The count of objects with a trace, a name and an owner; NULL if there is none yet. */
+static inline struct kml_count *kml_counts_find(const struct kml_counts *counts,
+						u64 handles, const void *owner)
+{
+	struct kml_count *count;
+
+	if (unlikely(!counts->buckets))
+		return NULL;
+	hlist_for_each_entry(count, kml_counts_bucket(counts, handles, owner), hash) {
+		if (likely(count->handles == handles && count->owner == owner))
+			return count;
+	}
+	return NULL;
+}
+
 /* Counts what a file shows. Returns 0 or a negative error code. */
 typedef int (*kml_count_t)(struct kml_counts *counts);
 
 const struct kml_memory *kml_counts_memory(struct kml_counts *counts,
 					   const struct kml_ref *ref);
-struct kml_count *kml_counts_find(const struct kml_counts *counts, u64 handles,
-				  const void *owner);
 struct kml_count *kml_counts_new(struct kml_counts *counts, u64 handles, const void *owner,
 				 const struct kml_memory *memory);
 int kml_counts_add(struct kml_counts *counts, const struct kml_record *rec);

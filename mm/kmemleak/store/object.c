@@ -549,40 +549,124 @@ bool kml_ref_leak(const struct kml_ref *ref, void *arg)
 	return kml_ref_is_leak(ref);
 }
 
+/* Objects may be so much younger than the walk that counts them, in stamps. */
+#define FUTURE		0x10000U
+
+/* Most times that a walk tells objects apart by. */
+#define BRIEF_TIMES	8
+
 /**
  * struct brief_walk - a walk over all objects, to count them
- * @visit: what to do with them
+ * @visit: what to do with those that are alike
  * @arg: passed on to @visit
  * @ret: what @visit has returned to stop, or 0
+ * @now: value of jiffies when it began
+ * @stamp: the stamp of that
+ * @nr: of how many times it is told on which side of them objects are
+ * @ages: how old objects are that were allocated at these times, in stamps
  */
 struct brief_walk {
 	kml_visit_brief_t visit;
 	void *arg;
 	int ret;
+	unsigned long now;
+	u32 stamp;
+	unsigned int nr;
+	u32 ages[BRIEF_TIMES];
 };
+
+/**
+ * struct brief_run - objects of a slab that are alike
+ * @brief: what is told of them
+ * @ref: the first one
+ * @begin: least age that is on the same side of all times, in stamps
+ * @length: how many ages are
+ * @least: how much older than @begin the youngest is
+ * @most: how much older the oldest is
+ */
+struct brief_run {
+	struct kml_brief brief;
+	struct kml_ref ref;
+	s64 begin;
+	u32 length;
+	u32 least;
+	u32 most;
+};
+
+static unsigned long age_to_jiffies(const struct brief_walk *walk, s64 age)
+{
+	return walk->now - (unsigned long)(age << KML_STAMP_SHIFT);
+}
+
+static void end_run(struct brief_run *run, struct brief_walk *walk)
+{
+	struct kml_brief *brief = &run->brief;
+
+	if (!brief->objects)
+		return;
+	brief->youngest = age_to_jiffies(walk, run->begin + run->least);
+	brief->oldest = age_to_jiffies(walk, run->begin + run->most);
+	walk->ret = walk->visit(&run->ref, brief, walk->arg);
+	brief->objects = 0;
+}
+
+static void begin_run(struct brief_run *run, const struct brief_walk *walk, u32 stamp)
+{
+	u32 age = walk->stamp - stamp;
+	s64 begin = -(s64)FUTURE, end = U32_MAX - FUTURE - 1;
+	unsigned int i;
+
+	for (i = 0; i < walk->nr; i++) {
+		if (age + FUTURE > walk->ages[i] + FUTURE)
+			begin = max(begin, (s64)walk->ages[i] + 1);
+		else
+			end = min(end, (s64)walk->ages[i]);
+	}
+	run->begin = begin;
+	run->length = end - begin + 1;
+	run->least = age - (u32)begin;
+	run->most = run->least;
+	run->brief.objects = 1;
+}
 
 static void brief_slots(struct kml_slab *slab, void *arg)
 {
 	struct brief_walk *walk = arg;
-	size_t size = READ_ONCE(slab->size);
-	struct kml_ref ref = { .slab = slab };
-	struct kml_brief brief = {
-		.owner = slab->space == KML_PERCPU ? NULL : READ_ONCE(slab->cache),
-		.size = size,
+	size_t fixed = READ_ONCE(slab->size);
+	struct brief_run run = {
+		.brief.owner = slab->space == KML_PERCPU ? NULL : READ_ONCE(slab->cache),
+		.ref.slab = slab,
 	};
+	unsigned int i;
 
-	for (; ref.index < slab->nr && !walk->ret; ref.index++) {
-		const struct kml_slot *slot = &slab->slots[ref.index];
+	for (i = 0; i < slab->nr && !walk->ret; i++) {
+		const struct kml_slot *slot = &slab->slots[i];
+		u32 meta = kml_slot_meta(slot), stamp, older;
+		size_t size;
+		u64 handles;
 
-		ref.meta = kml_slot_meta(slot);
-		if (!(ref.meta & KML_SLOT_LIVE))
+		if (!(meta & KML_SLOT_LIVE))
 			continue;
-		brief.handles = READ_ONCE(slot->handles);
-		brief.jiffies = kml_stamp_to_jiffies(READ_ONCE(slot->stamp));
-		if (!size)
-			brief.size = kml_slot_size(slab, ref.index);
-		walk->ret = walk->visit(&ref, &brief, walk->arg);
+		handles = READ_ONCE(slot->handles);
+		stamp = READ_ONCE(slot->stamp);
+		size = fixed ?: kml_slot_size(slab, i);
+		older = walk->stamp - stamp - (u32)run.begin;
+		if (likely(run.brief.objects && handles == run.brief.handles &&
+			   size == run.brief.size && older < run.length)) {
+			run.brief.objects++;
+			run.least = min(run.least, older);
+			run.most = max(run.most, older);
+			continue;
+		}
+		end_run(&run, walk);
+		run.brief.handles = handles;
+		run.brief.size = size;
+		run.ref.index = i;
+		run.ref.meta = meta;
+		begin_run(&run, walk, stamp);
 	}
+	if (!walk->ret)
+		end_run(&run, walk);
 }
 
 static int brief_record(const struct kml_ref *ref, void *arg)
@@ -590,8 +674,10 @@ static int brief_record(const struct kml_ref *ref, void *arg)
 	struct brief_walk *walk = arg;
 	struct kml_brief brief = {
 		.handles = kml_ref_origin(ref).handles,
+		.objects = 1,
 		.size = kml_ref_size(ref),
-		.jiffies = kml_ref_jiffies(ref),
+		.oldest = kml_ref_jiffies(ref),
+		.youngest = kml_ref_jiffies(ref),
 		.leak = kml_ref_is_leak(ref),
 	};
 
@@ -599,22 +685,34 @@ static int brief_record(const struct kml_ref *ref, void *arg)
 }
 
 /**
- * kml_visit_briefs() - do something with what is to be counted of each object
- * @visit: what to do with it; may sleep; non-zero stops
+ * kml_visit_briefs() - do something with what is to be counted of all objects
+ * @since: times, each one of kml_stamp_after()
+ * @nr: how many
+ * @visit: what to do with objects that are alike, and were all allocated before each of
+ *	these times or since; may sleep; non-zero stops
  * @arg: passed on to @visit
  *
- * The same as kml_for_each() with KML_ALL, at less cost for each object.
+ * The same as kml_for_each() with KML_ALL, at a small part of the cost.
  *
  * Context: Process context; may sleep.
  * Return: 0, or what @visit returned to stop.
  */
-int kml_visit_briefs(kml_visit_brief_t visit, void *arg)
+int kml_visit_briefs(const unsigned long *since, unsigned int nr,
+		     kml_visit_brief_t visit, void *arg)
 {
+	unsigned long now = jiffies;
 	struct brief_walk walk = {
 		.visit = visit,
 		.arg = arg,
+		.now = now,
+		.stamp = now >> KML_STAMP_SHIFT,
+		.nr = min(nr, (unsigned int)BRIEF_TIMES),
 	};
+	unsigned int i;
 
+	WARN_ON_ONCE(nr > BRIEF_TIMES);
+	for (i = 0; i < walk.nr; i++)
+		walk.ages[i] = walk.stamp - (u32)(since[i] >> KML_STAMP_SHIFT);
 	kml_walk_slabs(brief_slots, &walk);
 	if (walk.ret)
 		return walk.ret;
@@ -622,17 +720,16 @@ int kml_visit_briefs(kml_visit_brief_t visit, void *arg)
 }
 
 /**
- * kml_next_stamp() - tell when the times of objects begin to differ from those till now
+ * kml_stamp_after() - tell a time for which it is known of objects when they were born
+ * @when: some time, in jiffies
  *
  * Context: Any.
- * Return: that time in jiffies: objects that are allocated before it and from then on
- * can be told apart by comparing with it.
+ * Return: a time after it, soon, in jiffies: objects that are allocated before it and
+ * from then on can be told apart by comparing with it.
  */
-unsigned long kml_next_stamp(void)
+unsigned long kml_stamp_after(unsigned long when)
 {
-	unsigned long now = jiffies;
-
-	return round_up(now + 1, BIT(KML_STAMP_SHIFT));
+	return round_up(when + 1, BIT(KML_STAMP_SHIFT));
 }
 
 static void add_slab_memory(struct kml_slab *slab, void *arg)

@@ -527,24 +527,28 @@ typedef int (*kml_visit_piece_t)(const struct kml_ref *ref, unsigned int cpu,
 				 size_t offset, size_t size, void *arg);
 
 /**
- * struct kml_brief - what is told of an object where all are counted
- * @owner: the same for all objects of one slab cache; NULL if the object is none of a
- *	slab, or if that is not known
- * @handles: where and by whom it was allocated, as in struct kml_origin
- * @size: its length in bytes
- * @jiffies: when it was allocated; a few of them too late at most, but never so that it
- *	is on another side of a kml_next_stamp()
- * @leak: is it to be reported, by the last scan?
+ * struct kml_brief - what is told where all objects are counted: of some that are alike
+ * @owner: the same for all objects of one slab cache; NULL if they are none of a slab,
+ *	or if that is not known
+ * @handles: where and by whom they were allocated, as in struct kml_origin
+ * @objects: how many they are
+ * @size: length of each in bytes
+ * @oldest: when the first one was allocated, in jiffies; a few of them too late at
+ *	most, but not beyond a kml_stamp_after()
+ * @youngest: the same of the last one
+ * @leak: are they to be reported, by the last scan?
  */
 struct kml_brief {
 	const void *owner;
 	u64 handles;
+	unsigned long objects;
 	size_t size;
-	unsigned long jiffies;
+	unsigned long oldest;
+	unsigned long youngest;
 	bool leak;
 };
 
-/* What to do with an object, which is pinned; non-zero stops. */
+/* What to do with such objects, of which @ref, pinned, is one; non-zero stops. */
 typedef int (*kml_visit_brief_t)(const struct kml_ref *ref,
 				 const struct kml_brief *brief, void *arg);
 
@@ -578,8 +582,9 @@ size_t kml_store_memory(void);
 void kml_forget_all(void);
 int kml_for_each(enum kml_which which, kml_select_t select,
 		 kml_visit_ref_t visit, void *arg);
-int kml_visit_briefs(kml_visit_brief_t visit, void *arg);
-unsigned long kml_next_stamp(void);
+int kml_visit_briefs(const unsigned long *since, unsigned int nr,
+		     kml_visit_brief_t visit, void *arg);
+unsigned long kml_stamp_after(unsigned long when);
 bool kml_ref_any(const struct kml_ref *ref, void *arg);
 bool kml_ref_leak(const struct kml_ref *ref, void *arg);
 bool kml_ref_share(const struct kml_ref *ref);
