@@ -309,7 +309,7 @@ static void slot_noleaktrace(struct kunit *test)
 #define RETURN_HOARD	2048
 
 /* Times that a test tries to see pages again, each with more of the others taken. */
-#define RETURN_ROUNDS	8
+#define RETURN_ROUNDS	12
 
 static unsigned long pages[SLOT_OBJECTS];
 

@@ -103,11 +103,19 @@ decided()
 	return 1
 }
 
-# It is so with any limit, but for one that a pass does not keep.
+# It is so with any limit, but for one that a pass does not keep. With lockdep, on a
+# host that has other things to do, a second may be such a limit: then it is no proof.
 decided_at_once()
 {
-	set_parameter "$EXACT_US" 1000000 && decided exact && [ "$us" -gt 0 ] &&
-		[ "$us" -le 1500000 ]
+	set_parameter "$EXACT_US" 1000000 || return
+	decided exact > "$KML_TMP/decided"
+	status=$?
+	cat "$KML_TMP/decided"
+	if [ "$status" = 1 ] && [ -e /proc/lockdep ] && [ "$verdict" = repeated ] &&
+	   [ "$us" -gt 1000000 ]; then
+		status=0
+	fi
+	[ "$status" = 0 ] && [ "$us" -gt 0 ] && [ "$us" -le 1500000 ]
 }
 
 decided_without_stop()
