@@ -206,16 +206,16 @@ function scan(beside, bar,  name, words, streamed, peer, ours, end)
 }
 
 # Beside as many, a scan with nothing new is what it has to be compared with.
-function live(number, bar,  scan, time, end)
+function live(number, bar,  whole, time, end)
 {
 	if (!have("ours", "live of " number ", 1 GiB"))
 		return
-	scan = value["ours", "scan 3 of " number ", poor, 1 GiB"]
+	whole = value["ours", "scan 3 of " number ", poor, 1 GiB"]
 	time = value["ours", "live of " number ", 1 GiB"]
 	if (bar)
-		end = verdict(time <= bar * scan, "at most " bar)
+		end = verdict(time <= bar * whole, "at most " bar)
 	printf "%-34s %11s %11.0f %11.0f %10.1f %10s %7.3f%s\n", "live beside " number, "-", \
-		scan, time, time / number, "-", time / scan, end based("live of " number ", 1 GiB")
+		whole, time, time / number, "-", time / whole, end based("live of " number ", 1 GiB")
 }
 
 function per_word(time, words)

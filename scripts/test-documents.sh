@@ -538,6 +538,10 @@ answers_of_the_tool()
 		[ ! -f "$report.json" ] || cp "$report.json" "$work/saved/kmemleak_info/leaks.json"
 		"$work/kmemleak" scan --debugfs "$work/saved" || [ $? = 1 ]
 	done
+	cp "$here/live.json" "$work/saved/kmemleak_info"
+	for by in trace cache module comm; do
+		"$work/kmemleak" live --by $by --debugfs "$work/saved"
+	done
 	# The lines of a source.
 	printf 'int leaky(int n)\n{\n\treturn n * 2;\n}\nint main(void)\n{\n\treturn leaky(1);\n}\n' \
 		> "$work/kernel.c"

@@ -191,21 +191,25 @@ static void judge(struct growth_run *run)
 static void show_place(FILE *to, const struct place *place)
 {
 	const struct census_part *all = &place->group->all;
-	char grown[16], before[16], after[16], slope[16];
+	char grown[16], before[16], after[16], slope[16], fate[64] = "held";
 	const struct series *series = place->series;
 	unsigned long long objects = series->points[0].look ? 0 : series->points[0].objects;
 
-	fprintf(to, "\n%s more in %lld objects, %s to %s", human(place->grown, grown),
-		(long long)all->objects - (long long)objects, human(place->first, before),
-		human(all->bytes, after));
+	if (all->leaks == all->objects)
+		strcpy(fate, "lost");
+	else if (all->leaks)
+		snprintf(fate, sizeof(fate), "%llu of %llu lost", all->leaks, all->objects);
+	human(place->grown, grown);
+	human(place->first, before);
+	human(all->bytes, after);
+	objects = all->objects - objects;
 	if (place->steady)
-		fprintf(to, ", %s/s", human(place->slope > 0 ? place->slope : 0, slope));
-	if (!all->leaks)
-		fputs(", held\n", to);
-	else if (all->leaks == all->objects)
-		fputs(", lost\n", to);
+		fprintf(to, "\n%s more in %lld objects, %s to %s, %s/s, %s\n", grown,
+			(long long)objects, before, after,
+			human(place->slope > 0 ? place->slope : 0, slope), fate);
 	else
-		fprintf(to, ", %llu of %llu lost\n", all->leaks, all->objects);
+		fprintf(to, "\n%s more in %lld objects, %s to %s, %s\n", grown,
+			(long long)objects, before, after, fate);
 	census_show_place(to, place->group);
 }
 
