@@ -58,7 +58,8 @@ missed()
 		part=1 "$KML_FILE" part=2 "$KML_TMP/lost"
 }
 
-# What was lost stays a leak, and is not searched: it holds what was there before.
+# What was lost stays a leak, and is not searched: it holds what was there before. Once
+# cleared it would be.
 rounds()	# NUMBER SHAPE
 {
 	: > "$KML_TMP/missed"
@@ -71,7 +72,6 @@ rounds()	# NUMBER SHAPE
 			kml_tell_holders 3 < "$KML_TMP/wrong" >> "$KML_TMP/holders"
 		fi
 	done
-	kml_do clear
 }
 
 # One that is hidden by a live object, whose owner has not written to all of it, is bad
