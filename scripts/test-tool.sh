@@ -259,16 +259,123 @@ test_report_of_new_kernels()
 	json '[o["address"] for g in d["groups"] for o in g["objects"] if o["percpu"]] == ["0x4f20"]'
 }
 
+# What is of another kind is in no group with others, even if all frames are the same, and
+# its address is that of another one.
+test_kinds_apart()
+{
+	for kind in '' ' (percpu)' ' (phys)' ' (cma area)'; do
+		record 4f20 8 one alloc+0x1/0x2 same+0x1/0x2 | sed "s/^unreferenced object/&$kind/"
+	done | save
+	kml 1 scan --json --debugfs "$work/saved"
+	quiet
+	json '[g["count"] for g in d["groups"]] == [1, 1, 1, 1]'
+	json '{o["space"] for g in d["groups"] for o in g["objects"]} == {"virtual", "percpu",
+		"phys", "cma area"}'
+	kml 1 scan --debugfs "$work/saved"
+	says '^  at 0x4f20$'
+	says '^  at 0x4f20 (per CPU)$'
+	says '^  at 0x4f20 (physical)$'
+	says '^  at 0x4f20 (cma area)$'
+	kml 0 watch -c 1 --debugfs "$work/saved"
+	[ "$(grep -c 'new leak' "$work/out")" = 4 ]
+}
+
+# A copy by scp is empty, as debugfs says that its files are.
 test_empty_report()
 {
-	save < /dev/null
-	kml 0 scan --debugfs "$work/saved"
-	quiet
-	says '^no leaks$'
-	kml 0 scan --json --debugfs "$work/saved"
+	for file in "$work/saved" "$work/saved/kmemleak"; do
+		save < /dev/null
+		kml 3 scan --debugfs "$file"
+		complains 'kmemleak is empty, as a copy by scp is: use ssh and cat'
+		[ ! -s "$work/out" ]
+		kml 0 scan --empty-is-clean --debugfs "$file"
+		quiet
+		says '^no leaks$'
+	done
+	kml 0 scan --empty-is-clean --json --debugfs "$work/saved"
 	json 'd["leaks"] == 0 and d["groups"] == []'
-	kml 0 scan --csv --debugfs "$work/saved"
+	kml 0 scan --empty-is-clean --csv --debugfs "$work/saved"
 	csv 'rows == []'
+	kml 3 watch -c 1 --debugfs "$work/saved"
+	kml 2 run --empty-is-clean -- true
+}
+
+# What is in front of each line of the report in one log or the other.
+LOG_PREFIXES='[   12.345678] kmemleak: |<4>[   12.3][  T123] kmemleak: |[Sun Nov 29 06:10:07 2026] kmemleak: |Nov 29 06:10:07 board kernel: [   12.3] kmemleak: |Nov 29 06:10:07 board kernel: kmemleak: |kmemleak: '
+
+logged()	# PREFIX: standard input as a log has it, with lines of others in between
+{
+	awk -v prefix="$1" '
+	BEGIN {
+		print prefix "Kernel memory leak detector initialized (mem pool available: 15881)"
+		print "[    1.000000] Run /init as init process"
+	}
+	{ print prefix $0 }
+	NR % 3 == 0 { print "[   12.345679] eth0: link is up" }
+	END { print prefix "2 new suspected memory leaks (see /sys/kernel/debug/kmemleak)" }'
+}
+
+test_log()
+{
+	record ffff1 64 'a b' kmalloc+0x1/0x2 'first+0x1/0x2 [mod]' > "$work/whole"
+	record ffff2 32 two kmalloc+0x1/0x2 second+0x1/0x2 >> "$work/whole"
+	echo "  ... and 3 more object(s) with the same backtrace" >> "$work/whole"
+	record 4f20 8 three kmalloc+0x1/0x2 second+0x1/0x2 |
+		sed 's/(first 4 bytes/& on cpu 0/' >> "$work/whole"
+	echo "$LOG_PREFIXES" | tr '|' '\n' | while IFS= read -r prefix; do
+		logged "$prefix" < "$work/whole" | save
+		for file in "$work/saved" "$work/saved/kmemleak"; do
+			kml 1 scan --json --debugfs "$file"
+			quiet
+			json 'd["leaks"] == 3 and d["bytes"] == 104 and d["more"] == 3'
+			json '[(g["count"], g["more"], g["site"]) for g in d["groups"]] == [
+				(1, 0, "first+0x1/0x2 [mod]"), (1, 3, "second+0x1/0x2"),
+				(1, 0, "second+0x1/0x2")]'
+			json 'd["groups"][0]["objects"][0]["comm"] == "a b"'
+			json 'd["groups"][2]["objects"][0]["space"] == "percpu"'
+		done
+		# As a serial console has it.
+		sed -i 's/$/\r/' "$work/saved/kmemleak"
+		kml 1 scan --debugfs "$work/saved"
+		quiet
+		says '^3 leaks, 104 bytes, from 3 places, and 3 more in short$'
+		says '^32 bytes in 1 object, 3 more that the log has in short, allocated by "two"$'
+	done
+}
+
+# A console has the log, and what somebody had it print: the same leaks count once. A
+# leak at the same place at another time is another one.
+test_log_with_a_report_in_it()
+{
+	record ffff1 64 one alloc+0x1/0x2 first+0x1/0x2 > "$work/whole"
+	record ffff2 32 two alloc+0x1/0x2 second+0x1/0x2 >> "$work/whole"
+	{
+		logged '[   12.345678] kmemleak: ' < "$work/whole"
+		echo '# cat /sys/kernel/debug/kmemleak'
+		cat "$work/whole"
+		record ffff3 16 three alloc+0x1/0x2 second+0x1/0x2
+		record ffff1 64 one alloc+0x1/0x2 first+0x1/0x2 | sed 's/jiffies 42/jiffies 43/'
+		logged '[   12.345678] kmemleak: ' < "$work/whole"
+	} | save
+	kml 1 scan --json --debugfs "$work/saved"
+	quiet
+	json 'd["leaks"] == 4 and d["bytes"] == 176'
+}
+
+# A log that does not have a leak need not be of a kernel that has none.
+test_log_without_a_leak()
+{
+	echo '[    1.000000] kmemleak: Kernel memory leak detector initialized' | save
+	kml 3 scan --debugfs "$work/saved"
+	complains 'has no record: was there a scan?'
+	kml 0 scan --empty-is-clean --debugfs "$work/saved"
+	says '^no leaks$'
+	echo '[    1.000000] Run /init as init process' | save
+	kml 3 scan --empty-is-clean --debugfs "$work/saved"
+	complains 'is neither a report nor a log'
+	record ffff1 64 one alloc+0x1/0x2 first+0x1/0x2 | head -n 3 | sed 's/^/kmemleak: /' | save
+	kml 1 scan --debugfs "$work/saved"
+	complains '1 records are not complete'
 }
 
 # Cut off anywhere: as many records as have a first line, and no crash.
@@ -282,7 +389,12 @@ test_truncated_report()
 		lines=$(wc -l < "$work/saved/kmemleak")
 		# A record has seven lines.
 		leaks=$(((lines + 6) / 7))
-		kml $((leaks > 0)) scan --json --debugfs "$work/saved"
+		if [ $leaks = 0 ]; then
+			kml 3 scan --json --debugfs "$work/saved"
+			complains 'is neither a report nor a log'
+			continue
+		fi
+		kml 1 scan --json --debugfs "$work/saved"
 		json "d['leaks'] == $leaks"
 	done
 	complains '1 records are not complete'
@@ -292,8 +404,17 @@ test_truncated_report()
 test_garbage()
 {
 	head -c 100000 /dev/urandom | save
-	kml 0 scan --debugfs "$work/saved"
-	complains 'lines are not understood'
+	for options in '' --empty-is-clean '--json --no-scan'; do
+		# shellcheck disable=SC2086
+		kml 3 scan $options --debugfs "$work/saved"
+		complains 'kmemleak is neither a report nor a log'
+		[ ! -s "$work/out" ]
+	done
+	rm "$work/saved/kmemleak"
+	mkdir "$work/saved/kmemleak"
+	kml 3 scan --debugfs "$work/saved"
+	complains 'Is a directory'
+	save < /dev/null
 	{
 		echo "unreferenced object 0xnothing (size):"
 		echo "    frame+0x1/0x2"
@@ -301,7 +422,7 @@ test_garbage()
 		echo
 		echo "  something new: 1"
 		record ffff2 64 one first+0x1/0x2
-	} | save
+	} > "$work/saved/kmemleak"
 	kml 1 scan --debugfs "$work/saved"
 	complains ': 4 lines are not understood'
 	says '^2 leaks, 128 bytes, from 1 place$'
@@ -397,17 +518,25 @@ test_wrong_command_lines()
 	kml 0 --help
 	says '^usage: '
 	quiet
+	for command in '' scan run; do
+		# shellcheck disable=SC2086
+		kml 0 $command --version
+		says '^kmemleak [0-9.]*$'
+		quiet
+	done
 }
 
 test_nothing_there()
 {
 	kml 3 scan --debugfs "$work/nowhere"
 	complains "mount -t debugfs none $work/nowhere"
-	save < /dev/null
+	kml 3 scan --debugfs /sys/kernel
+	complains 'mount -t debugfs none /sys/kernel'
+	save < "$here/test-tool/ours.txt"
 	kml 3 run --debugfs "$work/saved" -- true
 	complains 'in no debugfs'
 	kml 3 module --debugfs "$work/saved" name
-	KMEMLEAK_DEBUGFS=$work/saved kml 0 scan
+	KMEMLEAK_DEBUGFS=$work/saved kml 1 scan
 	KMEMLEAK_DEBUGFS=$work/nowhere kml 3 scan
 	KMEMLEAK_PROC=$work/nowhere kml 3 slab
 	complains 'CONFIG_SLUB_DEBUG'

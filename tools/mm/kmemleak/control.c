@@ -44,6 +44,18 @@ static void __noreturn no_file(const char *debugfs, const char *file)
 	die(EXIT_TROUBLE, "no %s: this kernel lacks CONFIG_DEBUG_KMEMLEAK", file);
 }
 
+/* A report or a log need not be in a directory of its own. */
+static bool is_file(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) || S_ISDIR(st.st_mode))
+		return false;
+	if (is_debugfs(path))
+		die(EXIT_TROUBLE, "%s: name the directory that debugfs is mounted at", path);
+	return true;
+}
+
 static void __noreturn is_off(void)
 {
 	die(EXIT_TROUBLE, "the detector is off, until you boot with kmemleak=on");
@@ -98,7 +110,7 @@ static bool was_exact(const struct control *control)
  * @control: filled in
  * @options: where to look
  *
- * A file that is in no debugfs is a report that was saved: it is read, and
+ * A file that is in no debugfs is a report or a log that was saved: it is read, and
  * nothing is written to it.
  */
 void control_open(struct control *control, const struct options *options)
@@ -107,12 +119,14 @@ void control_open(struct control *control, const struct options *options)
 	int fd;
 
 	memset(control, 0, sizeof(*control));
-	control->file = path_join(options->debugfs, "kmemleak");
+	control->file = is_file(options->debugfs) ? xstrdup(options->debugfs) :
+						    path_join(options->debugfs, "kmemleak");
 	control->details = path_join(options->debugfs, "kmemleak_info/leaks.json");
 	control->stats = path_join(options->debugfs, "kmemleak_info/stats");
 	control->live = path_join(options->debugfs, "kmemleak_info/live.json");
 	control->wait = options->wait;
 	control->exact = options->exact;
+	control->empty_is_clean = options->empty_is_clean;
 
 	fd = open(control->file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {

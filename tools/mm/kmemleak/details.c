@@ -129,7 +129,7 @@ static struct known *find(const struct known_leaks *known, unsigned long long ad
 static bool is_same(const struct known *leak, const struct record *record)
 {
 	return leak->size == record->size &&
-	       !strcmp(leak->details.kind->text, "percpu") == record->percpu;
+	       !strcmp(leak->details.kind->text, SPACE_PERCPU) == record_is_percpu(record);
 }
 
 /**

@@ -51,6 +51,7 @@ static void add_record(struct groups *groups, struct group *group, const struct 
 
 	group->nr++;
 	group->bytes += record->size;
+	group->more += record->more;
 	if (!details->kind)
 		return;
 	group->direct += details->direct;

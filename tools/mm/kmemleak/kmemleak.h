@@ -99,6 +99,8 @@ struct options {
 	unsigned int duration;
 	/* Bytes from which on growth is a failure; NO_BOUND: never. */
 	unsigned long long fail_above;
+	/* A saved report without a record is an answer. */
+	bool empty_is_clean;
 };
 
 #define NO_BOUND	(~0ULL)
@@ -152,6 +154,8 @@ struct control {
 	unsigned int wait;
 	/* Scans may stop all CPUs. */
 	bool exact;
+	/* No record in a saved report is an answer. */
+	bool empty_is_clean;
 	/* Scans that a complete answer takes. */
 	unsigned int scans;
 };
@@ -208,13 +212,20 @@ struct details {
 	const struct intern *holder;
 };
 
+/* What the kernel calls a kind of memory that is not found by its address alone. */
+#define SPACE_PERCPU	"percpu"
+#define SPACE_PHYS	"phys"
+
 struct record {
 	unsigned long long address;
 	unsigned long long size;
 	unsigned long long jiffies;
 	unsigned int crc;
+	/* A log stands for so many others of the same trace by one record. */
+	unsigned long long more;
 	int pid;
-	bool percpu;
+	/* SPACE_PERCPU, SPACE_PHYS, one that a newer kernel has, or "". */
+	struct intern *space;
 	/* As the report has it: any bytes. */
 	const struct intern *comm;
 	/* The frames, innermost first, with newlines between. */
@@ -227,15 +238,21 @@ struct report {
 	size_t nr;
 	size_t room;
 	unsigned long long bytes;
+	/* Objects that records of a log stand for beside their own. */
+	unsigned long long more;
 	/* Names of tasks, kinds and caches. */
 	struct intern_table texts;
 	/* There was something to take details from. */
 	bool detailed;
-	/* Lines that are none of a report, and records without their end. */
+	/* It is a log, or has one in it. */
+	bool log;
+	/* Lines that are none of a record, that make no sense, and records without an end. */
+	size_t others;
 	size_t strange;
 	size_t incomplete;
 };
 
+bool record_is_percpu(const struct record *record);
 void report_read(struct report *report, FILE *from);
 void report_load(struct report *report, const struct control *control);
 void report_free(struct report *report);
@@ -254,6 +271,8 @@ struct group {
 	const struct record *records;
 	size_t nr;
 	unsigned long long bytes;
+	/* As of a record. */
+	unsigned long long more;
 	/* Those of which that is known. */
 	size_t direct;
 	size_t indirect;

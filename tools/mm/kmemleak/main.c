@@ -10,6 +10,9 @@
 
 #include "kmemleak.h"
 
+/* Of this tool, which goes with any kernel. */
+#define VERSION	"1.1"
+
 /* Seconds: upstream's detector reports no object that is younger than 5. */
 #define WAIT	6
 
@@ -28,6 +31,8 @@ enum {
 	OPT_FOLDED,
 	OPT_FOR,
 	OPT_FAIL_ABOVE,
+	OPT_EMPTY_IS_CLEAN,
+	OPT_VERSION,
 };
 
 static const struct option long_options[] = {
@@ -45,12 +50,14 @@ static const struct option long_options[] = {
 	{ "for", required_argument, NULL, OPT_FOR },
 	{ "fail-above", required_argument, NULL, OPT_FAIL_ABOVE },
 	{ "top", required_argument, NULL, 'n' },
+	{ "empty-is-clean", no_argument, NULL, OPT_EMPTY_IS_CLEAN },
 	{ "output", required_argument, NULL, 'o' },
 	{ "limit", required_argument, NULL, 'n' },
 	{ "interval", required_argument, NULL, 'i' },
 	{ "count", required_argument, NULL, 'c' },
 	{ "log", required_argument, NULL, 'l' },
 	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, OPT_VERSION },
 	{ }
 };
 
@@ -62,14 +69,14 @@ static const struct command {
 	int options[8];
 } commands[] = {
 	{ "scan", command_scan, false,
-	  { OPT_VMLINUX, OPT_MODULES, OPT_WAIT, OPT_NO_SCAN, OPT_EXACT } },
+	  { OPT_VMLINUX, OPT_MODULES, OPT_WAIT, OPT_NO_SCAN, OPT_EXACT, OPT_EMPTY_IS_CLEAN } },
 	{ "run", command_run, true, { OPT_VMLINUX, OPT_MODULES, OPT_WAIT, OPT_EXACT } },
 	{ "module", command_module, true,
 	  { OPT_VMLINUX, OPT_MODULES, OPT_WAIT, OPT_EXACT } },
 	{ "watch", command_watch, false,
-	  { 'i', 'c', 'l', OPT_NO_SCAN, OPT_VMLINUX, OPT_MODULES } },
+	  { 'i', 'c', 'l', OPT_NO_SCAN, OPT_VMLINUX, OPT_MODULES, OPT_EMPTY_IS_CLEAN } },
 	{ "top", command_top, false,
-	  { 'i', 'c', OPT_NO_SCAN, OPT_VMLINUX, OPT_MODULES, OPT_WAIT } },
+	  { 'i', 'c', OPT_NO_SCAN, OPT_VMLINUX, OPT_MODULES, OPT_WAIT, OPT_EMPTY_IS_CLEAN } },
 	{ "slab", command_slab, false, { 'i', OPT_GROWTH } },
 	{ "live", command_live, false, { OPT_BY, OPT_FOLDED, OPT_VMLINUX, OPT_MODULES } },
 	{ "growth", command_growth, true,
@@ -95,7 +102,8 @@ static const char usage_text[] =
 	"  -o, --output FILE             not to standard output\n"
 	"  -n, --limit, --top N          only the N largest\n"
 	"      --debugfs DIR             where debugfs is; else $KMEMLEAK_DEBUGFS, else\n"
-	"                                /sys/kernel/debug\n"
+	"                                /sys/kernel/debug; or a copy of what is there, or\n"
+	"                                a file: a copy of the report, or a log\n"
 	"scan, run, module, watch, top, live, growth:\n"
 	"      --vmlinux FILE            source lines of the kernel's frames\n"
 	"      --modules PATH            source lines of modules' frames; a file, or a\n"
@@ -108,6 +116,7 @@ static const char usage_text[] =
 	"                                a proof\n"
 	"scan, watch, top, growth:\n"
 	"      --no-scan                 show what is in the report already\n"
+	"      --empty-is-clean          take a copy without a record for \"no leaks\"\n"
 	"watch, top, slab, growth:\n"
 	"  -i, --interval SECONDS        between two looks (60; top and slab: 10; growth:\n"
 	"                                a 20th of its time, or 1)\n"
@@ -221,6 +230,12 @@ static void add_modules(struct options *options, const char *path)
 	options->modules[options->nr_modules++] = path;
 }
 
+static void __noreturn say_and_exit(const char *text)
+{
+	fputs(text, stdout);
+	exit(fflush(stdout) ? EXIT_TROUBLE : EXIT_CLEAN);
+}
+
 static void take_option(struct options *options, int option, const char *value)
 {
 	switch (option) {
@@ -278,9 +293,13 @@ static void take_option(struct options *options, int option, const char *value)
 	case 'l':
 		options->log = value;
 		break;
+	case OPT_EMPTY_IS_CLEAN:
+		options->empty_is_clean = true;
+		break;
 	case 'h':
-		fputs(usage_text, stdout);
-		exit(fflush(stdout) ? EXIT_TROUBLE : EXIT_CLEAN);
+		say_and_exit(usage_text);
+	case OPT_VERSION:
+		say_and_exit("kmemleak " VERSION "\n");
 	default:
 		/* getopt_long() has said what is wrong. */
 		die(EXIT_USAGE, "kmemleak --help shows what there is");

@@ -38,6 +38,8 @@ void show_summary(FILE *to, const struct groups *groups, const char *what)
 	}
 	fprintf(to, "%zu %sleak%s, %llu bytes, from %zu place%s", report->nr, what,
 		plural(report->nr), report->bytes, groups->nr, plural(groups->nr));
+	if (report->more)
+		fprintf(to, ", and %llu more in short", report->more);
 	if (groups->indirect)
 		fprintf(to, "; %zu direct, %zu indirect", groups->direct, groups->indirect);
 	fputc('\n', to);
@@ -58,16 +60,32 @@ static void show_comms(FILE *to, const struct group *group)
 		fputs(", ...", to);
 }
 
+/* What the kernel calls its kinds of memory, in words. */
+static void show_space(FILE *to, const struct intern *space)
+{
+	if (!*space->text)
+		return;
+	fputs(" (", to);
+	if (!strcmp(space->text, SPACE_PERCPU))
+		fputs("per CPU", to);
+	else if (!strcmp(space->text, SPACE_PHYS))
+		fputs("physical", to);
+	else
+		plain_text(to, space->text, strlen(space->text));
+	fputc(')', to);
+}
+
 static void show_objects(FILE *to, const struct group *group)
 {
 	size_t i;
 
 	fputs("  at", to);
 	for (i = 0; i < group->nr && i < MAX_OBJECTS; i++)
-		fprintf(to, " 0x%llx%s", group->records[i].address,
-			group->records[i].percpu ? " (per CPU)" : "");
+		fprintf(to, " 0x%llx", group->records[i].address);
 	if (group->nr > MAX_OBJECTS)
 		fprintf(to, " and %zu more", group->nr - MAX_OBJECTS);
+	/* All of a group are of one kind. */
+	show_space(to, group->records[0].space);
 	fputc('\n', to);
 }
 
@@ -116,6 +134,8 @@ void show_group(FILE *to, const struct group *group)
 	struct frame frame = { 0 };
 
 	fprintf(to, "%llu bytes in %zu object%s, ", group->bytes, group->nr, plural(group->nr));
+	if (group->more)
+		fprintf(to, "%llu more that the log has in short, ", group->more);
 	if (group->indirect)
 		fprintf(to, "%zu direct, %zu indirect, ", group->direct, group->indirect);
 	fputs("allocated by ", to);
@@ -296,7 +316,9 @@ static void json_objects(struct json *json, const struct group *group)
 		json_open(json, NULL, '{');
 		json_address(json, "address", record->address);
 		json_number(json, "size", record->size);
-		json_bool(json, "percpu", record->percpu);
+		json_bool(json, "percpu", record_is_percpu(record));
+		json_string(json, "space", *record->space->text ? record->space->text :
+								  "virtual");
 		json_string(json, "comm", record->comm->text);
 		json_number(json, "pid", record->pid);
 		json_number(json, "jiffies", record->jiffies);
@@ -328,6 +350,7 @@ void json_totals(struct json *json, const struct groups *groups)
 	json_number(json, "leaks", groups->report.nr);
 	json_number(json, "bytes", groups->report.bytes);
 	json_number(json, "places", groups->nr);
+	json_number(json, "more", groups->report.more);
 	json_direct(json, groups->report.detailed, groups->direct, groups->indirect);
 }
 
@@ -344,6 +367,7 @@ void json_group(struct json *json, const struct groups *groups, const struct gro
 	json_open(json, NULL, '{');
 	json_number(json, "bytes", group->bytes);
 	json_number(json, "count", group->nr);
+	json_number(json, "more", group->more);
 	json_string(json, "site", site);
 	free(site);
 	json_frames(json, group);

@@ -59,6 +59,32 @@ scan_finds()
 		tool 1 scan --csv && says '^1024,1,leaky_transfer+'
 }
 
+VERBOSE=/sys/module/kmemleak/parameters/verbose
+
+# As one that a console has kept.
+log_is_read()
+{
+	kml_forget && before=$(cat $VERBOSE) && echo 1 > $VERBOSE &&
+		leave_leak condition && kml_scan
+	status=$?
+	echo "$before" > $VERBOSE
+	[ "$status" = 0 ] || return "$status"
+	dmesg > "$KML_TMP/console.log"
+	grep -q leaky_transfer "$KML_FILE" || return "$HIDDEN"
+	tool 1 scan --debugfs "$KML_TMP/console.log" && says 'leaky_transfer+'
+}
+
+# A copy that has nothing, and none that was made of debugfs.
+copies_are_read()
+{
+	cp "$KML_FILE" "$KML_TMP/copy" && : > "$KML_TMP/empty_copy" &&
+		tool 1 scan --debugfs "$KML_TMP/copy" && says 'leaky_transfer+' &&
+		tool 3 scan --debugfs "$KML_TMP/empty_copy" && complains 'is empty' &&
+		tool 0 scan --empty-is-clean --debugfs "$KML_TMP/empty_copy" &&
+		tool 3 scan --debugfs /proc/meminfo && complains 'neither a report nor a log' &&
+		tool 3 scan --debugfs "$KML_FILE" && complains 'name the directory'
+}
+
 # A device that was lost and its private part point at one another, and one of them
 # at its name. Which of the two counts as direct is up to their addresses.
 scan_tells_direct()
@@ -324,10 +350,12 @@ run_is_ended()
 }
 
 [ -x "$TOOL" ] || { ktap_print_header; kml_skip_all "the tool has not been built"; }
-kml_setup 24
+kml_setup 26
 
 kml_test "scan: nothing is lost" scan_finds_nothing
 kml_test "scan: a leak" scan_finds
+kml_test "scan: a log" log_is_read
+kml_test "scan: copies" copies_are_read
 kml_test "scan: what hangs from another leak" scan_tells_direct
 kml_test "scan, run, module: with a detector that tells less" like_an_older_one
 kml_test "run: what the program leaks" run_finds
