@@ -20,8 +20,15 @@
 static atomic_int running;
 static atomic_int told_to_end;
 
-static void pass_on(int signal)
+/*
+ * The terminal, which is the kernel, has sent what Ctrl-C stands for to the program as
+ * well, for which it is meant. What comes from a process, such as timeout(1), is for both.
+ */
+static void pass_on(int signal, siginfo_t *info, void *context)
 {
+	(void)context;
+	if ((signal == SIGINT || signal == SIGQUIT) && info->si_code == SI_KERNEL)
+		return;
 	told_to_end = signal;
 	if (running > 0)
 		kill(running, signal);
@@ -30,15 +37,14 @@ static void pass_on(int signal)
 static const int signals[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP };
 static struct sigaction before[ARRAY_SIZE(signals)];
 
-/* Signals of the terminal are for the program alone, others for both. */
 static void take_signals(void)
 {
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(signals); i++) {
-		bool from_terminal = signals[i] == SIGINT || signals[i] == SIGQUIT;
 		struct sigaction action = {
-			.sa_handler = from_terminal ? SIG_IGN : pass_on,
+			.sa_sigaction = pass_on,
+			.sa_flags = SA_SIGINFO,
 		};
 
 		sigaction(signals[i], NULL, &before[i]);
@@ -77,8 +83,8 @@ static void __noreturn become(char **argv, bool keep_output, int report)
  * @argv: its name, which is looked for in PATH, its arguments and NULL
  * @keep_output: its standard output is ours; else it is our standard error
  *
- * Signals of the terminal, as with Ctrl-C, are for the program. SIGTERM and SIGHUP to
- * the tool are for both.
+ * Signals of the terminal, as with Ctrl-C, are for the program. Those that a process
+ * sends to the tool are for both.
  */
 void child_start(struct child *child, char **argv, bool keep_output)
 {

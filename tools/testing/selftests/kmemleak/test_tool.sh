@@ -332,21 +332,21 @@ debugfs_goes()
 	return "$status"
 }
 
-# A signal that ends the tool ends the program, too.
+# A signal that ends the tool ends the program, too. The program sends it, as timeout does:
+# in the background a shell has SIGINT ignored.
 run_is_ended()
 {
-	mkfifo "$KML_TMP/waiting"
-	"$TOOL" run -- sh -c "echo > $KML_TMP/waiting; exec sleep 1000" > /dev/null &
-	tool_pid=$!
-	cat "$KML_TMP/waiting" > /dev/null
-	rm "$KML_TMP/waiting"
-	kill -TERM "$tool_pid"
-	wait "$tool_pid"
-	status=$?
-	[ "$status" = 143 ] &&
-		! cat /proc/[0-9]*/cmdline | tr '\0' ' ' | grep '[s]leep 1000' && return
-	echo "status $status"
-	return 1
+	for signal in INT QUIT TERM HUP; do
+		# shellcheck disable=SC2016
+		"$TOOL" run -- sh -c 'kill -$0 $PPID; exec sleep 1000' $signal \
+			> "$KML_TMP/out" 2> "$KML_TMP/err"
+		status=$?
+		number=$(kill -l $signal)
+		[ "$status" = $((128 + number)) ] && [ ! -s "$KML_TMP/out" ] &&
+			! cat /proc/[0-9]*/cmdline | tr '\0' ' ' | grep '[s]leep 1000' && continue
+		echo "SIG$signal: status $status"
+		return 1
+	done
 }
 
 [ -x "$TOOL" ] || { ktap_print_header; kml_skip_all "the tool has not been built"; }
