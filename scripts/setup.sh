@@ -211,7 +211,7 @@ fi
 
 [ "$1" = source ] || [ -f "$busybox" ] ||
 	step busybox "fetch BusyBox for $arch from Debian's busybox-static" fetch_busybox
-[ "$1" != test ] || [ -d "$jq" ] ||
+[ "$1" = source ] || [ -d "$jq" ] ||
 	step jq "fetch jq for $arch from Debian" fetch_jq
 [ "$1" != test ] || [ -d "$herd" ] || command -v herd7 > /dev/null ||
 	step herd "fetch herd7 from Debian's unstable suite" fetch_herd
