@@ -477,6 +477,100 @@ test_hostile_names()
 		return 1
 	fi
 	says 'x1b\[2J'
+	says '"q\\", pid 99, jif", '
+	says ', "a,b;\\"c\\"", '
+	says '\\\\\\"", '
+}
+
+# As the kernel prints them, in octal, or as they are; as bytes where the locale has no
+# UTF-8. A character that a terminal does not just show is never shown.
+test_names_in_other_scripts()
+{
+	{
+		record ffff1 10 '\\303\\251t\\303\\251' f+0x1/0x2
+		record ffff2 20 '\303\244\346\274\242\360\237\230\200' g+0x1/0x2
+		record ffff3 30 'a\\342\\200\\256b\\302\\233' h+0x1/0x2
+		record ffff4 40 '\\303(\\n\\377\\12' i+0x1/0x2
+	} | save
+	kml 1 scan --json --debugfs "$work/saved"
+	quiet
+	json '[g["objects"][0]["comm"] for g in d["groups"]] == ["\\303(\\n\\377\\12",
+		"a\u202eb\x9b", "\xe4\u6f22\U0001f600", "\xe9t\xe9"]'
+	for locale in C.UTF-8 de_DE.utf8; do
+		LC_ALL=$locale kml 1 scan --debugfs "$work/saved"
+		LC_ALL=C says "allocated by \"$(printf '\303\251t\303\251')\"\$"
+		LC_ALL=C says "allocated by \"$(printf '\303\244\346\274\242\360\237\230\200')\"\$"
+		says 'allocated by "a\\xe2\\x80\\xaeb\\xc2\\x9b"$'
+	done
+	for locale in C POSIX de_DE.ISO-8859-1 ''; do
+		LC_ALL=$locale LC_CTYPE='' LANG=C kml 1 scan --debugfs "$work/saved"
+		says 'allocated by "\\xc3\\xa9t\\xc3\\xa9"$'
+	done
+	LC_ALL='' LC_CTYPE='' LANG=C.UTF-8 kml 1 scan --debugfs "$work/saved"
+	LC_ALL=C says "$(printf '\303\251')"
+	kml 1 scan --csv --debugfs "$work/saved"
+	csv 'rows[3]["comms"] == "\\xc3\\xa9t\\xc3\\xa9"'
+}
+
+test_content()
+{
+	save_device
+	kml 1 scan --debugfs "$work/saved"
+	says '^  content e0 2d db 02 00 00 ff ff 08 ec f8 00 00 00 ff ff  \.-\.*$'
+	says '^  content 6b 6d 65 6d 6c 65 61 6b 5f 6c 65 61 6b 79 00 00  kmemleak_leaky\.\.$'
+	kml 1 scan --json --debugfs "$work/saved"
+	json '[o["content_text"] for g in d["groups"] for o in g["objects"]][3] == "kmemleak_leaky.."'
+	json 'all(len(bytes.fromhex(o["content"])) == min(o["size"], 32) == len(o["content_text"])
+		for g in d["groups"] for o in g["objects"])'
+	kml 1 scan --csv --debugfs "$work/saved"
+	csv 'bytes.fromhex(rows[3]["content"]) == b"kmemleak_leaky\0\0"'
+	# One that is cut off, or that says less than it has.
+	for bytes in 0 1 15 16 17 32 40; do
+		{
+			record ffff1 64 one f+0x1/0x2 | sed "/^    00/,\$d; s/first 4/first $bytes/"
+			echo '    41 42 43 44 45 46 47 48 49 4a 4b 4c 4d 4e 4f 50  ABCDEFGHIJKLMNOP'
+			echo '    61 62 63 64 65 66 67 68 69 6a 6b 6c 6d 6e 6f 70  abcdefghijklmnop'
+			echo '  backtrace (crc 1f):'
+		} | save
+		kml 1 scan --json --debugfs "$work/saved"
+		json "d['groups'][0]['objects'][0]['content_text'] == 'ABCDEFGHIJKLMNOPabcdefghijklmnop'[:$bytes]"
+	done
+	record ffff1 64 one f+0x1/0x2 | sed 's/^    00.*/    00 0x zz/' | save
+	kml 1 scan --json --debugfs "$work/saved"
+	json 'd["groups"][0]["objects"][0]["content"] == "00"'
+}
+
+# By the function that makes it; what the detector says counts for more.
+test_reference_counts()
+{
+	{
+		record ffff1 10 one kmem_cache_alloc_noprof+0x1/0x2 alloc_pid+0x1/0x2
+		record ffff2 20 one kmem_cache_alloc_lru_noprof+0x1/0x2 shmem_alloc_inode+0x1/0x2 \
+			alloc_inode+0x1/0x2
+		record ffff3 30 one __kmalloc_noprof+0x1/0x2 lsm_cred_alloc+0x1/0x2 \
+			prepare_creds+0x1/0x2
+		record ffff4 40 one __kmalloc_noprof+0x1/0x2 alloc_pid_max+0x1/0x2
+		record ffff5 50 one kmem_cache_alloc_noprof+0x1/0x2 sk_prot_alloc.constprop.0+0x1/0x2
+	} | save
+	kml 1 scan --json --debugfs "$work/saved"
+	json '[g["objects"][0]["type"] for g in d["groups"]] == ["struct sock", None, None,
+		"struct inode", "struct pid"]'
+	json 'd["groups"][0]["objects"][0]["refcount"] is None'
+	kml 1 scan --debugfs "$work/saved"
+	[ "$(grep -c 'reference counted' "$work/out")" = 3 ]
+	says '^  reference counted (struct pid): look for the missing put$'
+	mkdir "$work/saved/kmemleak_info"
+	sed 's/kmem_cache_alloc_noprof+0x1\/0x2/x+0x1\/0x2/' "$work/saved/kmemleak" > "$work/changed"
+	mv "$work/changed" "$work/saved/kmemleak"
+	for type in '"struct pid","refcount":18446744073709551615' 'null,"refcount":null'; do
+		printf '{"address":"0xffff1","size":10,"kind":"slab","cache":"pid","comm":"one","pid":7,"age_ms":1,"direct":true,"held_by":null,"type":%s}\n' \
+			"$type" > "$work/saved/kmemleak_info/leaks.json"
+		kml 1 scan --debugfs "$work/saved"
+		case $type in
+		null*)	! grep -q 'struct pid' "$work/out" ;;
+		*)	says '^  reference counted (struct pid, count 18446744073709551615): look' ;;
+		esac
+	done
 }
 
 test_long_lines()
@@ -637,7 +731,7 @@ test_watch()
 	[ "$(grep -c 'new leak' "$work/out")" = 3 ]
 	[ "$(grep -c 'growing: odd,name' "$work/out")" = 1 ]
 	[ "$(wc -l < "$work/log/samples.tsv")" = $((looks + 1)) ]
-	[ "$(awk -F '\t' '{ print NF }' "$work/log/samples.tsv" | sort -u)" = 11 ]
+	[ "$(awk -F '\t' '{ print NF }' "$work/log/samples.tsv" | sort -u)" = 12 ]
 	[ "$(wc -l < "$work/log/slab.tsv")" -ge 4 ]
 	[ "$(find "$work/log" -name 'leak-*.txt' | wc -l)" = 3 ]
 	grep -q leaky_probe "$work"/log/leak-*.txt
@@ -654,6 +748,100 @@ test_watch()
 	json 'd["new"] == [] and d["places"] == 3'
 	kml 0 watch -i 0.1 -c 2 --csv --debugfs "$work/saved"
 	csv '[r["new"] for r in rows] == ["3", "0"] and rows[0]["leaked"] == "4056"'
+}
+
+# fake_memory UNACCOUNTED FREE: all figures of the kernel, in KiB, and a cache.
+fake_memory()
+{
+	fake_proc "$((100 + $1 / 1000))"
+	cat > "$work/proc/meminfo.new" <<-MEMINFO
+	MemTotal: $((1000000 + $1 + $2)) kB
+	MemFree: $2 kB
+	MemAvailable: 600000 kB
+	Buffers: 10000 kB
+	Cached: 100000 kB
+	SwapCached: 1000 kB
+	AnonPages: 200000 kB
+	Shmem: 50000 kB
+	KReclaimable: 80000 kB
+	Slab: 100000 kB
+	SReclaimable: 70000 kB
+	SUnreclaim: 30000 kB
+	KernelStack: 8000 kB
+	PageTables: 9000 kB
+	SecPageTables: 1000 kB
+	VmallocTotal: 133141626880 kB
+	VmallocUsed: ${vmalloc:-500000} kB
+	Percpu: 25000 kB
+	Hugetlb: 40000 kB
+	MEMINFO
+	mv "$work/proc/meminfo.new" "$work/proc/meminfo"
+	printf 'Node 0, zone Normal\n  pages free 1\n        count: 300\n        count: 700\n' |
+		sed "s/300/$((4000 / $(($(getconf PAGESIZE) / 1024)) - 700))/" > "$work/proc/zoneinfo"
+}
+
+# What the kernel's figures leave over, with stacks that are vmalloc areas and such that
+# are not.
+test_unaccounted_memory()
+{
+	save < "$here/test-tool/ours.txt"
+	fake_memory 12345 1000
+	kml 0 watch -c 1 --json --debugfs "$work/saved"
+	json 'd["Unaccounted"] == 12345'
+	vmalloc=2000 fake_memory 12345 1000
+	kml 0 watch -c 1 --csv --debugfs "$work/saved"
+	csv "rows[0]['Unaccounted'] == '$((12345 + 498000 - 8000))'"
+	# Figures that do not fit together are no reason for a number without an end.
+	sed -i 's/^MemTotal: .*/MemTotal: 1000 kB/' "$work/proc/meminfo"
+	kml 0 watch -c 1 --json --debugfs "$work/saved"
+	json 'd["Unaccounted"] == 0'
+}
+
+# watch_memory STEP LOSS: it grows by so many KiB in each look, with a cache that does by
+# some hundred bytes, and MemFree falls by LOSS.
+watch_memory()
+{
+	save < "$here/test-tool/ours.txt"
+	rm -rf "$work/log"
+	fake_memory 0 1000000
+	touch "$work/go_on"
+	(
+		round=0
+		while [ -e "$work/go_on" ]; do
+			round=$((round + 1))
+			fake_memory $((round * $1)) $((1000000 - round * $2))
+			sleep 0.2
+		done
+	) &
+	grower=$!
+	kml 0 watch -i 0.4 -c 12 ${3:-} --log "$work/log" --debugfs "$work/saved"
+	stop_growing
+}
+
+test_pages_that_grow()
+{
+	watch_memory 1000 1000
+	[ "$(grep -c '  growing: pages, .* more in [0-9]* looks that no figure tells of' "$work/out")" = 1 ]
+	says 'use page_owner'
+	says 'page_owner_sort -m'
+	# The cache grew by a few KiB, with megabytes of pages beside it: that is no finding.
+	! grep 'growing: odd,name' "$work/out"
+	[ "$(find "$work/log" -name 'pages-*.txt' | wc -l)" = 1 ]
+	grep -q 'page_owner=on' "$work"/log/pages-*.txt
+	watch_memory 1000 1000 --json
+	tail -n 1 "$work/out" > "$work/last"
+	mv "$work/last" "$work/out"
+	json '[g["name"] for g in d["growing"]] == ["Unaccounted"] and d["growing"][0]["grown"] > 1 << 20'
+	# Where memory does not go elsewhere, the cache is one.
+	watch_memory 0 0
+	! grep 'growing: pages' "$work/out"
+	growing_proc
+	kml 0 watch -i 0.3 -c 9 --debugfs "$work/saved"
+	stop_growing
+	says 'growing: odd,name'
+	# Some pages come and go.
+	watch_memory 10 10
+	! grep 'growing: pages' "$work/out"
 }
 
 # refused COMMENT ARGUMENT...: the tool says so, waits for nobody, and leaves what is
@@ -843,7 +1031,7 @@ test_closed_files()
 		2> "$work/err" >&- || got=$?
 	[ "$got" = 3 ]
 	complains 'cannot write the result'
-	awk -F '\t' 'NF != 11 { exit 1 }' "$work/log/samples.tsv"
+	awk -F '\t' 'NF != 12 { exit 1 }' "$work/log/samples.tsv"
 	got=0
 	"$tool" scan --debugfs "$work/saved" > "$work/out" 2>&- <&- || got=$?
 	[ "$got" = 1 ]

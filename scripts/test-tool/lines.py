@@ -7,7 +7,8 @@ import re
 import sys
 
 DEPTH = 16
-WANTED = ("address", "size", "kind", "cache", "age_ms", "direct", "held_by")
+WANTED = ("address", "size", "kind", "cache", "age_ms", "direct", "held_by", "comm", "type",
+          "refcount")
 
 
 def refuse(text):

@@ -176,15 +176,41 @@ struct kml_count *kml_counts_new(struct kml_counts *counts, u64 handles, const v
 	return count;
 }
 
+/* On the way to the leak that another one hangs from, at most so many. */
+#define LEAD_STEPS	1000
+
+/*
+ * What the first leak of a count tells: more than that would be too much to read. A leak
+ * on the way may have been freed meanwhile.
+ */
+static void look_at_first(struct kml_count *count, struct kml_record *rec)
+{
+	unsigned long holder = rec->held_by;
+	unsigned int step;
+
+	/* Without a clue it is shown as well. */
+	kml_clues_of(rec, &count->clues);
+	count->held_by = holder;
+	for (step = 0; holder && step < LEAD_STEPS; step++) {
+		struct kml_record *lead = kml_find(&kml_trees[KML_VIRT], holder);
+
+		if (!lead)
+			break;
+		count->lead = READ_ONCE(lead->trace);
+		holder = lead->held_by;
+		kml_put(lead);
+	}
+}
+
 /**
  * kml_counts_add() - count a leak
  * @counts: what has been counted so far
- * @rec: the leak
+ * @rec: the leak, pinned
  *
  * Context: Holder of kml_scan_mutex, for the sake of @rec; may sleep.
  * Return: 0, or -ENOMEM if it was not counted.
  */
-int kml_counts_add(struct kml_counts *counts, const struct kml_record *rec)
+int kml_counts_add(struct kml_counts *counts, struct kml_record *rec)
 {
 	u64 handles = kml_handles(READ_ONCE(rec->trace), rec->comm);
 	struct kml_total sum = {
@@ -200,10 +226,13 @@ int kml_counts_add(struct kml_counts *counts, const struct kml_record *rec)
 	};
 	struct kml_count *count;
 
-	count = kml_counts_find(counts, handles, NULL) ?:
-		kml_counts_new(counts, handles, NULL, NULL);
-	if (!count)
-		return -ENOMEM;
+	count = kml_counts_find(counts, handles, NULL);
+	if (!count) {
+		count = kml_counts_new(counts, handles, NULL, NULL);
+		if (!count)
+			return -ENOMEM;
+		look_at_first(count, rec);
+	}
 	add_total(&count->own, &sum);
 	return 0;
 }
@@ -287,15 +316,55 @@ static void sort_counts(struct kml_counts *counts, struct list_head *sorted)
 	list_sort(NULL, sorted, by_text);
 }
 
-static int most_bytes_first(void *priv, const struct list_head *a,
-			    const struct list_head *b)
+/*
+ * The hash has the groups now, by what their traces read. A group hangs from another one
+ * if all that it has does, going by its first leak.
+ */
+static void find_leads(struct kml_counts *counts)
+{
+	struct kml_count *group, *lead;
+	u64 key;
+
+	list_for_each_entry(group, &counts->groups, group)
+		hlist_add_head(&group->hash, kml_counts_bucket(counts, group->key, NULL));
+	list_for_each_entry(group, &counts->groups, group) {
+		if (group->all.direct || !group->lead)
+			continue;
+		key = hash_text(group->lead);
+		hlist_for_each_entry(lead, kml_counts_bucket(counts, key, NULL), hash) {
+			if (lead->key == key && lead->all.direct)
+				group->under = lead;
+		}
+		cond_resched();
+	}
+}
+
+static int by_bytes(const struct kml_count *one, const struct kml_count *two)
+{
+	if (one->all.bytes != two->all.bytes)
+		return one->all.bytes < two->all.bytes ? 1 : -1;
+	if (one->all.objects != two->all.objects)
+		return one->all.objects < two->all.objects ? 1 : -1;
+	/* So that what hangs from one of two that are alike stays with it. */
+	return one->key < two->key ? -1 : one->key > two->key;
+}
+
+/*
+ * Whoever mends direct leaks mends all. What hangs from one follows it; of a group
+ * whose lead is not known any more nobody can tell, and it comes last.
+ */
+static int by_lead(void *priv, const struct list_head *a, const struct list_head *b)
 {
 	const struct kml_count *one = list_entry(a, struct kml_count, group);
 	const struct kml_count *two = list_entry(b, struct kml_count, group);
+	const struct kml_count *first = one->under ?: one;
+	const struct kml_count *second = two->under ?: two;
 
-	if (one->all.bytes != two->all.bytes)
-		return one->all.bytes < two->all.bytes ? 1 : -1;
-	return one->all.objects < two->all.objects;
+	if (first == second)
+		return one == first ? -1 : two == second ? 1 : by_bytes(one, two);
+	if (!first->all.direct != !second->all.direct)
+		return first->all.direct ? -1 : 1;
+	return by_bytes(first, second);
 }
 
 static int most_objects_first(void *priv, const struct list_head *a,
@@ -340,7 +409,8 @@ void kml_counts_finish(struct kml_counts *counts)
 		list_sort(NULL, &head->members, most_objects_first);
 		cond_resched();
 	}
-	list_sort(NULL, &counts->groups, most_bytes_first);
+	find_leads(counts);
+	list_sort(NULL, &counts->groups, by_lead);
 }
 
 /**

@@ -51,6 +51,9 @@ void kml_show_group(struct seq_file *seq, const struct kml_count *group,
 		   sum->objects - sum->direct, (when - sum->youngest) / HZ,
 		   (when - sum->oldest) / HZ);
 	kml_show_comms(seq, group);
+	if (!sum->direct && group->held_by)
+		seq_printf(seq, "  held by 0x%08lx\n", group->held_by);
+	kml_print_clues(seq, &group->clues);
 	kml_print_frames(seq, group->trace);
 }
 

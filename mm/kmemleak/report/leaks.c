@@ -263,6 +263,26 @@ void kml_json_trace(struct seq_file *seq, depot_stack_handle_t trace)
 	seq_putc(seq, ']');
 }
 
+static void print_clues(struct seq_file *seq, const struct kml_clues *clues)
+{
+	char text[KML_CLUE_BYTES];
+	unsigned int i;
+
+	seq_puts(seq, ",\"content\":\"");
+	for (i = 0; i < clues->nr; i++) {
+		seq_printf(seq, "%02x", clues->bytes[i]);
+		text[i] = kml_printable(clues->bytes[i]);
+	}
+	seq_puts(seq, "\",\"content_text\":");
+	kml_json_string(seq, text, clues->nr);
+	seq_puts(seq, ",\"type\":");
+	kml_json_string(seq, clues->type, clues->type ? strlen(clues->type) : 0);
+	if (clues->has_count)
+		seq_printf(seq, ",\"refcount\":%lu", clues->count);
+	else
+		seq_puts(seq, ",\"refcount\":null");
+}
+
 /**
  * kml_json_leak() - print a leaked object as one line of JSON
  * @seq: where to
@@ -276,13 +296,16 @@ int kml_json_leak(struct seq_file *seq, struct kml_record *rec)
 	depot_stack_handle_t trace = READ_ONCE(rec->trace);
 	unsigned long age = jiffies - rec->jiffies;
 	char comm[TASK_COMM_LEN];
+	struct kml_clues clues;
 	struct kml_kind kind;
 	struct kml_ref ref = { .rec = rec };
 	int err;
 
 	/* As in kml_report(). */
 	kml_name_fetch(rec->comm, comm);
-	err = kml_kind_of(&ref, &kind);
+	err = kml_clues_of(rec, &clues);
+	if (!err)
+		err = kml_kind_of(&ref, &kind);
 	if (err)
 		return err;
 
@@ -304,6 +327,7 @@ int kml_json_leak(struct seq_file *seq, struct kml_record *rec)
 	kml_json_module(seq, trace);
 	seq_printf(seq, ",\"crc\":\"%x\"", rec->crc);
 	kml_json_trace(seq, trace);
+	print_clues(seq, &clues);
 	seq_puts(seq, "}\n");
 	return 0;
 }

@@ -44,6 +44,36 @@ int kml_report(struct seq_file *seq, struct kml_record *rec);
 void kml_print_frames(struct seq_file *seq, depot_stack_handle_t trace);
 int kml_describe(const struct kml_ref *ref);
 
+/* ---- clues.c: what tells of an object beside its trace ---- */
+
+/* Bytes of its content that are shown, and in one line. */
+#define KML_CLUE_BYTES	32
+#define KML_CLUE_ROW	16
+
+/**
+ * struct kml_clues - what tells of an object; zeroes are nothing
+ * @bytes: the beginning of its content
+ * @nr: how many bytes of that there are
+ * @type: what it is if it has a count of references, else NULL
+ * @has_count: whether @count is known
+ * @count: the count
+ */
+struct kml_clues {
+	u8 bytes[KML_CLUE_BYTES];
+	unsigned int nr;
+	const char *type;
+	bool has_count;
+	unsigned long count;
+};
+
+static inline char kml_printable(u8 byte)
+{
+	return byte >= ' ' && byte <= '~' ? byte : '.';
+}
+
+int kml_clues_of(struct kml_record *rec, struct kml_clues *clues);
+void kml_print_clues(struct seq_file *seq, const struct kml_clues *clues);
+
 /* ---- leaks.c: files with one record for each leak ---- */
 
 int kml_leaks_open(struct file *file, const struct seq_operations *ops);
@@ -125,6 +155,11 @@ struct kml_memory {
  * @group: of the first one of a group, in kml_counts.groups
  * @all: of the first one of a group, objects of all of them
  * @comms: of the first one of a group, how many names they have
+ * @clues: of the leak @own.first
+ * @held_by: the leak that leads to that one, or 0
+ * @lead: trace of the leak that all the way to it begins at
+ * @under: of the first one of a group that has no direct leak, that of the group
+ *	of @lead; else NULL
  */
 struct kml_count {
 	struct hlist_node hash;
@@ -140,6 +175,10 @@ struct kml_count {
 	struct list_head group;
 	struct kml_total all;
 	unsigned int comms;
+	struct kml_clues clues;
+	unsigned long held_by;
+	depot_stack_handle_t lead;
+	struct kml_count *under;
 };
 
 struct kml_counts_page;
@@ -154,7 +193,8 @@ struct kml_memory_page;
  * @memory_pages: where they are
  * @memory_used: how many of them the last page has
  * @when: value of jiffies when counting began
- * @groups: the first counts of all groups, most bytes first
+ * @groups: the first counts of all groups: those with direct leaks first, by bytes,
+ *	each followed by those that hang from it
  */
 struct kml_counts {
 	struct hlist_head *buckets;
@@ -199,7 +239,7 @@ const struct kml_memory *kml_counts_memory(struct kml_counts *counts,
 					   const struct kml_ref *ref);
 struct kml_count *kml_counts_new(struct kml_counts *counts, u64 handles, const void *owner,
 				 const struct kml_memory *memory);
-int kml_counts_add(struct kml_counts *counts, const struct kml_record *rec);
+int kml_counts_add(struct kml_counts *counts, struct kml_record *rec);
 void kml_counts_finish(struct kml_counts *counts);
 void kml_counts_clear(struct kml_counts *counts);
 

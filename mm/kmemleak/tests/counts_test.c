@@ -246,6 +246,52 @@ static void counts_empty(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, counts.pages);
 }
 
+/* A leak of this trace and size that hangs from one of that trace; 0: a direct one. */
+static void count_under(struct kunit *test, unsigned int number, size_t size,
+			unsigned int lead)
+{
+	struct kml_record *rec = new_leak(test);
+	struct rb_node *node;
+
+	rec->trace = trace_of(number, 0);
+	rec->size = size;
+	rec->held_by = lead ? 0x1234 : 0;
+	KUNIT_ASSERT_EQ(test, kml_counts_add(&counts, rec), 0);
+	/* The leads of made-up leaks are found nowhere. */
+	for (node = rb_first(&counts.root); node; node = rb_next(node)) {
+		struct kml_count *count = rb_entry(node, struct kml_count, node);
+
+		if (count->trace == rec->trace && lead)
+			count->lead = trace_of(lead, 0);
+	}
+}
+
+/* Each direct one with what hangs from it, however large that is. */
+static void counts_order(struct kunit *test)
+{
+	/* Of the first two of as many bytes the one that has more leaks is first. */
+	static const int want[] = { 2, 7, 1, 5, 6, 3, 8, 4, 9 };
+	const struct kml_count *group;
+	unsigned int i = 0;
+
+	count_under(test, 9, 5, 8);	/* of one that hangs itself: cannot be */
+	count_under(test, 4, 5000, 10);	/* of one that is not there any more */
+	count_under(test, 8, 10, 3);
+	count_under(test, 6, 70, 1);
+	count_under(test, 3, 100, 0);
+	count_under(test, 7, 9000, 2);
+	count_under(test, 1, 1000, 0);
+	count_under(test, 2, 1000, 0);
+	count_under(test, 2, 0, 0);
+	count_under(test, 5, 80, 1);
+	kml_counts_finish(&counts);
+	KUNIT_EXPECT_EQ(test, nr_groups(), ARRAY_SIZE(want));
+	list_for_each_entry(group, &counts.groups, group) {
+		KUNIT_ASSERT_LT(test, i, ARRAY_SIZE(want));
+		KUNIT_EXPECT_EQ(test, number_of(group), want[i++]);
+	}
+}
+
 /* ---- What is printed ---- */
 
 static const char *show(struct kunit *test, const struct kml_count *group,
@@ -384,6 +430,7 @@ static void counts_test_exit(struct kunit *test)
 static struct kunit_case counts_cases[] = {
 	KUNIT_CASE(counts_random),
 	KUNIT_CASE(counts_many),
+	KUNIT_CASE(counts_order),
 	KUNIT_CASE(counts_empty),
 	KUNIT_CASE(counts_text),
 	KUNIT_CASE(counts_comms),

@@ -6,9 +6,11 @@
  * names are made of.
  */
 #include <kunit/test.h>
+#include <linux/cred.h>
 #include <linux/ctype.h>
 #include <linux/kallsyms.h>
 #include <linux/kernel.h>
+#include <linux/kobject.h>
 #include <linux/percpu.h>
 #include <linux/prandom.h>
 #include <linux/seq_file.h>
@@ -184,7 +186,8 @@ static void json_null(struct kunit *test)
 
 static const char * const json_keys[] = {
 	"address", "size", "kind", "cache", "comm", "pid", "age_ms", "direct",
-	"held_by", "module", "crc", "trace",
+	"held_by", "module", "crc", "trace", "content", "content_text", "type",
+	"refcount",
 };
 
 /* A made-up leak, as large as one byte. */
@@ -295,6 +298,70 @@ static void json_values(struct kunit *test)
 	expect_value(test, text, "trace", "[]");
 }
 
+/* As much as there is, of any byte. */
+static void json_content(struct kunit *test)
+{
+	static const u8 bytes[] = { 'a', '"', '\\', 0, 0x1f, ' ', '~', 0x7f, 0xff };
+	char *text = new_text(test);
+	u8 *object = kunit_kzalloc(test, 64, GFP_KERNEL);
+	struct kml_record *rec;
+
+	KUNIT_ASSERT_NOT_NULL(test, object);
+	rec = new_leak(test, KML_VIRT, object);
+	memcpy(object, bytes, sizeof(bytes));
+	rec->size = sizeof(bytes);
+	KUNIT_ASSERT_EQ(test, print_leak(text, rec), 0);
+	expect_value(test, text, "content", "\"61225c001f207e7fff\",");
+	expect_value(test, text, "content_text", "\"a\\\"\\\\.. ~..\",");
+	expect_value(test, text, "type", "null,");
+	expect_value(test, text, "refcount", "null");
+
+	memset(object, 'x', 64);
+	rec->size = 64;
+	KUNIT_ASSERT_EQ(test, print_leak(text, rec), 0);
+	expect_value(test, text, "content_text",
+		     "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\",");
+}
+
+/* By the function that makes it, and where else it makes something, by the cache. */
+static void json_counted(struct kunit *test)
+{
+	char *text = new_text(test);
+	struct kobject *kobj = kunit_kzalloc(test, sizeof(*kobj), GFP_KERNEL);
+	unsigned long entries[] = { (unsigned long)kml_scan + 4, 0 };
+	struct kml_record *rec;
+
+	KUNIT_ASSERT_NOT_NULL(test, kobj);
+	rec = new_leak(test, KML_VIRT, kobj);
+	rec->size = sizeof(*kobj);
+	kref_init(&kobj->kref);
+	kref_get(&kobj->kref);
+	entries[1] = (unsigned long)kobject_create_and_add + 4;
+	rec->trace = stack_depot_save(entries, ARRAY_SIZE(entries), GFP_KERNEL);
+	KUNIT_ASSERT_EQ(test, print_leak(text, rec), 0);
+	expect_value(test, text, "type", "\"struct kobject\",");
+	expect_value(test, text, "refcount", "2}");
+
+	/* Too short for what it should be. */
+	rec->size = offsetof(struct kobject, kref) + 1;
+	KUNIT_ASSERT_EQ(test, print_leak(text, rec), 0);
+	expect_value(test, text, "type", "\"struct kobject\",");
+	expect_value(test, text, "refcount", "null}");
+
+	/* This one is none of a cache of its own, so it is no struct cred. */
+	rec->size = sizeof(*kobj);
+	entries[1] = (unsigned long)prepare_creds + 4;
+	rec->trace = stack_depot_save(entries, ARRAY_SIZE(entries), GFP_KERNEL);
+	KUNIT_ASSERT_EQ(test, print_leak(text, rec), 0);
+	expect_value(test, text, "type", "null,");
+
+	/* The allocator itself is not who makes it. */
+	entries[0] = (unsigned long)kobject_create_and_add + 4;
+	rec->trace = stack_depot_save(entries, ARRAY_SIZE(entries), GFP_KERNEL);
+	KUNIT_ASSERT_EQ(test, print_leak(text, rec), 0);
+	expect_value(test, text, "type", "null,");
+}
+
 static void json_comms(struct kunit *test)
 {
 	char *text = new_text(test);
@@ -395,6 +462,8 @@ static struct kunit_case json_cases[] = {
 	KUNIT_CASE(json_random),
 	KUNIT_CASE(json_null),
 	KUNIT_CASE(json_values),
+	KUNIT_CASE(json_content),
+	KUNIT_CASE(json_counted),
 	KUNIT_CASE(json_comms),
 	KUNIT_CASE(json_kinds),
 	KUNIT_CASE(json_cache),

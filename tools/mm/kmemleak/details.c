@@ -17,6 +17,9 @@ enum {
 	AGE,
 	DIRECT,
 	HELD_BY,
+	COMM,
+	TYPE,
+	REFCOUNT,
 	NR_MEMBERS,
 };
 
@@ -28,6 +31,9 @@ static const char * const member_names[NR_MEMBERS] = {
 	[AGE]		= "age_ms",
 	[DIRECT]	= "direct",
 	[HELD_BY]	= "held_by",
+	[COMM]		= "comm",
+	[TYPE]		= "type",
+	[REFCOUNT]	= "refcount",
 };
 
 /* Facts about a leak, which the report may have lost meanwhile. */
@@ -35,6 +41,8 @@ struct known {
 	unsigned long long address;
 	unsigned long long size;
 	struct details details;
+	/* The report has what is none of printable ASCII in another form. */
+	const struct intern *comm;
 	/* The one of the report, or NULL. */
 	struct record *record;
 };
@@ -63,6 +71,13 @@ static bool parse_address(const struct json_member *member, unsigned long long *
 	return end > member->text + 2 && !*end && !errno;
 }
 
+static const struct intern *text_of(const struct json_member *member, struct report *report)
+{
+	if (member->type != JSON_STRING)
+		return NULL;
+	return intern(&report->texts, member->text, strlen(member->text));
+}
+
 static bool parse_leak(struct known *leak, const char *line, size_t len, struct report *report)
 {
 	struct json_member members[NR_MEMBERS];
@@ -84,11 +99,12 @@ static bool parse_leak(struct known *leak, const char *line, size_t len, struct 
 	leak->record = NULL;
 	if (!details->direct && !parse_address(&members[HELD_BY], &details->held_by))
 		return false;
-	details->kind = intern(&report->texts, members[KIND].text, strlen(members[KIND].text));
-	details->cache = NULL;
-	if (members[CACHE].type == JSON_STRING)
-		details->cache = intern(&report->texts, members[CACHE].text,
-					strlen(members[CACHE].text));
+	details->kind = text_of(&members[KIND], report);
+	details->cache = text_of(&members[CACHE], report);
+	details->type = text_of(&members[TYPE], report);
+	details->has_count = members[REFCOUNT].type == JSON_NUMBER;
+	details->count = members[REFCOUNT].number;
+	leak->comm = text_of(&members[COMM], report);
 	return true;
 }
 
@@ -164,6 +180,8 @@ void details_load(struct report *report, const char *path)
 		if (!leak->record)
 			continue;
 		leak->record->details = leak->details;
+		if (leak->comm)
+			leak->record->comm = leak->comm;
 		if (holder && holder->record)
 			leak->record->details.holder = holder->record->trace;
 	}

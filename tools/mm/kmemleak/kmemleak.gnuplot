@@ -47,7 +47,11 @@ set y2tics
 set ytics nomirror
 set yrange [0:*]
 set y2range [0:*]
-plot for [name in "Slab SReclaimable SUnreclaim KernelStack"] samples \
+# Samples of older tools lack a figure.
+figures = "Slab SReclaimable SUnreclaim KernelStack"
+if (strstrt(system(sprintf("head -n 1 '%s'", samples)), "Unaccounted")) \
+	figures = figures . " Unaccounted"
+plot for [name in figures] samples \
 		using (column("time")):(column(name) / 1024.0) title name linewidth 2, \
 	samples using (column("time")):(column("MemFree") / 1024.0) axes x1y2 \
 		title "MemFree (right)" linewidth 2 dashtype 2 linecolor rgb "gray40"

@@ -9,6 +9,8 @@
  * jsonline.c	reads a line of that file
  * names.c	names of functions of a module that is gone
  * groups.c	records by allocation trace
+ * counted.c	what has a count of references, by its trace
+ * utf8.c	characters that are more than a byte
  * show.c	groups as text, JSON and CSV
  * answer.c	what scan, run and module say and end with
  * scan.c	scan
@@ -21,7 +23,7 @@
  * growth.c	growth; which places grow steadily is told in series.c
  * folded.c	stacks for programs that draw flame graphs
  * slab.c	slab; /proc/slabinfo is read in slabinfo.c
- * meminfo.c	/proc/meminfo
+ * meminfo.c	/proc/meminfo, and what it has no figure for
  * child.c	programs that are run
  * frames.c	source lines of frames; symbols are looked up in elf.c
  * monitor.c	looks at regular times, for watch and top
@@ -199,6 +201,9 @@ bool json_read_line(const char *line, size_t len, struct json_member *members, s
 
 /* report.c */
 
+/* Bytes of an object that a report shows. */
+#define CONTENT_MAX	32
+
 /* Facts about a leak that not each detector tells. */
 struct details {
 	/* The kind of memory; NULL if it is not known. */
@@ -210,6 +215,10 @@ struct details {
 	bool direct;
 	unsigned long long held_by;
 	const struct intern *holder;
+	/* Of what has a count of references: its type, and the count if that is known. */
+	const struct intern *type;
+	bool has_count;
+	unsigned long long count;
 };
 
 /* What the kernel calls a kind of memory that is not found by its address alone. */
@@ -226,8 +235,12 @@ struct record {
 	int pid;
 	/* SPACE_PERCPU, SPACE_PHYS, one that a newer kernel has, or "". */
 	struct intern *space;
-	/* As the report has it: any bytes. */
+	/* Any bytes. */
 	const struct intern *comm;
+	unsigned char content[CONTENT_MAX];
+	/* How many of these there are to see, and were seen so far. */
+	unsigned int content_len;
+	unsigned int content_read;
 	/* The frames, innermost first, with newlines between. */
 	struct intern *trace;
 	struct details details;
@@ -319,9 +332,19 @@ void json_address(struct json *json, const char *key, unsigned long long value);
 void json_null(struct json *json, const char *key);
 void csv_row(FILE *to, char separator, const char *types, ...);
 void plain_text(FILE *to, const char *text, size_t len);
+void readable_text(FILE *to, const char *text, size_t len);
+void quoted_text(FILE *to, const char *text);
 const char *human(unsigned long long bytes, char to[16]);
 FILE *out_open(const struct options *options);
 void out_close(FILE *to);
+
+/* utf8.c */
+size_t utf8_read(const char *text, size_t len, unsigned int *code);
+size_t utf8_write(unsigned int code, char *to);
+bool utf8_is_readable(unsigned int code);
+
+/* counted.c */
+const char *counted_type(const struct intern *trace);
 
 /* files.c */
 FILE *file_replace(const char *path);
@@ -383,7 +406,12 @@ enum meminfo_field {
 /* In KiB, as the file has them. */
 struct meminfo {
 	unsigned long long kib[NR_MEM_FIELDS];
+	/* Pages that somebody has allocated and no figure of the kernel tells of. */
+	unsigned long long unaccounted;
 };
+
+/* Of the name of that figure; a memory of its own among what grows. */
+#define UNACCOUNTED	"Unaccounted"
 
 extern const char * const meminfo_names[NR_MEM_FIELDS];
 void meminfo_read(struct meminfo *info, const struct options *options);
@@ -458,6 +486,9 @@ bool group_is_new(const struct group *group, const struct look *look);
 long long group_grown(const struct group *group);
 void show_places(FILE *to, const struct look *look, size_t limit);
 
+/* watch.c */
+extern const char pages_advice[];
+
 /* watchlog.c */
 struct watchlog;
 
@@ -466,6 +497,8 @@ void watchlog_sample(struct watchlog *log, const struct look *look, const struct
 void watchlog_leak(struct watchlog *log, const struct look *look, const struct group *group);
 void watchlog_growing(struct watchlog *log, const struct look *look, const struct growth *growth,
 		      unsigned int looks);
+void watchlog_pages(struct watchlog *log, const struct look *look, unsigned long long grown,
+		    unsigned int looks);
 void watchlog_cache(struct watchlog *log, const struct look *look, const struct cache *cache);
 void watchlog_flush(struct watchlog *log);
 

@@ -107,7 +107,7 @@ void show_places(FILE *to, const struct look *look, size_t limit)
 		fprintf(to, "%*s ", strlen(site) < 36 ? (int)(36 - strlen(site)) : 0, "");
 		free(site);
 		group_comms(group, &comm, 1);
-		plain_text(to, comm->text, strlen(comm->text));
+		readable_text(to, comm->text, strlen(comm->text));
 		fputc('\n', to);
 	}
 }

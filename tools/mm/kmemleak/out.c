@@ -3,58 +3,31 @@
  * Values for JSON, CSV and terminals.
  *
  * Names of tasks and modules may have any bytes. In JSON what is UTF-8 stays as
- * it is. Elsewhere all but printable ASCII is shown as \xNN: a report must not
- * move the cursor of whoever reads it.
+ * it is, and in text where the locale has it. Elsewhere all but printable ASCII is
+ * shown as \xNN: a report must not move the cursor of whoever reads it.
  */
 #include <errno.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "kmemleak.h"
 
-/* Bytes of the UTF-8 sequence that begins here; 0 if there is none. */
-static size_t utf8_len(const unsigned char *text, size_t len)
-{
-	static const unsigned int least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	unsigned int code;
-	size_t need, i;
-
-	if (text[0] < 0x80)
-		return 1;
-	if (text[0] >= 0xc2 && text[0] <= 0xdf)
-		need = 2;
-	else if (text[0] >= 0xe0 && text[0] <= 0xef)
-		need = 3;
-	else if (text[0] >= 0xf0 && text[0] <= 0xf4)
-		need = 4;
-	else
-		return 0;
-	if (need > len)
-		return 0;
-	code = text[0] & (0x7f >> need);
-	for (i = 1; i < need; i++) {
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (text[i] & 0x3f);
-	}
-	/* Longer than it need be, half of a pair, or beyond the last one. */
-	if (code < least[need] || (code >= 0xd800 && code <= 0xdfff) || code > 0x10ffff)
-		return 0;
-	return need;
-}
-
 static void json_escape(FILE *to, const char *text, size_t len)
 {
-	const unsigned char *at = (const unsigned char *)text;
+	const char *at = text;
 	size_t step;
 
 	fputc('"', to);
 	while (len) {
-		step = utf8_len(at, len);
+		unsigned int code;
+
+		step = utf8_read(at, len, &code);
 		if (*at == '"' || *at == '\\') {
 			fprintf(to, "\\%c", *at);
-		} else if (*at < 0x20 || *at == 0x7f || !step) {
-			fprintf(to, "\\u%04x", *at);
+		} else if (!step || code < 0x20 || code == 0x7f) {
+			fprintf(to, "\\u%04x", (unsigned char)*at);
 			step = 1;
 		} else {
 			fwrite(at, 1, step, to);
@@ -196,6 +169,70 @@ void plain_text(FILE *to, const char *text, size_t len)
 		else
 			fprintf(to, "\\x%02x", byte);
 	}
+}
+
+/* A static program has no other way to ask for the locale. */
+static bool locale_has_utf8(void)
+{
+	static const char * const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
+	const char *value = NULL, *set;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(names) && (!value || !*value); i++)
+		value = getenv(names[i]);
+	set = value ? strrchr(value, '.') : NULL;
+	return set && (!strncasecmp(set, ".UTF-8", 6) || !strncasecmp(set, ".utf8", 5));
+}
+
+/**
+ * readable_text() - write some bytes for a person to read
+ * @to: where
+ * @text: the bytes
+ * @len: how many
+ *
+ * What is UTF-8 stays as it is where the locale has it and it does nothing to a terminal.
+ */
+void readable_text(FILE *to, const char *text, size_t len)
+{
+	static int utf8 = -1;
+	unsigned int code;
+	size_t step;
+
+	if (utf8 < 0)
+		utf8 = locale_has_utf8();
+	for (; len; text += step, len -= step) {
+		step = utf8 ? utf8_read(text, len, &code) : 0;
+		if (step && utf8_is_readable(code)) {
+			fwrite(text, 1, step, to);
+		} else {
+			step = 1;
+			plain_text(to, text, 1);
+		}
+	}
+}
+
+/**
+ * quoted_text() - write a text for a person to read, in quotes
+ * @to: where
+ * @text: the text
+ *
+ * Nothing in it can be taken for the end of it.
+ */
+void quoted_text(FILE *to, const char *text)
+{
+	const char *at;
+
+	fputc('"', to);
+	for (at = text; *at; text = at) {
+		at += strcspn(at, "\"\\");
+		readable_text(to, text, at - text);
+		/* What the kernel has escaped stays as it is. */
+		if (*at == '"' || (*at == '\\' && (!at[1] || at[1] == '"' || at[1] == '\\')))
+			fputc('\\', to);
+		if (*at)
+			fputc(*at++, to);
+	}
+	fputc('"', to);
 }
 
 static void csv_text(FILE *to, const char *text)

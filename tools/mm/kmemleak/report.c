@@ -10,6 +10,7 @@
  * A log has the same records. There each line has "kmemleak: " in front, behind
  * whatever the log tells of all lines, and lines of others may stand in between.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +112,8 @@ static void end_record(struct parser *parser)
 		return;
 	if (parser->part < IN_TRACE)
 		report->incomplete++;
+	/* Of a dump that is cut off there is no more. */
+	record->content_len = record->content_read;
 	if (!record->comm)
 		record->comm = intern(&report->texts, "", 0);
 	record->trace = intern(traces_of(record->space),
@@ -174,6 +177,77 @@ static const char *last_of(const char *text, size_t len, const char *what)
 	return NULL;
 }
 
+/* The byte of "\NNN" that is none of ASCII, or 0. */
+static unsigned char octal_byte(const char *text, size_t len)
+{
+	if (len < 4 || text[0] != '\\' || text[1] < '2' || text[1] > '3' ||
+	    text[2] < '0' || text[2] > '7' || text[3] < '0' || text[3] > '7')
+		return 0;
+	return (text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0');
+}
+
+/*
+ * The kernel prints all but ASCII as octal numbers: have the characters that they make.
+ * What makes none stays as it is, as the name of the task may have it so. Returns how
+ * long it is then.
+ */
+static size_t unescape(char *text, size_t len)
+{
+	size_t from = 0, to = 0;
+
+	while (from < len) {
+		char bytes[4];
+		unsigned int code;
+		size_t nr = 0, step;
+
+		while (nr < sizeof(bytes)) {
+			size_t at = from + 4 * nr;
+
+			bytes[nr] = octal_byte(text + at, len - at);
+			if (!bytes[nr])
+				break;
+			nr++;
+		}
+		step = nr ? utf8_read(bytes, nr, &code) : 0;
+		if (step) {
+			memcpy(text + to, bytes, step);
+			to += step;
+			from += 4 * step;
+		} else {
+			text[to++] = text[from++];
+		}
+	}
+	return to;
+}
+
+/* A row of a dump: bytes, and the same as text. */
+static void parse_bytes(struct record *record, const char *row, size_t len)
+{
+	unsigned int byte;
+	size_t at;
+
+	for (at = 0; at + 2 <= len && at < 16 * 3 && record->content_read < record->content_len;
+	     at += 3) {
+		if (!isxdigit(row[at]) || !isxdigit(row[at + 1]) ||
+		    sscanf(row + at, "%2x", &byte) != 1)
+			break;
+		record->content[record->content_read++] = byte;
+	}
+}
+
+static void begin_dump(struct parser *parser, const char *line, size_t len)
+{
+	struct record *record = &parser->record;
+	unsigned int bytes;
+
+	/* Older kernels name no kind of memory in the first line. */
+	if (last_of(line, len, " on cpu "))
+		record->space = intern(&spaces, SPACE_PERCPU, strlen(SPACE_PERCPU));
+	if (sscanf(line, DUMP "%u bytes", &bytes) == 1)
+		record->content_len = bytes < CONTENT_MAX ? bytes : CONTENT_MAX;
+	parser->part = IN_DUMP;
+}
+
 /*
  * A name can hold what ends it, so its last end counts; and a newline, unless
  * the kernel made it printable: then the line goes on in the next one.
@@ -200,7 +274,8 @@ static void parse_comm(struct parser *parser, const char *text, size_t len)
 			parser->part = HEAD;
 		return;
 	}
-	record->comm = intern(&parser->report->texts, parser->comm, end - parser->comm);
+	len = unescape(parser->comm, end - parser->comm);
+	record->comm = intern(&parser->report->texts, parser->comm, len);
 	parser->part = HEAD;
 }
 
@@ -217,10 +292,7 @@ static bool parse_part(struct parser *parser, const char *line, size_t len)
 			record->crc = 0;
 		parser->part = IN_TRACE;
 	} else if (starts(line, len, DUMP)) {
-		/* Older kernels name no kind of memory in the first line. */
-		if (last_of(line, len, " on cpu "))
-			record->space = intern(&spaces, SPACE_PERCPU, strlen(SPACE_PERCPU));
-		parser->part = IN_DUMP;
+		begin_dump(parser, line, len);
 	} else if (starts(line, len, COMM)) {
 		parser->comm_len = 0;
 		parse_comm(parser, line + strlen(COMM), len - strlen(COMM));
@@ -230,8 +302,10 @@ static bool parse_part(struct parser *parser, const char *line, size_t len)
 		parser->part = BEHIND_TRACE;
 	} else if (parser->part == IN_TRACE && starts(line, len, DEEPER)) {
 		add_frame(parser, line + strlen(DEEPER), len - strlen(DEEPER));
+	} else if (parser->part == IN_DUMP && starts(line, len, DEEPER)) {
+		parse_bytes(record, line + strlen(DEEPER), len - strlen(DEEPER));
 	} else {
-		return parser->part == IN_DUMP && starts(line, len, DEEPER);
+		return false;
 	}
 	return true;
 }
@@ -286,20 +360,32 @@ static void parse_line(struct parser *parser, const char *line, size_t len)
 		parser->report->others += len > 0 || parser->part != OUTSIDE;
 }
 
+static int order(unsigned long long one, unsigned long long two)
+{
+	return (one > two) - (one < two);
+}
+
+/* 0 if they are the same object. */
+static int compare_objects(const struct record *one, const struct record *two)
+{
+	int result = order(one->address, two->address);
+
+	if (!result)
+		result = order(one->jiffies, two->jiffies);
+	if (!result)
+		result = order((uintptr_t)one->space, (uintptr_t)two->space);
+	if (!result)
+		result = order((uintptr_t)one->trace, (uintptr_t)two->trace);
+	return result;
+}
+
+/* Of two that are the same the one that stands for more comes first. */
 static int by_object(const void *a, const void *b)
 {
 	const struct record *one = a, *two = b;
+	int result = compare_objects(one, two);
 
-	if (one->address != two->address)
-		return one->address < two->address ? -1 : 1;
-	if (one->space != two->space)
-		return (uintptr_t)one->space < (uintptr_t)two->space ? -1 : 1;
-	if (one->jiffies != two->jiffies)
-		return one->jiffies < two->jiffies ? -1 : 1;
-	if (one->trace != two->trace)
-		return (uintptr_t)one->trace < (uintptr_t)two->trace ? -1 : 1;
-	/* Of two that are the same the one that stands for more stays. */
-	return (one->more < two->more) - (one->more > two->more);
+	return result ? result : order(two->more, one->more);
 }
 
 /*
@@ -317,8 +403,7 @@ static void drop_doubles(struct report *report)
 		struct record *record = &report->records[i];
 		struct record *last = nr ? &report->records[nr - 1] : NULL;
 
-		if (last && last->address == record->address && last->space == record->space &&
-		    last->jiffies == record->jiffies && last->trace == record->trace) {
+		if (last && !compare_objects(last, record)) {
 			report->bytes -= record->size;
 			report->more -= record->more;
 		} else {
@@ -394,10 +479,23 @@ static void check_empty(const struct report *report, const struct control *contr
 	if (!control->saved || control->empty_is_clean)
 		return;
 	if (report->log)
-		die(EXIT_TROUBLE, "%s has no record: was there a scan? --empty-is-clean trusts in that",
+		die(EXIT_TROUBLE,
+		    "%s has no record: was there a scan? --empty-is-clean trusts in that",
 		    control->file);
 	die(EXIT_TROUBLE, "%s is empty, as a copy by scp is: use ssh and cat, or --empty-is-clean",
 	    control->file);
+}
+
+/* What the detector says of it counts for more. */
+static void find_type(struct report *report, struct record *record)
+{
+	const char *type;
+
+	if (record->details.kind)
+		return;
+	type = counted_type(record->trace);
+	if (type)
+		record->details.type = intern(&report->texts, type, strlen(type));
 }
 
 /**
@@ -408,6 +506,7 @@ static void check_empty(const struct report *report, const struct control *contr
 void report_load(struct report *report, const struct control *control)
 {
 	FILE *from = fopen(control->file, "re");
+	size_t i;
 
 	if (!from)
 		die(EXIT_TROUBLE, "%s: %s", control->file, strerror(errno));
@@ -422,6 +521,8 @@ void report_load(struct report *report, const struct control *control)
 	if (report->incomplete)
 		warn("%s: %zu records are not complete", control->file, report->incomplete);
 	details_load(report, control->details);
+	for (i = 0; i < report->nr; i++)
+		find_type(report, &report->records[i]);
 }
 
 /**

@@ -52,12 +52,16 @@ static void show_comms(FILE *to, const struct group *group)
 	size_t i;
 
 	for (i = 0; i < nr && i < MAX_COMMS; i++) {
-		fputs(i ? ", \"" : "\"", to);
-		plain_text(to, comms[i]->text, strlen(comms[i]->text));
-		fputc('"', to);
+		fputs(i ? ", " : "", to);
+		quoted_text(to, comms[i]->text);
 	}
 	if (nr > MAX_COMMS)
 		fputs(", ...", to);
+}
+
+static char printable(unsigned char byte)
+{
+	return byte >= 0x20 && byte < 0x7f ? byte : '.';
 }
 
 /* What the kernel calls its kinds of memory, in words. */
@@ -87,6 +91,38 @@ static void show_objects(FILE *to, const struct group *group)
 	/* All of a group are of one kind. */
 	show_space(to, group->records[0].space);
 	fputc('\n', to);
+}
+
+/* As the report has it: often it is the only clue. */
+static void show_content(FILE *to, const struct record *record)
+{
+	unsigned int row, i;
+
+	for (row = 0; row < record->content_len; row += 16) {
+		unsigned int end = row + 16 < record->content_len ? row + 16 : record->content_len;
+
+		fputs("  content", to);
+		for (i = row; i < end; i++)
+			fprintf(to, " %02x", record->content[i]);
+		fprintf(to, "%*s", (int)(row + 16 - end) * 3 + 2, "");
+		for (i = row; i < end; i++)
+			fputc(printable(record->content[i]), to);
+		fputc('\n', to);
+	}
+}
+
+/* Who allocated it is not who lost it. */
+static void show_counted(FILE *to, const struct group *group)
+{
+	const struct details *details = &group->records[0].details;
+
+	if (!details->type)
+		return;
+	fputs("  reference counted (", to);
+	plain_text(to, details->type->text, strlen(details->type->text));
+	if (details->has_count)
+		fprintf(to, ", count %llu", details->count);
+	fputs("): look for the missing put\n", to);
 }
 
 /* The first leak that points at an object of a group, and whether there are others. */
@@ -143,6 +179,8 @@ void show_group(FILE *to, const struct group *group)
 	fputc('\n', to);
 	show_objects(to, group);
 	show_holder(to, group);
+	show_counted(to, group);
+	show_content(to, &group->records[0]);
 	while (trace_next(group->trace, &frame)) {
 		const char *source = frame_source(&frame);
 
@@ -228,6 +266,15 @@ static char *joined_comms(const struct group *group)
 	return text;
 }
 
+static void content_hex(const struct record *record, char *to)
+{
+	unsigned int i;
+
+	*to = '\0';
+	for (i = 0; i < record->content_len; i++)
+		to += sprintf(to, "%02x", record->content[i]);
+}
+
 /**
  * show_groups_csv() - groups as a table, with its header
  * @to: where
@@ -239,8 +286,8 @@ void show_groups_csv(FILE *to, const struct groups *groups, const struct options
 	size_t nr = groups_limit(groups, options);
 	size_t i;
 
-	csv_row(to, ',', "ssssssss", "bytes", "objects", "site", "comms", "trace", "direct",
-		"indirect", "held_by");
+	csv_row(to, ',', "ssssssssss", "bytes", "objects", "site", "comms", "trace", "direct",
+		"indirect", "held_by", "type", "content");
 	for (i = 0; i < nr; i++) {
 		const struct group *group = &groups->groups[i];
 		bool others;
@@ -249,14 +296,18 @@ void show_groups_csv(FILE *to, const struct groups *groups, const struct options
 		char *comms = joined_comms(group);
 		char *frames = joined_frames(group);
 		char *holder = site_text(details ? details->holder : NULL);
+		const struct record *first = &group->records[0];
+		const char *type = first->details.type ? first->details.type->text : "";
+		char hex[2 * CONTENT_MAX + 1];
 
+		content_hex(first, hex);
 		if (groups->report.detailed)
-			csv_row(to, ',', "uusssuus", group->bytes, (unsigned long long)group->nr,
+			csv_row(to, ',', "uusssuusss", group->bytes, (unsigned long long)group->nr,
 				site, comms, frames, (unsigned long long)group->direct,
-				(unsigned long long)group->indirect, holder);
+				(unsigned long long)group->indirect, holder, type, hex);
 		else
-			csv_row(to, ',', "uussssss", group->bytes, (unsigned long long)group->nr,
-				site, comms, frames, "", "", "");
+			csv_row(to, ',', "uussssssss", group->bytes, (unsigned long long)group->nr,
+				site, comms, frames, "", "", "", type, hex);
 		free(site);
 		free(comms);
 		free(frames);
@@ -279,6 +330,30 @@ static void json_frames(struct json *json, const struct group *group)
 		json_close(json, '}');
 	}
 	json_close(json, ']');
+}
+
+static void json_content(struct json *json, const struct record *record)
+{
+	char hex[2 * CONTENT_MAX + 1], text[CONTENT_MAX];
+	unsigned int i;
+
+	content_hex(record, hex);
+	for (i = 0; i < record->content_len; i++)
+		text[i] = printable(record->content[i]);
+	json_string(json, "content", hex);
+	json_text(json, "content_text", text, record->content_len);
+}
+
+static void json_counted(struct json *json, const struct details *details)
+{
+	if (details->type)
+		json_string(json, "type", details->type->text);
+	else
+		json_null(json, "type");
+	if (details->has_count)
+		json_number(json, "refcount", details->count);
+	else
+		json_null(json, "refcount");
 }
 
 /* null for a member that is not known, or not there. */
@@ -324,6 +399,8 @@ static void json_objects(struct json *json, const struct group *group)
 		json_number(json, "jiffies", record->jiffies);
 		json_number(json, "crc", record->crc);
 		json_details(json, &record->details);
+		json_counted(json, &record->details);
+		json_content(json, record);
 		json_close(json, '}');
 	}
 	json_close(json, ']');

@@ -13,6 +13,24 @@
 /* A cache grows if it was larger so often, and smaller never. */
 #define TREND		5
 
+/* Bytes that pages have to grow by: less comes and goes. */
+#define PAGES_LEAST	(1024 * 1024ULL)
+
+/* Where so many times as much memory went in the same looks, a cache is a side effect. */
+#define SIDE_EFFECT	20
+
+/*
+ * This detector does not follow pages: a page that is lost, or a driver's buffer for DMA, is
+ * in none of its reports.
+ */
+const char pages_advice[] =
+	"This is no memory of kmalloc() and its like, but pages: use page_owner. Boot with\n"
+	"page_owner=on (CONFIG_PAGE_OWNER), and compare, some time apart:\n"
+	"    cat /sys/kernel/debug/page_owner > pages.txt\n"
+	"    page_owner_sort -m pages.txt sorted.txt\n"
+	"or boot with CONFIG_MEM_ALLOC_PROFILING_ENABLED_BY_DEFAULT, and look at what grows in\n"
+	"    sort -g /proc/allocinfo | tail\n";
+
 /* Names that are short enough for a screen. */
 static const char * const labels[NR_MEM_FIELDS] = {
 	[MEM_FREE]		= "free",
@@ -23,11 +41,13 @@ static const char * const labels[NR_MEM_FIELDS] = {
 	[MEM_KERNEL_STACK]	= "stacks",
 };
 
-/* A cache in all looks so far, found by its name. */
+/* A cache, or pages that nobody accounts for, in all looks so far. */
 struct trend {
 	unsigned int larger;
 	unsigned long long used;
 	unsigned long long begin;
+	/* KiB of free memory then. */
+	unsigned long long begin_free;
 	bool told;
 };
 
@@ -40,7 +60,9 @@ struct watch {
 	struct caches caches, first_caches;
 	struct growth *growth;
 	size_t nr_growth;
+	/* By the names of caches. */
 	struct intern_table trends;
+	struct trend pages;
 };
 
 static struct trend *trend_of(struct watch *watch, const struct cache *cache)
@@ -52,24 +74,41 @@ static struct trend *trend_of(struct watch *watch, const struct cache *cache)
 	return name->data;
 }
 
+/* Whether it grew in enough looks, and not by little where much went elsewhere. */
+static bool has_grown(const struct watch *watch, const struct trend *trend)
+{
+	unsigned long long now_free = watch->info.kib[MEM_FREE];
+	unsigned long long fallen = trend->begin_free > now_free ? trend->begin_free - now_free : 0;
+
+	return trend->larger >= TREND &&
+	       (fallen < PAGES_LEAST / 1024 ||
+		trend->used - trend->begin >= fallen * 1024 / SIDE_EFFECT);
+}
+
 static bool is_growing(struct watch *watch, const struct cache *cache)
 {
-	return trend_of(watch, cache)->larger >= TREND;
+	return has_grown(watch, trend_of(watch, cache));
+}
+
+static bool pages_grow(const struct watch *watch)
+{
+	return has_grown(watch, &watch->pages) &&
+	       watch->pages.used - watch->pages.begin >= PAGES_LEAST;
 }
 
 /* Where it was not larger, it may have been the same. */
-static void follow_cache(struct watch *watch, const struct cache *cache, bool first)
+static void follow(const struct watch *watch, struct trend *trend, unsigned long long used,
+		   bool first)
 {
-	struct trend *trend = trend_of(watch, cache);
-
-	if (first || cache->used < trend->used) {
+	if (first || used < trend->used) {
 		trend->larger = 0;
-		trend->begin = cache->used;
+		trend->begin = used;
+		trend->begin_free = watch->info.kib[MEM_FREE];
 		trend->told = false;
-	} else if (cache->used > trend->used) {
+	} else if (used > trend->used) {
 		trend->larger++;
 	}
-	trend->used = cache->used;
+	trend->used = used;
 }
 
 static void read_system(struct watch *watch, const struct look *look)
@@ -87,8 +126,12 @@ static void read_system(struct watch *watch, const struct look *look)
 		caches_read(&watch->first_caches, watch->options);
 	}
 	watch->nr_growth = caches_growth(&watch->first_caches, &watch->caches, &watch->growth);
-	for (i = 0; i < watch->caches.nr; i++)
-		follow_cache(watch, &watch->caches.caches[i], first);
+	for (i = 0; i < watch->caches.nr; i++) {
+		const struct cache *cache = &watch->caches.caches[i];
+
+		follow(watch, trend_of(watch, cache), cache->used, first);
+	}
+	follow(watch, &watch->pages, watch->info.unaccounted * 1024, first);
 	while (watch->nr_growth && watch->growth[watch->nr_growth - 1].used <= 0)
 		watch->nr_growth--;
 }
@@ -109,6 +152,21 @@ static void say_growing(struct watch *watch, const struct look *look, const stru
 	if (watch->options->format == FORMAT_TEXT && !watch->live)
 		fprintf(watch->to, "  growing: %s, %s more in %u looks\n", cache->name,
 			human(growth.used, bytes), trend->larger);
+}
+
+static void say_pages(struct watch *watch, const struct look *look)
+{
+	struct trend *trend = &watch->pages;
+	char bytes[16];
+
+	if (trend->told)
+		return;
+	trend->told = true;
+	if (watch->log)
+		watchlog_pages(watch->log, look, trend->used - trend->begin, trend->larger);
+	if (watch->options->format == FORMAT_TEXT && !watch->live)
+		fprintf(watch->to, "  growing: pages, %s more in %u looks that no figure tells of\n%s",
+			human(trend->used - trend->begin, bytes), trend->larger, pages_advice);
 }
 
 static void say_leak(struct watch *watch, const struct look *look, const struct group *group)
@@ -136,6 +194,7 @@ static void say_text(struct watch *watch, const struct look *look)
 	fputs(when, watch->to);
 	for (i = 0; i < NR_MEM_FIELDS; i++)
 		fprintf(watch->to, "  %s %lluK", meminfo_names[i], watch->info.kib[i]);
+	fprintf(watch->to, "  " UNACCOUNTED " %lluK", watch->info.unaccounted);
 	fprintf(watch->to, "  leaks %zu, %llu bytes\n", look->groups.report.nr,
 		look->groups.report.bytes);
 }
@@ -149,13 +208,22 @@ static void say_csv(struct watch *watch, const struct look *look)
 		fputs("time", watch->to);
 		for (i = 0; i < NR_MEM_FIELDS; i++)
 			fprintf(watch->to, ",%s", meminfo_names[i]);
-		fputs(",leaks,leaked,places,new\n", watch->to);
+		fputs(",leaks,leaked,places,new," UNACCOUNTED "\n", watch->to);
 	}
 	fprintf(watch->to, "%lld", (long long)look->when);
 	for (i = 0; i < NR_MEM_FIELDS; i++)
 		fprintf(watch->to, ",%llu", watch->info.kib[i]);
-	fprintf(watch->to, ",%zu,%llu,%zu,%zu\n", groups->report.nr, groups->report.bytes,
-		groups->nr, look->nr_new);
+	fprintf(watch->to, ",%zu,%llu,%zu,%zu,%llu\n", groups->report.nr, groups->report.bytes,
+		groups->nr, look->nr_new, watch->info.unaccounted);
+}
+
+static void json_growing(struct json *json, const char *name, const struct trend *trend)
+{
+	json_open(json, NULL, '{');
+	json_string(json, "name", name);
+	json_number(json, "used", trend->used);
+	json_number(json, "grown", trend->used - trend->begin);
+	json_close(json, '}');
 }
 
 static void say_json(struct watch *watch, const struct look *look)
@@ -168,18 +236,16 @@ static void say_json(struct watch *watch, const struct look *look)
 	json_number(&json, "time", look->when);
 	for (i = 0; i < NR_MEM_FIELDS; i++)
 		json_number(&json, meminfo_names[i], watch->info.kib[i]);
+	json_number(&json, UNACCOUNTED, watch->info.unaccounted);
 	json_open(&json, "growing", '[');
 	for (i = 0; i < watch->caches.nr; i++) {
 		const struct cache *cache = &watch->caches.caches[i];
 
-		if (!is_growing(watch, cache))
-			continue;
-		json_open(&json, NULL, '{');
-		json_string(&json, "name", cache->name);
-		json_number(&json, "used", cache->used);
-		json_number(&json, "grown", cache->used - trend_of(watch, cache)->begin);
-		json_close(&json, '}');
+		if (is_growing(watch, cache))
+			json_growing(&json, cache->name, trend_of(watch, cache));
 	}
+	if (pages_grow(watch))
+		json_growing(&json, UNACCOUNTED, &watch->pages);
 	json_close(&json, ']');
 
 	json_totals(&json, &look->groups);
@@ -212,6 +278,8 @@ static void take(const struct look *look, void *data)
 	for (i = 0; i < watch->caches.nr; i++)
 		if (is_growing(watch, &watch->caches.caches[i]))
 			say_growing(watch, look, &watch->caches.caches[i]);
+	if (pages_grow(watch))
+		say_pages(watch, look);
 	if (watch->log) {
 		watchlog_sample(watch->log, look, &watch->info);
 		watchlog_flush(watch->log);
@@ -254,14 +322,16 @@ static void draw(const struct look *look, void *data)
 	fprintf(to, "\001%-7s", "KiB");
 	for (i = 0; i < NR_MEM_FIELDS; i++)
 		fprintf(to, " %11s", labels[i]);
-	fprintf(to, "\n%-7s", "now");
+	fprintf(to, " %11s\n%-7s", "unaccounted", "now");
 	for (i = 0; i < NR_MEM_FIELDS; i++)
 		fprintf(to, " %11llu", watch->info.kib[i]);
-	fprintf(to, "\n%-7s", "change");
+	fprintf(to, " %11llu\n%-7s", watch->info.unaccounted, "change");
 	for (i = 0; i < NR_MEM_FIELDS; i++)
 		fprintf(to, " %+11lld",
 			(long long)(watch->info.kib[i] - watch->first_info.kib[i]));
-	fputs("\n\n", to);
+	fprintf(to, " %+11lld%s\n\n",
+		(long long)(watch->info.unaccounted - watch->first_info.unaccounted),
+		pages_grow(watch) ? "  growing: use page_owner" : "");
 	room -= draw_caches(to, watch, room / 2);
 	show_summary(to, &look->groups, "");
 	show_places(to, look, room);

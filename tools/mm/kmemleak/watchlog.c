@@ -44,7 +44,7 @@ struct watchlog *watchlog_open(const char *dir)
 		fputs("time", log->samples);
 		for (i = 0; i < NR_MEM_FIELDS; i++)
 			fprintf(log->samples, "\t%s", meminfo_names[i]);
-		fputs("\tleaks\tleaked\tplaces\tnew\n", log->samples);
+		fputs("\tleaks\tleaked\tplaces\tnew\t" UNACCOUNTED "\n", log->samples);
 	}
 	if (is_empty(log->slab))
 		fputs("time\tcache\tused\tbytes\n", log->slab);
@@ -65,8 +65,8 @@ void watchlog_sample(struct watchlog *log, const struct look *look, const struct
 	fprintf(log->samples, "%lld", (long long)look->when);
 	for (i = 0; i < NR_MEM_FIELDS; i++)
 		fprintf(log->samples, "\t%llu", info->kib[i]);
-	fprintf(log->samples, "\t%zu\t%llu\t%zu\t%zu\n", groups->report.nr,
-		groups->report.bytes, groups->nr, look->nr_new);
+	fprintf(log->samples, "\t%zu\t%llu\t%zu\t%zu\t%llu\n", groups->report.nr,
+		groups->report.bytes, groups->nr, look->nr_new, info->unaccounted);
 }
 
 /**
@@ -152,6 +152,25 @@ void watchlog_growing(struct watchlog *log, const struct look *look, const struc
 		"in use: %llu bytes in %llu objects of %llu bytes\n"
 		"grown by: %lld bytes\n",
 		cache->name, looks, cache->used, cache->objects, cache->object_size, growth->used);
+	close_finding(log, file);
+}
+
+/**
+ * watchlog_pages() - a file about pages that nobody accounts for
+ * @log: the log
+ * @look: what was found
+ * @grown: how many bytes more they are
+ * @looks: how often they were more than before
+ */
+void watchlog_pages(struct watchlog *log, const struct look *look, unsigned long long grown,
+		    unsigned int looks)
+{
+	FILE *file = open_finding(log, "pages", look);
+
+	if (!file)
+		return;
+	fprintf(file, "memory that no figure tells of grew in %u looks and shrank in none\n"
+		"grown by: %llu bytes\n\n%s", looks, grown, pages_advice);
 	close_finding(log, file);
 }
 

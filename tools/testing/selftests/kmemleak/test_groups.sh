@@ -27,7 +27,8 @@ private()
 	return 1
 }
 
-# Of what is read from standard input: a line of figures, one of names, frames.
+# Of what is read from standard input: a line of figures, one of names, clues, frames.
+# Groups with direct leaks come first; what hangs from one of them follows it.
 grammar()
 {
 	awk '
@@ -37,24 +38,48 @@ grammar()
 			complain("no names")
 		if ($1 != $5 + $7 || $1 < 1)
 			complain("so many are neither direct nor indirect")
-		if (groups++ && $3 > bytes)
+		groups++
+		if ($5 && lost)
+			complain("direct leaks behind those of an unknown lead")
+		if ($5 && direct++ && $3 > bytes)
 			complain("more bytes than the group before")
+		if (!$5 && !direct)
+			lost++
 		split($10, ages, /\.\./)
 		if (ages[1] > ages[2])
 			complain("the youngest is older than the oldest")
-		bytes = $3
+		if ($5)
+			bytes = $3
+		hangs = !$5
 		expect = "comm"
 		next
 	}
 	/^  comm "([^"\\]|\\.)*"(, "([^"\\]|\\.)*")*( and [0-9]+ more)?$/ {
 		if (expect != "comm")
 			complain("names of what?")
-		expect = "frame"
+		expect = hangs ? "holder" : "clue"
+		next
+	}
+	/^  held by 0x[0-9a-f]+$/ {
+		if (expect != "holder")
+			complain("what is held?")
+		expect = "clue"
+		next
+	}
+	/^  reference counted \(struct [a-z_]+(, count [0-9]+)?\): look for the missing put$/ {
+		if (expect != "clue")
+			complain("what is counted?")
+		next
+	}
+	/^  content( [0-9a-f][0-9a-f])+ +[ -~]+$/ {
+		if (expect != "clue")
+			complain("content of what?")
 		next
 	}
 	/^    [^ ]+\+0x[0-9a-f]+\/0x[0-9a-f]+( \[[^] ]+\])?$/ {
-		if (expect != "frame")
+		if (expect != "frame" && expect != "clue")
 			complain("frame of what?")
+		expect = "frame"
 		next
 	}
 	{ complain("what is this?") }
@@ -103,6 +128,55 @@ as_reported()
 	grouped_report > "$KML_TMP/reported"
 	grouped_file > "$KML_TMP/grouped"
 	[ -s "$KML_TMP/reported" ] && diff "$KML_TMP/reported" "$KML_TMP/grouped"
+}
+
+# What each group shows is the content of one of its leaks, as the report has it.
+content_as_reported()
+{
+	awk '
+	function flush() { if (trace) print bytes, frames; bytes = frames = ""; trace = 0 }
+	/^unreferenced object / { flush(); dump = 0 }
+	/^  hex dump / { dump = 1; next }
+	/^  backtrace / { trace = 1; dump = 0; next }
+	/^    / && dump { bytes = bytes " " substr($0, 5, 47); sub(/ +$/, "", bytes) }
+	/^    / && trace { frames = frames ";" $0 }
+	END { flush() }' "$KML_FILE" | sort -u > "$KML_TMP/reported"
+	awk '
+	function flush() { if (figures) print bytes, frames; bytes = frames = ""; figures = 0 }
+	/^[0-9]/ { flush(); figures = 1 }
+	/^  content / { bytes = bytes " " substr($0, 11, 47); sub(/ +$/, "", bytes) }
+	/^    / { frames = frames ";" $0 }
+	END { flush() }' "$GROUPS_FILE" | sort -u > "$KML_TMP/grouped"
+	[ -s "$KML_TMP/grouped" ] && [ -z "$(comm -13 "$KML_TMP/reported" "$KML_TMP/grouped")" ] &&
+		return
+	comm -13 "$KML_TMP/reported" "$KML_TMP/grouped"
+	return 1
+}
+
+# A lost device, its private part, and its name: one of the first two is direct, and what
+# hangs from it comes behind it, before a leak that has fewer bytes.
+hangs_from_it()
+{
+	kml_make free && kml_do clear && kml_load kmemleak_leaky pattern=refcount &&
+		kml_unload kmemleak_leaky && kml_make orphan && kml_scan || return
+	awk '
+	/^[0-9]/ { direct = $5 }
+	/^  held by/ { direct = direct " " $3 }
+	/^    (leaky_device_create|device_add|kstrdup|make_orphan)\+/ && direct != "" {
+		sub(/\+.*/, "")
+		print direct, $1
+		direct = ""
+	}' "$GROUPS_FILE" > "$KML_TMP/order"
+	cat "$KML_TMP/order"
+	[ "$(wc -l < "$KML_TMP/order")" = 4 ] || return "$HIDDEN"
+	sed 's/0x[0-9a-f]*/HELD/' "$KML_TMP/order" > "$KML_TMP/shape"
+	awk '
+	{ $1 = $1 }
+	/^1 make_orphan$/ { orphan = NR }
+	/^1 (leaky_device_create|device_add)$/ { lead = NR }
+	/^0 HELD (leaky_device_create|device_add|kstrdup)$/ { hanging[++nr] = NR }
+	END { exit !(orphan && lead && nr == 2 && hanging[1] == lead + 1 && hanging[2] == lead + 2) }
+	' "$KML_TMP/shape"
 }
 
 empty_when_cleared()
@@ -252,7 +326,7 @@ list_led()
 	kml_lose_list "$NODES" && kml_list_told "$NODES" "$(groups_of make_list)"
 }
 
-kml_setup 12 kmemleak_selftest
+kml_setup 14 kmemleak_selftest
 [ -e "$GROUPS_FILE" ] || kml_skip_rest "no $GROUPS_FILE"
 
 kml_make leak=all > /dev/null
@@ -260,11 +334,13 @@ kml_scan > /dev/null
 kml_test "the file is for its owner to read" private
 kml_test "it keeps to its grammar" whole
 kml_test "it has all that the report has" as_reported
+kml_test "it has content as the report has" content_as_reported
 kml_test "split and repeated reads give the same" "$KML_HERE/kmemleak_ctl" reread "$GROUPS_FILE"
 kml_test "it is empty when the report is" empty_when_cleared
 kml_test "tasks of six names have one trace" one_of_all_names
 kml_test "four of the names are shown" names_escaped
 kml_test "a module that comes and goes has one group" gone_module_in_one
+kml_test "what hangs from a leak follows it" hangs_from_it
 kml_test "it can be read while scans run" read_while_scanning
 kml_test "of a lost list one is direct, and all others are not" list_led
 kml_test "verbose has one record for each trace, and counts the others" verbose_counts

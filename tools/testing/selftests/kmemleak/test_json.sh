@@ -167,7 +167,8 @@ valid()
 	jq -c . "$1" > "$KML_TMP/parsed" || return
 	[ "$(wc -l < "$KML_TMP/parsed")" = "$(wc -l < "$1")" ] || return
 	jq -r 'select((keys_unsorted == ["address", "size", "kind", "cache", "comm", "pid",
-			"age_ms", "direct", "held_by", "module", "crc", "trace"] and
+			"age_ms", "direct", "held_by", "module", "crc", "trace", "content",
+			"content_text", "type", "refcount"] and
 		(.address | test("^0x[0-9a-f]{8,}$")) and (.size | type == "number" and . > 0) and
 		(.kind | IN("slab", "page", "vmalloc", "percpu", "boot", "other")) and
 		((.kind == "slab") == (.cache | type == "string")) and
@@ -176,6 +177,11 @@ valid()
 		(.direct == (.held_by == null)) and
 		(.module | type == "string" or . == null) and
 		(.crc | test("^[0-9a-f]{1,8}$")) and
+		(.content | test("^([0-9a-f][0-9a-f]){0,32}$")) and
+		(.content_text | type == "string") and
+		((.content | length) == 2 * (.content_text | length)) and
+		(.type | type == "string" or . == null) and
+		(.refcount | type == "number" or . == null) and
 		(.trace | type == "array" and all(type == "string"))) | not)' "$1" > "$KML_TMP/bad"
 	[ ! -s "$KML_TMP/bad" ] && return
 	head -n 20 "$KML_TMP/bad"
@@ -193,11 +199,19 @@ as_reported()
 {
 	awk '
 	/^unreferenced object / { head = $(NF - 2) " " $NF + 0 }
-	/^  comm / { sub(/,$/, "", $4); head = head " " $2 $4 }
-	/^  backtrace / { sub(/\):$/, "", $3); print head, $3; trace = 1; next }
+	/^  comm / { sub(/,$/, "", $4); head = head " " $2 $4; bytes = "" }
+	/^  hex dump / { dump = 1; next }
+	dump && /^    / {
+		row = substr($0, 5, 47)
+		gsub(/ /, "", row)
+		bytes = bytes row
+		next
+	}
+	{ dump = 0 }
+	/^  backtrace / { sub(/\):$/, "", $3); print head, $3, bytes; trace = 1; next }
 	!/^    / { trace = 0 }
 	trace' "$KML_FILE" > "$KML_TMP/reported"
-	jq -r '"\(.address) \(.size) \"\(.comm)\",\(.pid) \(.crc)", (.trace[] | "    " + .)' \
+	jq -r '"\(.address) \(.size) \"\(.comm)\",\(.pid) \(.crc) \(.content)", (.trace[] | "    " + .)' \
 		"$JSON" > "$KML_TMP/json"
 	diff "$KML_TMP/reported" "$KML_TMP/json"
 }
@@ -276,6 +290,20 @@ any_names()
 	! grep '^+[^+]' "$KML_TMP/diff" > /dev/null && return "$HIDDEN"
 }
 
+# Credentials to which two references were taken. Nothing else is of a type that counts.
+counts_told()
+{
+	kml_make free && kml_do clear && kml_make counted && kml_make leak && kml_scan || return
+	jq -r 'select(.type) | "\(.type) \(.refcount) \(.kind) \(.content[:8])"' "$JSON" \
+		> "$KML_TMP/types"
+	cat "$KML_TMP/types"
+	[ -s "$KML_TMP/types" ] || return "$HIDDEN"
+	# The count is what the object begins with.
+	[ "$(cat "$KML_TMP/types")" = "struct cred 2 slab 02000000" ] || return
+	grep -q -x '  reference counted (struct cred, count 2): look for the missing put' \
+		"$KML_DEBUGFS/kmemleak_info/groups"
+}
+
 valid_while_scanning()
 {
 	fresh_leaks || return
@@ -307,7 +335,7 @@ leads_told()
 	kml_lose_list "$NODES" && kml_list_told "$NODES" "$(told_of make_list)"
 }
 
-kml_setup 19 kmemleak_selftest
+kml_setup 20 kmemleak_selftest
 [ -e "$JSON" ] || kml_skip_rest "no $JSON"
 
 kml_make leak=all > /dev/null
@@ -334,6 +362,7 @@ kml_test "kinds and caches are told" kinds_told
 kml_test "modules are told" modules_told
 kml_test "and those that have gone" gone_module
 kml_test "who leads to whom is told" leads_told
+kml_test "what has a count of references is told, with the count" counts_told
 kml_test "tasks may be called anything" any_names
 kml_test "it is valid while scans run" valid_while_scanning
 

@@ -29,6 +29,7 @@ static int free_all(const char *arg)
 	forget_shared();
 	forget_annotated();
 	forget_recycled();
+	forget_counted();
 	free_records();
 	free_many();
 	return 0;
@@ -47,6 +48,7 @@ static const struct {
 	{ "list", make_list },
 	{ "shared", make_shared },
 	{ "recycled", make_recycled },
+	{ "counted", make_counted },
 	{ "children", make_children },
 	{ "many", make_many },
 	{ "lose", lose_many },

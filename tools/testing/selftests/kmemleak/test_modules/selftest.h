@@ -2,8 +2,8 @@
 /*
  * kmemleak_selftest: objects with a known fate, made on command.
  *
- * main.c (debugfs) calls allocators.c, holders.c, many.c, orphan.c, links.c, recycled.c
- * and annotations.c, and all of them call records.c, which knows what the report has to say.
+ * main.c (debugfs) calls allocators.c, holders.c, many.c, orphan.c, links.c, recycled.c,
+ * annotations.c and counted.c, and all of them call records.c, which knows what the report has to say.
  */
 #ifndef KMEMLEAK_SELFTEST_H
 #define KMEMLEAK_SELFTEST_H
@@ -174,5 +174,9 @@ int init_annotations(void);
 void exit_annotations(void);
 int annotate_objects(const char *arg);
 void forget_annotated(void);
+
+/* counted.c */
+int make_counted(const char *arg);
+void forget_counted(void);
 
 #endif /* KMEMLEAK_SELFTEST_H */
