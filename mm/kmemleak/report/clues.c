@@ -100,14 +100,17 @@ static bool is_in(const char *symbol, const char *function)
 	return len && (symbol[len] == '+' || symbol[len] == '.');
 }
 
-/* A cache that was merged with another one may have any name, but not this one. */
-static bool is_own_cache(const char *cache)
+/*
+ * By the name of the allocator: a cache that was merged with others may have any name,
+ * also that of one of kmalloc().
+ */
+static bool is_from_cache(const char *symbol)
 {
-	return *cache && !str_has_prefix(cache, "kmalloc-");
+	return str_has_prefix(symbol, "kmem_cache_alloc");
 }
 
 static const struct counted *counted_by(const char *symbol, unsigned int frame,
-					const char *cache)
+					bool from_cache)
 {
 	size_t i;
 
@@ -115,25 +118,27 @@ static const struct counted *counted_by(const char *symbol, unsigned int frame,
 		const struct counted *type = &counted[i];
 
 		if (type->frame == frame && is_in(symbol, type->function) &&
-		    (!type->own_cache || is_own_cache(cache)))
+		    (!type->own_cache || from_cache))
 			return type;
 	}
 	return NULL;
 }
 
-static const struct counted *find_counted(depot_stack_handle_t trace,
-					  const char *cache)
+static const struct counted *find_counted(depot_stack_handle_t trace)
 {
 	struct kml_frames frames = kml_frames_of(trace);
 	const struct counted *type = NULL;
 	char symbol[KSYM_SYMBOL_LEN];
+	bool from_cache = false;
 	unsigned int frame;
 
 	for (frame = 0; frame < FRAMES && !type; frame++) {
 		if (!kml_next_frame(&frames, symbol))
 			break;
 		if (frame)
-			type = counted_by(symbol, frame, cache);
+			type = counted_by(symbol, frame, from_cache);
+		else
+			from_cache = is_from_cache(symbol);
 	}
 	return type;
 }
@@ -198,7 +203,7 @@ int kml_clues_of(struct kml_record *rec, struct kml_clues *clues)
 		return -ENOENT;
 
 	if (!strcmp(kind.name, "slab"))
-		type = find_counted(READ_ONCE(rec->trace), kind.cache);
+		type = find_counted(READ_ONCE(rec->trace));
 	if (type) {
 		clues->type = type->type;
 		clues->has_count = read_count(rec, type, kind.cache,

@@ -165,7 +165,8 @@ static void say_pages(struct watch *watch, const struct look *look)
 	if (watch->log)
 		watchlog_pages(watch->log, look, trend->used - trend->begin, trend->larger);
 	if (watch->options->format == FORMAT_TEXT && !watch->live)
-		fprintf(watch->to, "  growing: pages, %s more in %u looks that no figure tells of\n%s",
+		fprintf(watch->to,
+			"  growing: pages, %s more in %u looks that no figure tells of\n%s",
 			human(trend->used - trend->begin, bytes), trend->larger, pages_advice);
 }
 

@@ -175,7 +175,10 @@ hangs_from_it()
 	/^1 make_orphan$/ { orphan = NR }
 	/^1 (leaky_device_create|device_add)$/ { lead = NR }
 	/^0 HELD (leaky_device_create|device_add|kstrdup)$/ { hanging[++nr] = NR }
-	END { exit !(orphan && lead && nr == 2 && hanging[1] == lead + 1 && hanging[2] == lead + 2) }
+	END {
+		exit !(orphan && lead && nr == 2 && hanging[1] == lead + 1 &&
+			hanging[2] == lead + 2)
+	}
 	' "$KML_TMP/shape"
 }
 

@@ -211,8 +211,8 @@ as_reported()
 	/^  backtrace / { sub(/\):$/, "", $3); print head, $3, bytes; trace = 1; next }
 	!/^    / { trace = 0 }
 	trace' "$KML_FILE" > "$KML_TMP/reported"
-	jq -r '"\(.address) \(.size) \"\(.comm)\",\(.pid) \(.crc) \(.content)", (.trace[] | "    " + .)' \
-		"$JSON" > "$KML_TMP/json"
+	jq -r '"\(.address) \(.size) \"\(.comm)\",\(.pid) \(.crc) \(.content)",
+		(.trace[] | "    " + .)' "$JSON" > "$KML_TMP/json"
 	diff "$KML_TMP/reported" "$KML_TMP/json"
 }
 

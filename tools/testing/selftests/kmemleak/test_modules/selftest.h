@@ -3,7 +3,8 @@
  * kmemleak_selftest: objects with a known fate, made on command.
  *
  * main.c (debugfs) calls allocators.c, holders.c, many.c, orphan.c, links.c, recycled.c,
- * annotations.c and counted.c, and all of them call records.c, which knows what the report has to say.
+ * annotations.c and counted.c, and all of them call records.c, which knows what the
+ * report has to say.
  */
 #ifndef KMEMLEAK_SELFTEST_H
 #define KMEMLEAK_SELFTEST_H
