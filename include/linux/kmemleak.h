@@ -11,6 +11,20 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+/**
+ * struct kmemleak_test - since when a test looks at what is lost
+ * @since: kmemleak_test_begin(), in jiffies
+ * @before: number of the last scan that does not count
+ * @now: number of the last scan that does
+ *
+ * Its members are the detector's own.
+ */
+struct kmemleak_test {
+	unsigned long since;
+	u32 before;
+	u32 now;
+};
+
 #ifdef CONFIG_DEBUG_KMEMLEAK
 
 void __init kmemleak_init(void);
@@ -36,6 +50,12 @@ void kmemleak_ignore_percpu(const void __percpu *ptr);
 void kmemleak_ignore_phys(phys_addr_t phys);
 void kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp);
 void kmemleak_no_scan(const void *ptr);
+
+/* For tests. */
+void kmemleak_test_begin(struct kmemleak_test *test);
+int kmemleak_test_end(struct kmemleak_test *test);
+void kmemleak_test_report(const struct kmemleak_test *test, unsigned int limit,
+			  void (*print)(void *arg, const char *line), void *arg);
 
 /* For threads. */
 void kmemleak_wipe_stack(void);
@@ -104,6 +124,15 @@ static inline void kmemleak_ignore_phys(phys_addr_t phys) { }
 static inline void kmemleak_scan_area(const void *ptr, size_t size,
 				      gfp_t gfp) { }
 static inline void kmemleak_no_scan(const void *ptr) { }
+static inline void kmemleak_test_begin(struct kmemleak_test *test) { }
+static inline int kmemleak_test_end(struct kmemleak_test *test) { return 0; }
+static inline void kmemleak_test_report(const struct kmemleak_test *test,
+					unsigned int limit,
+					void (*print)(void *arg,
+						      const char *line),
+					void *arg)
+{
+}
 static inline void kmemleak_wipe_stack(void) { }
 static inline void kmemleak_wipe_registers(void) { }
 

@@ -155,11 +155,23 @@ static int report_new(const struct kml_ref *ref, void *arg)
 	return 0;
 }
 
-static void decide(kml_print_t print)
+/**
+ * kml_scans_to_decide() - tell how many scans a complete answer takes
+ *
+ * Context: Any.
+ * Return: so many as have to agree before a leak is reported.
+ */
+unsigned int kml_scans_to_decide(void)
 {
 	unsigned int min_scans = READ_ONCE(min_unref_scans);
+
+	return min_scans > 1 ? min_scans + 1 : 1;
+}
+
+static void decide(kml_print_t print)
+{
 	struct verdict verdict = {
-		.min_scans = min_scans > 1 ? min_scans + 1 : 1,
+		.min_scans = kml_scans_to_decide(),
 	};
 
 	kml_for_each(KML_JUDGED, select_verdict, decide_one, &verdict);

@@ -160,6 +160,7 @@ struct kml_scan_stats {
 	struct kml_wait wait;
 };
 
+unsigned int kml_scans_to_decide(void);
 int kml_scan(kml_print_t print);
 int kml_scan_by(unsigned int threads, kml_print_t print);
 int kml_scan_when_done(kml_print_t print);
