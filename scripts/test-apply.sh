@@ -15,10 +15,11 @@ trap 'exit 143' TERM HUP
 # Files of the unmodified source that the tests need: all of it is large.
 mkdir "$work/pristine"
 (cd "$pristine" && cp -Rp --parents Makefile MAINTAINERS mm lib/Kconfig.debug lib/stackdepot.c \
-	include/linux/kmemleak.h kernel/kthread.c kernel/module kernel/rcu kernel/stop_machine.c \
+	lib/kunit include/kunit include/linux/kmemleak.h kernel/kthread.c kernel/module kernel/rcu kernel/stop_machine.c \
 	arch/x86/entry/entry_64.S arch/x86/include/asm/unwind.h arch/x86/kernel/unwind_orc.c \
 	Documentation/dev-tools Documentation/core-api/mm-api.rst \
-	tools/testing/selftests/lib.mk "$work/pristine")
+	tools/testing/selftests/lib.mk tools/testing/selftests/Makefile \
+	tools/testing/selftests/kselftest "$work/pristine")
 pristine=$work/pristine
 
 # Kernel versions have the options of the detector in one of two files.
@@ -29,7 +30,7 @@ fresh()
 {
 	rm -rf "$work/repo" "$work/tree"
 	mkdir "$work/repo"
-	(cd "$top" && cp -Rp scripts compat mm include Documentation tools Kconfig "$work/repo")
+	(cd "$top" && cp -Rp scripts compat mm include lib Documentation tools Kconfig "$work/repo")
 	cp -Rp "$pristine" "$work/tree"
 }
 
@@ -73,8 +74,13 @@ test_puts_everything_in_place()
 {
 	apply apply
 	[ ! -e "$work/tree/mm/kmemleak.c" ]
-	(cd "$top" && find mm tools include Documentation -type f \
+	(cd "$top" && find mm tools include lib Documentation -type f \
 		! -path tools/mm/kmemleak/kmemleak) | while read -r file; do
+		# Of KUnit and kselftest there is something for some versions only.
+		case $kver,$file in
+		6.12,* | *,mm/* | *,tools/*/kmemleak/* | *,Documentation/* | *,include/linux/*) ;;
+		*)	continue ;;
+		esac
 		cmp "$top/$file" "$work/tree/$file"
 	done
 	cmp "$top/Kconfig" "$work/tree/mm/kmemleak/Kconfig"
@@ -116,6 +122,11 @@ test_touches_nothing_else()
 		6.1)	printf '%s\n' kernel/module/main.c arch/x86/entry/entry_64.S ;;
 		*)	printf '%s\n' kernel/module/debug_kmemleak.c \
 				arch/x86/include/asm/unwind.h arch/x86/kernel/unwind_orc.c ;;
+		esac
+		case $kver in
+		6.12)	printf '%s\n' include/kunit/test.h lib/kunit/Makefile lib/kunit/test.c \
+				tools/testing/selftests/Makefile \
+				tools/testing/selftests/kselftest/runner.sh ;;
 		esac
 		printf '%s\n' Documentation/dev-tools/kmemleak.rst MAINTAINERS \
 			include/linux/kmemleak.h kernel/kthread.c kernel/rcu/tree.c \

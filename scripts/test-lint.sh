@@ -74,7 +74,7 @@ documents_named()
 }
 
 cd "$top"
-find scripts initramfs tools .ci -type f ! -path '*/test_modules/*' | sort |
+find scripts initramfs tools findings .ci -type f ! -path '*/test_modules/*' | sort |
 	while read -r file; do
 		if head -n 1 "$file" | grep -q '^#!.*sh$'; then
 			echo "$file"
@@ -85,18 +85,21 @@ while read -r file; do
 done < "$logs/lint.scripts"
 
 cd "$linux"
-sed -n 's/^\(new\|kept\) [0-9a-f]* //p' .kmemleak-overlay/manifest | sort > "$logs/lint.files"
+# Not those of which only lines are ours.
+awk '$3 ~ /-(line|config)$/ { print $4 }' "$top/scripts/overlay.tbl" > "$logs/lint.lines"
+sed -n 's/^\(new\|kept\) [0-9a-f]* //p' .kmemleak-overlay/manifest | sort |
+	grep -v -x -F -f "$logs/lint.lines" > "$logs/lint.files"
 while read -r file; do
 	# Of the kernel's own files only our lines are to be judged, in patches.
 	case $file in
-	mm/kmemleak/* | include/* | tools/* | Documentation/dev-tools/*)
+	mm/kmemleak/* | include/* | lib/* | tools/* | Documentation/dev-tools/*)
 		check "checkpatch $file" checkpatch -f "$file" ;;
 	esac
 done < "$logs/lint.files"
 
 while read -r file; do
 	case $file in
-	mm/kmemleak/*.[ch] | include/*.h)
+	mm/kmemleak/*.[ch] | lib/*.c | include/*.h)
 		check "kernel-doc $file" kernel_doc "$file" ;;
 	esac
 done < "$logs/lint.files"
