@@ -20,6 +20,7 @@ design=$docs/kmemleak-design.rst
 messages=$docs/kmemleak-troubleshooting.rst
 wrong=$docs/kmemleak-annotations.rst
 manual=tools/mm/kmemleak/kmemleak.8
+hacking=HACKING.md
 leaky=tools/testing/selftests/kmemleak/test_modules/leaky_error_path.c
 
 cd "$top"
@@ -240,8 +241,8 @@ test_costs()
 	one=$(cell "$cost" '``kmalloc.64.``' '1 frame')
 	says "$deep" $guide 'take ([0-9]+) instructions more'
 	says "$one" $guide 'and ([0-9]+) with one'
-	says_about "$deep" README.md 'its free take about ([0-9]+) more'
-	says_about "$one" README.md 'makes it about ([0-9]+)'
+	says_about "$deep" $hacking 'its free take about ([0-9]+) more'
+	says_about "$one" $hacking 'makes it about ([0-9]+)'
 	says_about "$deep" Kconfig 'some ([0-9]+) instructions for each allocation'
 	says_about "$deep" scripts/series/switch.txt 'takes some ([0-9]+) instructions more'
 	before=$(cell "$cost" '``kmalloc.64.``' Before)
@@ -262,7 +263,7 @@ test_metadata()
 	bytes=$(cell Memory '1,000,000' Now)
 	says "$bytes" $guide '\*Memory\* is about ([0-9]+) bytes for each live object'
 	says "$bytes" $guide 'that is about ([0-9]+) bytes for each object'
-	says "$bytes" README.md 'takes about ([0-9]+) bytes of metadata'
+	says "$bytes" $hacking 'takes about ([0-9]+) bytes of metadata'
 	says "$bytes" Kconfig 'about ([0-9]+) bytes for each live object'
 	says "$bytes" scripts/series/switch.txt 'takes ([0-9]+) bytes of metadata'
 	before=$(cell Memory '1,000,000' 'Bytes each, before')
@@ -306,13 +307,39 @@ test_tables_of_the_design()
 	[ ! -s "$work/complaints" ] || mistake "$(cat "$work/complaints")"
 }
 
-# The rows of README's sample of make bench.
-bench_rows()
+# The table of README: a row, and where its figures stand in the design document.
+readme_row()	# PATTERN FIGURE...
 {
-	awk '/^\$ make bench/ { here = 1 } here && /^```/ { exit } here' README.md
+	pattern=$1
+	shift
+	got=$(awk -F '|' -v pattern="$pattern" '$2 ~ pattern { gsub(/[ ,]/, ""); print $3, $4, $5 }' \
+		README.md | xargs)
+	[ "$got" = "$*" ] || mistake "README.md says $got, not $*: $pattern"
 }
 
-# README ROW, and SECTION and ROW of the design document.
+test_figures_of_readme()
+{
+	readme_row "arm64: .kmalloc" "$(cell "$cost" '``kmalloc.64.``' Off)" \
+		"$(cell "$cost" '``kmalloc.64.``' Before)" "$(cell "$cost" '``kmalloc.64.``' Now)"
+	# shellcheck disable=SC2046
+	readme_row "x86_64, ORC" $(sed -nE 's/^ +kmalloc\(64\) pair, deep +([0-9]+) +([0-9]+) +([0-9]+) .*/\1 \2 \3/p' \
+		$design)
+	readme_row "metadata" "$(cell Memory '1,000,000' 'Bytes each, before')" \
+		"$(cell Memory '1,000,000' Now)"
+	readme_row "250,000 objects" "$(cell Scan '250,000, poor, 1 GiB' Before)" \
+		"$(cell Scan '250,000, poor, 1 GiB' Now)"
+	readme_row "interrupts off" "$(cell Scan 'Interrupts off' Before)" \
+		"$(cell Scan 'Interrupts off' Now)"
+	[ "$(wc -l < README.md)" -le 180 ] || mistake "README.md has more than 180 lines"
+}
+
+# The rows of the sample of make bench.
+bench_rows()
+{
+	awk '/^\$ make bench/ { here = 1 } here && /^```/ { exit } here' $hacking
+}
+
+# ROW of the sample, and SECTION and ROW of the design document.
 bench_row()
 {
 	bench_rows | awk -v name="$1" '
@@ -321,19 +348,19 @@ bench_row()
 		columns = split(substr($0, length(name) + 1), cells)
 		print cells[2], cells[3], cells[columns], cells[1]
 	}' > "$work/row"
-	[ "$(wc -l < "$work/row")" = 1 ] || { mistake "README.md has no single row \"$1\""; return; }
+	[ "$(wc -l < "$work/row")" = 1 ] || { mistake "$hacking has no single row \"$1\""; return; }
 	read -r peer ours ratio off < "$work/row"
 	for pair in "Before $peer" "Now $ours" "Ratio $ratio" "Off $off" "Streamed $off"; do
 		value=$(table "$2" | awk -F '|' -v row="^$3\$" -v column="${pair% *}" '
 			$1 ~ row && $2 == column { print $3 }')
 		[ -n "$value" ] || continue
 		[ "$value" = "${pair#* }" ] ||
-			mistake "README.md says ${pair#* } of \"$1\", and $design $value"
+			mistake "$hacking says ${pair#* } of \"$1\", and $design $value"
 	done
 	value=$(cell "$2" "$3" Now)
 }
 
-test_benchmark_of_readme()
+test_benchmark()
 {
 	bench_row "kmalloc(64) pair, shallow" "$cost" '``kmalloc.64.``, shallow stack'
 	bench_row "kmalloc(64) pair, deep" "$cost" '``kmalloc.64.``'
@@ -346,7 +373,7 @@ test_benchmark_of_readme()
 	bench_row "longest interrupts-off" Scan 'Interrupts off'
 }
 
-# README's rows are given to the program that prints them, and have to come out as they
+# The rows are given to the program that prints them, and have to come out as they
 # are. It says which figures are missing; the number of its bars is known when it has
 # all of them.
 test_benchmark_as_it_is_printed()
@@ -374,7 +401,7 @@ test_benchmark_as_it_is_printed()
 		for (which in mode)
 			print which, kind name, mode[which]
 	}' > "$work/figures"
-	[ "$(wc -l < "$work/figures")" -ge 20 ] || mistake "README.md has no rows of make bench"
+	[ "$(wc -l < "$work/figures")" -ge 20 ] || mistake "$hacking has no rows of make bench"
 	for mode in off peer ours depth1 threads locks-off locks-on; do
 		sed -n "s/^$mode /row /p" "$work/figures" > "$work/$mode"
 	done
@@ -408,8 +435,8 @@ test_benchmark_as_it_is_printed()
 	done > "$work/complaints"
 	[ ! -s "$work/complaints" ] || mistake "$(cat "$work/complaints" "$work/table")"
 	bars=$(sed -n 's/^[0-9]* of \([0-9]*\) bars are met$/\1/p' "$work/table")
-	grep -qx "$bars of $bars bars are met" README.md ||
-		mistake "README.md has another number of bars than $bars"
+	grep -qx "$bars of $bars bars are met" $hacking ||
+		mistake "$hacking has another number of bars than $bars"
 }
 
 # Memory that boards of each size lose, in README and in two tables of the guide.
@@ -452,7 +479,7 @@ test_boards()
 	done
 }
 
-# README's machines are those that MACHINE takes.
+# The machines are those that MACHINE takes.
 test_machines()
 {
 	(
@@ -471,8 +498,8 @@ test_machines()
 		sub(/^ /, "", $2); sub(/ $/, "", $2); sub(/^ /, "", $3); sub(/ $/, "", $3)
 		sub(/^ /, "", $4); sub(/iB *$/, "", $4); sub(/ /, "", $4)
 		print $2, $3, $4
-	}' OFS=' ' README.md | diff "$work/machines" - ||
-		mistake "README.md has other machines than scripts/guest.sh"
+	}' OFS=' ' $hacking | diff "$work/machines" - ||
+		mistake "$hacking has other machines than scripts/guest.sh"
 }
 
 # The figures that the detector prints of itself, in the order of the sample.
@@ -637,24 +664,24 @@ test_messages_of_make()
 	awk -F '|' '
 	/^\| It says / { here = 1; next }
 	here && !/^\|/ { exit }
-	here && !/---/ && !/write error:/ { gsub(/^ *`|` *$/, "", $2); print $2 }' README.md \
+	here && !/---/ && !/write error:/ { gsub(/^ *`|` *$/, "", $2); print $2 }' $hacking \
 		> "$work/messages"
 	texts_of_scripts > "$work/texts"
 	sed -nE 's/.*\$\(error (.*)\)\).*/\1/p' Makefile | sed 's/\$[@A-Z]/\x01/g' >> "$work/texts"
-	known README.md "$work/messages" "$work/texts"
+	known $hacking "$work/messages" "$work/texts"
 }
 
-# Lines of make about its steps, as README shows them. Patches for newer kernels alone do not count.
+# Lines of make about its steps, as they are shown. Patches for newer kernels alone do not count.
 test_steps_of_make()
 {
-	sed -nE 's/^==> (.*)/\1/p' README.md | sed -E 's/ \.\.\.( [0-9]+ s)?$//' > "$work/messages"
+	sed -nE 's/^==> (.*)/\1/p' README.md $hacking | sed -E 's/ \.\.\.( [0-9]+ s)?$//' > "$work/messages"
 	sed -n '/^ok - /p; /^CORRECT: /p; s/^\([0-9]* objects tracked, .* of memory, \)/\1\n/p
-		/^wrote [0-9]* patches/p' README.md | grep -v '^ok - .* CPUs: ' >> "$work/messages"
+		/^wrote [0-9]* patches/p' README.md $hacking | grep -v '^ok - .* CPUs: ' >> "$work/messages"
 	texts_of_scripts > "$work/texts"
 	known README.md "$work/messages" "$work/texts"
 	patches=$(awk '$1 !~ /^#/ && NF && $1 !~ /^(sheaf.*|nolock)$/ { print $1 }' scripts/series.tbl |
 		sort -u | wc -l)
-	says "$patches" README.md 'wrote ([0-9]+) patches'
+	says "$patches" $hacking 'wrote ([0-9]+) patches'
 }
 
 # The driver that README shows is the one that leaks, line by line.
@@ -667,10 +694,6 @@ test_driver_of_readme()
 	done | diff "$work/shown" - || mistake "README.md shows another driver than $leaky"
 	line=$(sed -nE 's/^ +> +([0-9]+)  .*/\1/p' README.md)
 	says "$line" README.md 'allocated at line ([0-9]+), never freed'
-	# The same function, with comments of its own.
-	sed -n '/^```c$/,/^```$/p' README.md | grep -v '^```' | sed -E 's| +/\*.*\*/$||' > "$work/shown"
-	sed -n '/ leaky_probe(void)$/,/^}$/p' $leaky | diff -b "$work/shown" - ||
-		mistake "README.md shows another leaky_probe() than $leaky"
 }
 
 # there PATH: a file of ours, or of a kernel source to which ours were added.
@@ -685,11 +708,11 @@ there()
 test_files_that_are_named()
 {
 	{
-		sed -nE 's/^\[[a-z]+\]: (.*)/\1/p' README.md
-		grep -oE '\]\([^)]+\)' README.md | sed 's/^](//; s/)$//'
-		grep -oE '^\| `[^`]+` ' README.md | sed 's/^| `//; s/` $//' | grep / | grep -v ' '
+		sed -nE 's/^\[[a-z]+\]: (.*)/\1/p' README.md $hacking
+		grep -ohE '\]\([^)]+\)' README.md $hacking | sed 's/^](//; s/)$//'
+		grep -ohE '^\| `[^`]+` ' README.md $hacking | sed 's/^| `//; s/` $//' | grep / | grep -v ' '
 		grep -ohE '`(mm|include|Documentation|tools|scripts|compat|configs|initramfs)/[^` ]*`' \
-			README.md $docs/*.rst | tr -d '`'
+			README.md $hacking $docs/*.rst | tr -d '`'
 		grep -ohE '(^|[^/A-Za-z])Documentation/[-A-Za-z0-9_/.]*\.rst' README.md Kconfig $docs/*.rst \
 			$manual | sed 's/^[^D]//'
 		sed -nE 's|^\.. literalinclude:: (\.\./)*||p' $docs/*.rst
@@ -706,7 +729,7 @@ test_files_that_are_named()
 # "TITLE" in DOCUMENT
 test_sections_that_are_named()
 {
-	for file in README.md "$docs"/*.rst; do
+	for file in README.md $hacking "$docs"/*.rst; do
 		tr '\n' ' ' < "$file" | sed -E 's/  +/ /g; s/\]\[([a-z]+)\]/][\1]\n/g' |
 			grep -oE '"[A-Z][^"]{4,60}" in (Documentation/[-a-z/]*\.rst|(the )?\[[^]]*\]\[[a-z]+\])'
 	done > "$work/named" || :
@@ -716,7 +739,7 @@ test_sections_that_are_named()
 		case $line in
 		*.rst)	document=${line##* } ;;
 		*)	link=$(echo "$line" | sed -E 's/.*(\[[a-z]+\])$/\1/')
-			document=$(sed -n "s/^\\$link: //p" README.md) ;;
+			document=$(sed -n "s/^\\$link: //p" README.md $hacking | sort -u) ;;
 		esac
 		grep -qx -e "$title" "$document" || echo "\"$title\" in $document"
 	done < "$work/named" > "$work/complaints"
