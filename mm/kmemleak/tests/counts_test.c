@@ -251,19 +251,17 @@ static void count_under(struct kunit *test, unsigned int number, size_t size,
 			unsigned int lead)
 {
 	struct kml_record *rec = new_leak(test);
-	struct rb_node *node;
+	struct kml_count *count;
 
 	rec->trace = trace_of(number, 0);
 	rec->size = size;
 	rec->held_by = lead ? 0x1234 : 0;
 	KUNIT_ASSERT_EQ(test, kml_counts_add(&counts, rec), 0);
 	/* The leads of made-up leaks are found nowhere. */
-	for (node = rb_first(&counts.root); node; node = rb_next(node)) {
-		struct kml_count *count = rb_entry(node, struct kml_count, node);
-
-		if (count->trace == rec->trace && lead)
-			count->lead = trace_of(lead, 0);
-	}
+	count = kml_counts_find(&counts, kml_handles(rec->trace, rec->comm), NULL);
+	KUNIT_ASSERT_NOT_NULL(test, count);
+	if (lead)
+		count->lead = trace_of(lead, 0);
 }
 
 /* Each direct one with what hangs from it, however large that is. */
