@@ -806,8 +806,9 @@ test_unaccounted_memory()
 	json 'd["Unaccounted"] == 0'
 }
 
-# watch_memory STEP LOSS: it grows by so many KiB in each look, with a cache that does by
-# some hundred bytes, and MemFree falls by LOSS.
+# watch_memory STEP LOSS PATTERN [OPTION]: it grows by so many KiB again and again, with a
+# cache that does by some hundred bytes, and MemFree falls by LOSS. Watch it until PATTERN is
+# said, or for 40 looks.
 watch_memory()
 {
 	save < "$here/test-tool/ours.txt"
@@ -819,18 +820,26 @@ watch_memory()
 		while [ -e "$work/go_on" ]; do
 			round=$((round + 1))
 			fake_memory $((round * $1)) $((1000000 - round * $2))
-			sleep 0.2
+			sleep 0.1
 		done
 	) &
 	grower=$!
 	# shellcheck disable=SC2086
-	kml 0 watch -i 0.4 -c 12 ${3:-} --log "$work/log" --debugfs "$work/saved"
+	"$tool" watch -i 0.2 ${4:-} --log "$work/log" --debugfs "$work/saved" > "$work/out" &
+	watcher=$!
+	round=0
+	while [ $((round += 1)) -lt 600 ] && ! grep -q -e "$3" "$work/out" &&
+	      ! awk 'END { exit NR < 40 }' "$work/log/samples.tsv"; do
+		sleep 0.2
+	done
 	stop_growing
+	kill -TERM $watcher
+	wait $watcher || [ $? = 143 ]
 }
 
 test_pages_that_grow()
 {
-	watch_memory 1000 1000
+	watch_memory 1000 1000 'growing: pages'
 	[ "$(grep -c '  growing: pages, .* more in [0-9]* looks that no figure tells of' "$work/out")" = 1 ]
 	says 'use page_owner'
 	says 'page_owner_sort -m'
@@ -838,20 +847,30 @@ test_pages_that_grow()
 	says_not 'growing: odd,name'
 	[ "$(find "$work/log" -name 'pages-*.txt' | wc -l)" = 1 ]
 	grep -q 'page_owner=on' "$work"/log/pages-*.txt
-	watch_memory 1000 1000 --json
+	watch_memory 1000 1000 '"name":"Unaccounted"' --json
 	tail -n 1 "$work/out" > "$work/last"
 	mv "$work/last" "$work/out"
 	json '[g["name"] for g in d["growing"]] == ["Unaccounted"] and d["growing"][0]["grown"] > 1 << 20'
-	# Where memory does not go elsewhere, the cache is one.
-	watch_memory 0 0
+}
+
+# Some pages come and go. Where memory does not go elsewhere, a cache is a finding.
+test_caches_that_grow_beside_pages()
+{
+	watch_memory 10 10 'growing:'
+	says_not 'growing: pages'
+	watch_memory 0 0 'growing:'
 	says_not 'growing: pages'
 	growing_proc
-	kml 0 watch -i 0.3 -c 9 --debugfs "$work/saved"
+	"$tool" watch -i 0.1 --debugfs "$work/saved" > "$work/out" &
+	watcher=$!
+	round=0
+	while [ $((round += 1)) -lt 300 ] && ! grep -q growing: "$work/out"; do
+		sleep 0.2
+	done
 	stop_growing
+	kill -TERM $watcher
+	wait $watcher || [ $? = 143 ]
 	says 'growing: odd,name'
-	# Some pages come and go.
-	watch_memory 10 10
-	says_not 'growing: pages'
 }
 
 # refused COMMENT ARGUMENT...: the tool says so, waits for nobody, and leaves what is

@@ -25,6 +25,9 @@ struct kmemleak_test {
 	u32 now;
 };
 
+/* Is called for each line of a report, without its newline. */
+typedef void (*kmemleak_line_t)(void *arg, const char *line);
+
 #ifdef CONFIG_DEBUG_KMEMLEAK
 
 void __init kmemleak_init(void);
@@ -55,7 +58,7 @@ void kmemleak_no_scan(const void *ptr);
 void kmemleak_test_begin(struct kmemleak_test *test);
 int kmemleak_test_end(struct kmemleak_test *test);
 void kmemleak_test_report(const struct kmemleak_test *test, unsigned int limit,
-			  void (*print)(void *arg, const char *line), void *arg);
+			  kmemleak_line_t print, void *arg);
 
 /* For threads. */
 void kmemleak_wipe_stack(void);
@@ -128,11 +131,7 @@ static inline void kmemleak_test_begin(struct kmemleak_test *test) { }
 static inline int kmemleak_test_end(struct kmemleak_test *test) { return 0; }
 static inline void kmemleak_test_report(const struct kmemleak_test *test,
 					unsigned int limit,
-					void (*print)(void *arg,
-						      const char *line),
-					void *arg)
-{
-}
+					kmemleak_line_t print, void *arg) { }
 static inline void kmemleak_wipe_stack(void) { }
 static inline void kmemleak_wipe_registers(void) { }
 

@@ -29,7 +29,7 @@
  */
 struct interval {
 	const struct kmemleak_test *test;
-	void (*print)(void *arg, const char *line);
+	kmemleak_line_t print;
 	void *arg;
 	char *page;
 	unsigned int count;
@@ -71,7 +71,7 @@ static int take(const struct kml_ref *ref, void *arg)
 	return 0;
 }
 
-static int for_each_leak(struct interval *interval)
+static int visit_leaks(struct interval *interval)
 {
 	int ret;
 
@@ -121,7 +121,7 @@ int kmemleak_test_end(struct kmemleak_test *test)
 		if (err)
 			return err;
 	}
-	err = for_each_leak(&interval);
+	err = visit_leaks(&interval);
 	if (err)
 		return err;
 	test->now = READ_ONCE(kml_scan_seq);
@@ -140,7 +140,7 @@ EXPORT_SYMBOL_GPL(kmemleak_test_end);
  * Context: Process context; may sleep.
  */
 void kmemleak_test_report(const struct kmemleak_test *test, unsigned int limit,
-			  void (*print)(void *arg, const char *line), void *arg)
+			  kmemleak_line_t print, void *arg)
 {
 	struct interval interval = {
 		.test = test,
@@ -153,7 +153,7 @@ void kmemleak_test_report(const struct kmemleak_test *test, unsigned int limit,
 	interval.page = (char *)__get_free_page(GFP_KERNEL);
 	if (!interval.page)
 		return;
-	for_each_leak(&interval);
+	visit_leaks(&interval);
 	free_page((unsigned long)interval.page);
 }
 EXPORT_SYMBOL_GPL(kmemleak_test_report);
