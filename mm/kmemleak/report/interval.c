@@ -10,13 +10,11 @@
 #include <linux/gfp.h>
 #include <linux/jiffies.h>
 #include <linux/kmemleak.h>
+#include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/string.h>
 
 #include "report.h"
-
-/* The time of an allocation is known as a few jiffies too early at most. */
-#define SLACK	DIV_ROUND_UP(HZ, 32)
 
 /**
  * struct interval - what is done with the leaks of an interval
@@ -42,7 +40,7 @@ static bool is_of(const struct kml_ref *ref, void *arg)
 	const struct kmemleak_test *test = interval->test;
 
 	return kml_ref_leak(ref, NULL) &&
-	       time_after_eq(kml_ref_jiffies(ref), test->since - SLACK) &&
+	       time_after_eq(kml_ref_jiffies(ref), test->since) &&
 	       ref->rec->unref_scans <= kml_scan_seq - test->before;
 }
 
@@ -86,11 +84,16 @@ static int visit_leaks(struct interval *interval)
  * kmemleak_test_begin() - from now on look at what is lost
  * @test: set to this moment
  *
- * Context: Any.
+ * Waits for a jiffy, or a 64th of a second at most, so that nothing that was allocated
+ * before can count.
+ *
+ * Context: Process context; sleeps.
  */
 void kmemleak_test_begin(struct kmemleak_test *test)
 {
-	test->since = jiffies;
+	test->since = kml_stamp_after(jiffies);
+	while (time_before(jiffies, test->since))
+		schedule_timeout_uninterruptible(test->since - jiffies);
 	test->before = READ_ONCE(kml_scan_seq);
 	test->now = test->before;
 }

@@ -8,7 +8,6 @@
 
 RUNNER=$KML_HERE/../run_kselftest.sh
 LEAKY=$KML_HERE/test_modules/kmemleak_leaky.ko
-TREE=$KML_TMP/kselftest
 
 # A kselftest of our own.
 make_tree()
@@ -99,6 +98,7 @@ cannot()
 }
 
 kml_setup 4
+TREE=$KML_TMP/kselftest
 [ -e "$KML_HERE/../kselftest/kmemleak.sh" ] ||
 	kml_skip_rest "a kselftest that looks for leaks is not there"
 [ -x "$KML_HERE/kmemleak" ] || kml_skip_rest "the tool has not been built"
