@@ -90,8 +90,7 @@ void kunit_kmemleak_end(struct kunit_suite *suite)
 	/* All that tells of a suite without regard to its cases. */
 	if (!suite->suite_init_err)
 		suite->suite_init_err = -EUCLEAN;
-	kunit_err(suite, KUNIT_SUBTEST_INDENT
-		  "# kmemleak: %d objects were allocated and lost after its cases",
+	kunit_err(suite, "kmemleak: %d objects were allocated and lost after its cases",
 		  leaks);
 	kmemleak_test_report(&since, RECORDS, print_line_of_suite, suite);
 }
