@@ -54,6 +54,16 @@ END {
 	compare("first scan")
 	compare("second scan")
 
+	heading("instructions while it is off", "none off off-none - -")
+	nothing("kmalloc(64) pair, shallow", 2)
+	nothing("kmalloc(64) pair, deep", 2)
+	nothing("kmem_cache pair", 2)
+	nothing("percpu pair", 2)
+	nothing("vmalloc pair")
+	nothing("batch alloc")
+	nothing("batch free, in order")
+	nothing("boot to init")
+
 	heading("instructions, trace_depth=1")
 	depth1("kmalloc(64) pair, shallow")
 	depth1("kmalloc(64) pair, deep")
@@ -159,6 +169,19 @@ function row(name, bar)
 {
 	if (have("off", name) && have("peer", name) && have("ours", name))
 		line(name, value["off", name], value["peer", name], value["ours", name], bar)
+}
+
+# Off, with a detector that is not built in. A bar is a number of instructions.
+function nothing(name, bar,  none, off, end)
+{
+	if (!have("none", name) || !have("off", name))
+		return
+	none = value["none", name]
+	off = value["off", name]
+	if (bar)
+		end = verdict(off - none <= bar, "at most " bar " more")
+	printf "%-34s %11.0f %11.0f %11.0f %10s %10s %7.3f%s\n", name, none, off, off - none, \
+		"-", "-", off / none, end
 }
 
 # A figure that only a detector has. A unit of 0 is one instruction.

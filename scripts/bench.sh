@@ -3,7 +3,7 @@
 #
 # Prints what the detector costs beside its peer, the detector of the unmodified
 # source: both kernels have the same configuration and run the same benchmark,
-# and ours again with kmemleak=off. QEMU counts one instruction as one
+# and ours again with kmemleak=off, and so does one without any. QEMU counts one instruction as one
 # nanosecond, so that the figures repeat.
 #
 # With BASE=REVISION of this repository the detector of that revision runs the same
@@ -57,6 +57,7 @@ modes()	# MODES LOG CPUS MEMORY GROUPS
 	for mode in $1 ${BASE:+base}; do
 		kernel=bench on=on
 		[ "$mode" != peer ] || kernel=bench-peer
+		[ "$mode" != none ] || kernel=bench-none
 		[ "$mode" != base ] || kernel=bench-base
 		[ "$mode" != off ] || on=off
 		# shellcheck disable=SC2086
@@ -148,7 +149,7 @@ done
 
 lock_build
 "$top/scripts/setup.sh" run
-for kernel in bench-peer bench bench-peer-irqsoff bench-irqsoff bench-lockstat; do
+for kernel in bench-peer bench bench-none bench-peer-irqsoff bench-irqsoff bench-lockstat; do
 	"$top/scripts/kernel.sh" $kernel
 	"$top/scripts/initramfs.sh" $kernel
 done
@@ -157,6 +158,8 @@ same_config
 
 step bench-pairs "measure pairs, batches and scans: off, peer, ours" \
 	modes "off peer ours" pairs 1 1G "start pairs batch scan"
+step bench-none "measure pairs and batches without a detector" \
+	modes none pairs 1 1G "start pairs batch"
 step bench-remote "measure frees on another CPU: off, peer, ours" \
 	modes "off peer ours" remote 2 1G remote
 step bench-latency "measure the slowest of a million: off, peer, ours" \
@@ -176,11 +179,12 @@ step bench-threads "measure scans by several threads on two CPUs: ours" threads
 step bench-depth1 "measure pairs with trace_depth=1: ours" one_frame
 step bench-locks "count locks on two CPUs: off, ours" locks
 
-for mode in off peer ours ${BASE:+base}; do
+for mode in none off peer ours ${BASE:+base}; do
 	cat "$logs"/bench-*-"$mode".results > "$logs/bench-all-$mode.results"
 done
 echo
 awk -v usec=$fine_usec -f "$top/scripts/bench.awk" \
+	mode=none "$logs/bench-all-none.results" \
 	mode=off "$logs/bench-all-off.results" mode=peer "$logs/bench-all-peer.results" \
 	mode=ours "$logs/bench-all-ours.results" mode=depth1 "$logs/bench-depth1.results" \
 	mode=base ${BASE:+"$logs/bench-all-base.results"} \

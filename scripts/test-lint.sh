@@ -49,7 +49,7 @@ documents()
 		return
 	{
 		printf '%s\n' Comments ======== ''
-		grep 'kernel-doc:: mm/kmemleak/' Documentation/core-api/mm-api.rst
+		grep 'kernel-doc:: .*kmemleak' Documentation/core-api/mm-api.rst
 	} > "$docs/tree/Documentation/core-api/mm-api.rst"
 	printf '%s\n' Documents ========= '' '.. toctree::' '' '   dev-tools/kmemleak' \
 		'   core-api/mm-api' > "$docs/tree/Documentation/index.rst"

@@ -84,6 +84,8 @@ test_release()
 		test_churn.sh test_reader.sh test_concurrent.sh test_hotplug.sh \
 		test_stats.sh test_leaks.sh test_live.sh test_lifecycle.sh \
 		test_holders.sh test_same_address.sh test_many.sh test_oom.sh test_off.sh
+	guest "the same kernel, booted with kmemleak=off" arm64 2 1G 300 \
+		"kmemleak=off kunit.enable=0" no-kunit test_boot_off.sh
 	# What users have to expect: nothing makes leaks easier to find.
 	guest "the same kernel, without init_on_alloc: recall" arm64 2 1G 1500 \
 		"init_on_alloc=0 kunit.enable=0" no-kunit test_recall.sh test_shapes.sh

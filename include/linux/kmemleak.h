@@ -2,11 +2,12 @@
 /*
  * Kernel memory leak detector: what allocators, and users of memory that the
  * detector cannot see through, tell it. See Documentation/dev-tools/kmemleak.rst
- * for when to annotate, mm/kmemleak/hooks.c for each function.
+ * for when to annotate.
  */
 #ifndef _LINUX_KMEMLEAK_H
 #define _LINUX_KMEMLEAK_H
 
+#include <linux/jump_label.h>
 /* Callers rely on these two to come along. */
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
@@ -32,27 +33,315 @@ typedef void (*kmemleak_line_t)(void *arg, const char *line);
 
 void __init kmemleak_init(void);
 
-/* For allocators. */
-void kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp);
-void kmemleak_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp);
-void kmemleak_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp);
-void kmemleak_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp);
-void kmemleak_alloc_nolock(const void *ptr, size_t size);
-void kmemleak_free(const void *ptr);
-void kmemleak_free_nolock(const void *ptr);
-void kmemleak_free_part(const void *ptr, size_t size);
-void kmemleak_free_part_phys(phys_addr_t phys, size_t size);
-void kmemleak_free_percpu(const void __percpu *ptr);
+DECLARE_STATIC_KEY_TRUE(kmemleak_key);
 
-/* Annotations. */
-void kmemleak_update_trace(const void *ptr);
-void kmemleak_not_leak(const void *ptr);
-void kmemleak_transient_leak(const void *ptr);
-void kmemleak_ignore(const void *ptr);
-void kmemleak_ignore_percpu(const void __percpu *ptr);
-void kmemleak_ignore_phys(phys_addr_t phys);
-void kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp);
-void kmemleak_no_scan(const void *ptr);
+/* Is the detector to be told? If not, that takes a jump that is patched out. */
+static __always_inline bool kmemleak_is_called(void)
+{
+	return static_branch_unlikely(&kmemleak_key);
+}
+
+/* mm/kmemleak/track/hooks.c. The functions without underscores are those to call. */
+void __kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp);
+void __kmemleak_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp);
+void __kmemleak_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp);
+void __kmemleak_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp);
+void __kmemleak_alloc_nolock(const void *ptr, size_t size);
+void __kmemleak_free(const void *ptr);
+void __kmemleak_free_nolock(const void *ptr);
+void __kmemleak_free_part(const void *ptr, size_t size);
+void __kmemleak_free_part_phys(phys_addr_t phys, size_t size);
+void __kmemleak_free_percpu(const void __percpu *ptr);
+void __kmemleak_update_trace(const void *ptr);
+void __kmemleak_not_leak(const void *ptr);
+void __kmemleak_transient_leak(const void *ptr);
+void __kmemleak_ignore(const void *ptr);
+void __kmemleak_ignore_percpu(const void __percpu *ptr);
+void __kmemleak_ignore_phys(phys_addr_t phys);
+void __kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp);
+void __kmemleak_no_scan(const void *ptr);
+
+/**
+ * kmemleak_alloc() - an object was allocated
+ * @ptr: its first byte; NULL and error pointers are ignored
+ * @size: its length in bytes
+ * @min_count: references that must be found for it not to be a leak; 0: never a
+ *	leak, always scanned; -1: neither reported nor scanned
+ * @gfp: flags of the allocation, used for the metadata too
+ *
+ * Context: Any but NMI.
+ */
+static inline void kmemleak_alloc(const void *ptr, size_t size, int min_count,
+				  gfp_t gfp)
+{
+	if (kmemleak_is_called())
+		__kmemleak_alloc(ptr, size, min_count, gfp);
+}
+
+/**
+ * kmemleak_alloc_percpu() - a per-CPU object was allocated
+ * @ptr: the __percpu pointer to it; NULL and error pointers are ignored
+ * @size: length of each CPU's copy in bytes
+ * @gfp: flags of the allocation, used for the metadata too
+ *
+ * Context: Any but NMI.
+ */
+static inline void kmemleak_alloc_percpu(const void __percpu *ptr, size_t size,
+					 gfp_t gfp)
+{
+	if (kmemleak_is_called())
+		__kmemleak_alloc_percpu(ptr, size, gfp);
+}
+
+/**
+ * kmemleak_alloc_phys() - a range of physical memory was allocated at boot
+ * @phys: its first address
+ * @size: its length in bytes
+ * @gfp: flags to allocate metadata with
+ *
+ * It is scanned, but never reported.
+ *
+ * Context: Any but NMI.
+ */
+static inline void kmemleak_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp)
+{
+	if (kmemleak_is_called())
+		__kmemleak_alloc_phys(phys, size, gfp);
+}
+
+/**
+ * kmemleak_vmalloc() - an object was allocated by vmalloc()
+ * @area: describes it
+ * @size: its length in bytes
+ * @gfp: flags of the allocation, used for the metadata too
+ *
+ * The pointer in @area itself is always there, so a second one must be found.
+ * Whoever keeps @area instead of the address keeps the object as well.
+ *
+ * Context: Any but NMI.
+ */
+static inline void kmemleak_vmalloc(const struct vm_struct *area, size_t size,
+				    gfp_t gfp)
+{
+	if (kmemleak_is_called())
+		__kmemleak_vmalloc(area, size, gfp);
+}
+
+/**
+ * kmemleak_alloc_nolock() - an object was allocated where nothing may be waited for
+ * @ptr: its first byte; NULL and error pointers are ignored
+ * @size: its length in bytes
+ *
+ * It is never reported, and all that is in it counts as references, until it is freed.
+ *
+ * Context: Any, NMI included.
+ */
+static inline void kmemleak_alloc_nolock(const void *ptr, size_t size)
+{
+	if (kmemleak_is_called())
+		__kmemleak_alloc_nolock(ptr, size);
+}
+
+/**
+ * kmemleak_free() - an object is about to be freed
+ * @ptr: its first byte; NULL and error pointers are ignored
+ *
+ * Context: Any but NMI. Waits until a scan that reads the object has read one
+ * chunk of it.
+ */
+static inline void kmemleak_free(const void *ptr)
+{
+	if (kmemleak_is_called())
+		__kmemleak_free(ptr);
+}
+
+/**
+ * kmemleak_free_nolock() - an object is about to be freed where nothing may be waited for
+ * @ptr: its first byte; NULL and error pointers are ignored
+ *
+ * One that was allocated in the usual way stays tracked, until the allocator hands out
+ * another one in its place.
+ *
+ * Context: Any, NMI included.
+ */
+static inline void kmemleak_free_nolock(const void *ptr)
+{
+	if (kmemleak_is_called())
+		__kmemleak_free_nolock(ptr);
+}
+
+/**
+ * kmemleak_free_part() - a part of an object is about to be freed
+ * @ptr: first byte of the part; NULL and error pointers are ignored
+ * @size: length of the part in bytes
+ *
+ * What is left of the object on either side stays tracked.
+ *
+ * Context: Any but NMI.
+ */
+static inline void kmemleak_free_part(const void *ptr, size_t size)
+{
+	if (kmemleak_is_called())
+		__kmemleak_free_part(ptr, size);
+}
+
+/**
+ * kmemleak_free_part_phys() - a range of physical memory is about to be freed
+ * @phys: first address of the range
+ * @size: its length in bytes
+ *
+ * Context: Any but NMI.
+ */
+static inline void kmemleak_free_part_phys(phys_addr_t phys, size_t size)
+{
+	if (kmemleak_is_called())
+		__kmemleak_free_part_phys(phys, size);
+}
+
+/**
+ * kmemleak_free_percpu() - a per-CPU object is about to be freed
+ * @ptr: the __percpu pointer to it; NULL and error pointers are ignored
+ *
+ * Context: Any but NMI. Waits until a scan that reads the object has read one
+ * chunk of it.
+ */
+static inline void kmemleak_free_percpu(const void __percpu *ptr)
+{
+	if (kmemleak_is_called())
+		__kmemleak_free_percpu(ptr);
+}
+
+/**
+ * kmemleak_update_trace() - take this call for the place of the allocation
+ * @ptr: points into an object; NULL and error pointers are ignored
+ *
+ * For objects that are handed out long after they were allocated, such as those
+ * of memory pools.
+ *
+ * Context: Any but NMI.
+ */
+static inline void kmemleak_update_trace(const void *ptr)
+{
+	if (kmemleak_is_called())
+		__kmemleak_update_trace(ptr);
+}
+
+/**
+ * kmemleak_not_leak() - an object is in use although nothing points at it
+ * @ptr: its first byte; NULL and error pointers are ignored
+ *
+ * It is never reported, and what it points at is in use as well.
+ *
+ * Context: Any but NMI.
+ */
+static inline void kmemleak_not_leak(const void *ptr)
+{
+	if (kmemleak_is_called())
+		__kmemleak_not_leak(ptr);
+}
+
+/**
+ * kmemleak_transient_leak() - nothing will point at an object for a short while
+ * @ptr: its first byte; NULL and error pointers are ignored
+ *
+ * Neither a scan that runs now nor the next one reports it.
+ *
+ * Context: Any but NMI.
+ */
+static inline void kmemleak_transient_leak(const void *ptr)
+{
+	if (kmemleak_is_called())
+		__kmemleak_transient_leak(ptr);
+}
+
+/**
+ * kmemleak_ignore() - an object is no leak and holds no references
+ * @ptr: its first byte; NULL and error pointers are ignored
+ *
+ * It is neither reported nor scanned.
+ *
+ * Context: Any but NMI.
+ */
+static inline void kmemleak_ignore(const void *ptr)
+{
+	if (kmemleak_is_called())
+		__kmemleak_ignore(ptr);
+}
+
+/**
+ * kmemleak_ignore_percpu() - a per-CPU object is no leak and holds no references
+ * @ptr: the __percpu pointer to it; NULL and error pointers are ignored
+ *
+ * It is neither reported nor scanned.
+ *
+ * Context: Any but NMI.
+ */
+static inline void kmemleak_ignore_percpu(const void __percpu *ptr)
+{
+	if (kmemleak_is_called())
+		__kmemleak_ignore_percpu(ptr);
+}
+
+/**
+ * kmemleak_ignore_phys() - a range of physical memory holds no references
+ * @phys: first address of an object from kmemleak_alloc_phys()
+ *
+ * Context: Any but NMI.
+ */
+static inline void kmemleak_ignore_phys(phys_addr_t phys)
+{
+	if (kmemleak_is_called())
+		__kmemleak_ignore_phys(phys);
+}
+
+/**
+ * kmemleak_scan_area() - only a part of an object holds references
+ * @ptr: first byte of the part; NULL and error pointers are ignored
+ * @size: its length in bytes; SIZE_MAX: to the end of the object
+ * @gfp: flags to allocate metadata with
+ *
+ * May be called again for further parts of the same object.
+ *
+ * Context: Any but NMI.
+ */
+static inline void kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp)
+{
+	if (kmemleak_is_called())
+		__kmemleak_scan_area(ptr, size, gfp);
+}
+
+/**
+ * kmemleak_no_scan() - an object holds no references
+ * @ptr: its first byte; NULL and error pointers are ignored
+ *
+ * It is not scanned, but reported like any other if nothing points at it.
+ *
+ * Context: Any but NMI.
+ */
+static inline void kmemleak_no_scan(const void *ptr)
+{
+	if (kmemleak_is_called())
+		__kmemleak_no_scan(ptr);
+}
+
+/*
+ * For the slab allocator: caches with SLAB_NOLEAKTRACE, among them those the
+ * detector itself uses, are not tracked.
+ */
+static inline void kmemleak_alloc_recursive(const void *ptr, size_t size,
+					    int min_count,
+					    slab_flags_t slab_flags, gfp_t gfp)
+{
+	if (kmemleak_is_called() && !(slab_flags & SLAB_NOLEAKTRACE))
+		__kmemleak_alloc(ptr, size, min_count, gfp);
+}
+
+static inline void kmemleak_free_recursive(const void *ptr,
+					   slab_flags_t slab_flags)
+{
+	if (kmemleak_is_called() && !(slab_flags & SLAB_NOLEAKTRACE))
+		__kmemleak_free(ptr);
+}
 
 /* For tests. */
 void kmemleak_test_begin(struct kmemleak_test *test);
@@ -117,6 +406,12 @@ static inline void kmemleak_free_nolock(const void *ptr) { }
 static inline void kmemleak_free_part(const void *ptr, size_t size) { }
 static inline void kmemleak_free_part_phys(phys_addr_t phys, size_t size) { }
 static inline void kmemleak_free_percpu(const void __percpu *ptr) { }
+static inline void kmemleak_alloc_recursive(const void *ptr, size_t size,
+					    int min_count,
+					    slab_flags_t slab_flags,
+					    gfp_t gfp) { }
+static inline void kmemleak_free_recursive(const void *ptr,
+					   slab_flags_t slab_flags) { }
 
 static inline void kmemleak_update_trace(const void *ptr) { }
 static inline void kmemleak_not_leak(const void *ptr) { }
@@ -138,29 +433,9 @@ static inline void kmemleak_wipe_registers(void) { }
 #endif /* CONFIG_DEBUG_KMEMLEAK */
 
 /*
- * For the slab allocator: caches with SLAB_NOLEAKTRACE, among them those the
- * detector itself uses, are not tracked.
- */
-static inline void kmemleak_alloc_recursive(const void *ptr, size_t size,
-					    int min_count,
-					    slab_flags_t slab_flags, gfp_t gfp)
-{
-	if (slab_flags & SLAB_NOLEAKTRACE)
-		return;
-	kmemleak_alloc(ptr, size, min_count, gfp);
-}
-
-static inline void kmemleak_free_recursive(const void *ptr,
-					   slab_flags_t slab_flags)
-{
-	if (slab_flags & SLAB_NOLEAKTRACE)
-		return;
-	kmemleak_free(ptr);
-}
-
-/*
  * Wipe a pointer to a free object that the owner has no more use for, so that it
- * does not count as a reference once the object is allocated again.
+ * does not count as a reference once the object is allocated again. While the
+ * detector is off too: who knows when it is switched on.
  */
 static inline void kmemleak_erase(void **ptr)
 {

@@ -329,7 +329,7 @@ static int clear(void)
 	if (kml_tracking())
 		kml_clear_leaks();
 	else
-		kml_forget_all();
+		kml_forget();
 	mutex_unlock(&kml_scan_mutex);
 	return 0;
 }

@@ -291,6 +291,7 @@ int kml_scan_now(void);
 int kml_thread_start(unsigned int delay_secs);
 int kml_thread_stop(void);
 int kml_thread_set_period(unsigned int secs);
+void kml_forget(void);
 int kml_switch_off(void);
 
 /* ---- control.c: what users may ask for ---- */

@@ -10,6 +10,7 @@
 #include <linux/printk.h>
 #include <linux/sched.h>
 
+#include "../track/track.h"
 #include "report.h"
 
 /* Seconds between two scans of the thread. */
@@ -151,9 +152,20 @@ int kml_thread_set_period(unsigned int secs)
 }
 
 /**
+ * kml_forget() - give back all metadata of a detector that is off, and call no hooks
+ *
+ * Context: Holder of kml_scan_mutex; may sleep.
+ */
+void kml_forget(void)
+{
+	kml_forget_all();
+	kml_call_hooks(false);
+}
+
+/**
  * kml_switch_off() - stop tracking and scanning, for good
  *
- * What was reported stays readable until kml_forget_all().
+ * What was reported stays readable until kml_forget().
  *
  * Context: Holder of kml_control_mutex; may sleep.
  * Return: 0; -EINTR on a signal, and the detector is on.
@@ -175,7 +187,7 @@ int kml_switch_off(void)
 	if (kml_have_leaks())
 		pr_info("off; what was found is kept until \"clear\" is written to /sys/kernel/debug/kmemleak\n");
 	else
-		kml_forget_all();
+		kml_forget();
 	mutex_unlock(&kml_scan_mutex);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/init.h>
+#include <linux/mm.h>
 #include <linux/slab.h>
 
 #include "store.h"
@@ -16,15 +17,29 @@
 /* Below this share of the pool, freed objects of the cache refill it. */
 #define KML_POOL_LOW	(CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE / 4)
 
-/* In one piece, which a scan leaves out. */
-static struct {
+/**
+ * struct pool - memory that needs no allocator, in one piece, which scans leave out
+ * @objects: records
+ * @buffer: room for a chunk of memory
+ * @filter: bitmap of what a scan looks for
+ * @names: names of tasks
+ * @used_names: a bit for each of them
+ * @frame_names: names of frames
+ */
+struct pool {
 	struct kml_record objects[CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE];
 	unsigned long buffer[KML_CHUNK / sizeof(long)];
 	unsigned long filter[BITS_TO_LONGS(KML_FILTER_BITS)];
 	struct kml_name names[KML_NAMES_MAX];
 	unsigned long used_names[BITS_TO_LONGS(KML_NAMES_MAX)];
 	struct kml_frame_name frame_names[KML_FRAME_NAMES];
-} kml_pool;
+};
+
+/* Of whole pages: see kml_pool_give_back(). */
+static struct pool static_pool __aligned(PAGE_SIZE);
+
+/* NULL if there is none. */
+static struct pool *kml_pool __ro_after_init = &static_pool;
 
 /* Protects what follows. */
 static DEFINE_RAW_SPINLOCK(kml_pool_lock);
@@ -47,8 +62,8 @@ static struct kml_record *pool_take(void)
 	rec = kml_pool_free;
 	if (rec)
 		kml_pool_free = rec->gray_next;
-	else if (kml_pool_used < ARRAY_SIZE(kml_pool.objects))
-		rec = &kml_pool.objects[kml_pool_used++];
+	else if (kml_pool && kml_pool_used < ARRAY_SIZE(kml_pool->objects))
+		rec = &kml_pool->objects[kml_pool_used++];
 	if (rec)
 		kml_pool_count--;
 	raw_spin_unlock_irqrestore(&kml_pool_lock, flags);
@@ -68,8 +83,8 @@ static void pool_give(struct kml_record *rec)
 
 static bool in_static_pool(const struct kml_record *rec)
 {
-	return rec >= kml_pool.objects &&
-	       rec < kml_pool.objects + ARRAY_SIZE(kml_pool.objects);
+	return kml_pool && rec >= kml_pool->objects &&
+	       rec < kml_pool->objects + ARRAY_SIZE(kml_pool->objects);
 }
 
 /**
@@ -171,7 +186,7 @@ unsigned int kml_pool_left(void)
  */
 size_t kml_pool_memory(void)
 {
-	return sizeof(kml_pool);
+	return kml_pool ? sizeof(*kml_pool) : 0;
 }
 
 /**
@@ -195,7 +210,7 @@ size_t kml_record_memory(const struct kml_record *rec)
 unsigned long *kml_scan_buffer(void)
 {
 	lockdep_assert_held(&kml_scan_mutex);
-	return kml_pool.buffer;
+	return kml_pool->buffer;
 }
 
 /**
@@ -207,7 +222,7 @@ unsigned long *kml_scan_buffer(void)
 unsigned long *kml_scan_filter(void)
 {
 	lockdep_assert_held(&kml_scan_mutex);
-	return kml_pool.filter;
+	return kml_pool->filter;
 }
 
 /**
@@ -218,7 +233,7 @@ unsigned long *kml_scan_filter(void)
  */
 struct kml_name *kml_pool_names(void)
 {
-	return kml_pool.names;
+	return kml_pool->names;
 }
 
 /**
@@ -229,7 +244,7 @@ struct kml_name *kml_pool_names(void)
  */
 unsigned long *kml_pool_used_names(void)
 {
-	return kml_pool.used_names;
+	return kml_pool->used_names;
 }
 
 /**
@@ -237,11 +252,11 @@ unsigned long *kml_pool_used_names(void)
  *
  * Context: Any. Who uses it has a lock for it.
  * Return: KML_FRAME_NAMES names, empty at first, whose addresses no scan takes for
- * references.
+ * references; NULL if there is no room.
  */
 struct kml_frame_name *kml_pool_frame_names(void)
 {
-	return kml_pool.frame_names;
+	return kml_pool ? kml_pool->frame_names : NULL;
 }
 
 /**
@@ -253,8 +268,25 @@ struct kml_frame_name *kml_pool_frame_names(void)
  */
 void kml_pool_range(unsigned long *start, size_t *size)
 {
-	*start = (unsigned long)&kml_pool;
-	*size = sizeof(kml_pool);
+	*start = (unsigned long)kml_pool;
+	*size = kml_pool_memory();
+}
+
+/**
+ * kml_pool_give_back() - let the page allocator have the pool: it will not be used
+ *
+ * Context: Boot, one CPU, page allocator usable, when no hook is called any more.
+ */
+void __init kml_pool_give_back(void)
+{
+	void *start = lm_alias(kml_pool);
+	size_t size = PAGE_ALIGN_DOWN(sizeof(*kml_pool));
+
+	kml_pool = NULL;
+	kml_pool_free = NULL;
+	WRITE_ONCE(kml_pool_count, 0);
+	/* Not by memblock_free(), which newer kernels have do the same by itself. */
+	free_reserved_area(start, start + size, -1, "kmemleak pool");
 }
 
 /**

@@ -193,6 +193,7 @@ struct kml_frame_name *kml_pool_frame_names(void);
 unsigned long *kml_scan_buffer(void);
 unsigned long *kml_scan_filter(void);
 void kml_pool_range(unsigned long *start, size_t *size);
+void __init kml_pool_give_back(void);
 void __init kml_pool_init(void);
 
 /*
@@ -342,6 +343,7 @@ struct kml_cursor {
 typedef bool (*kml_match_t)(const struct kml_record *rec, void *arg);
 
 void __init kml_note_tree_pages(void);
+void __init kml_trees_reset(void);
 void kml_record_init(struct kml_record *rec, enum kml_space space,
 		     unsigned long start, size_t size);
 int kml_insert(struct kml_tree *tree, struct kml_record *rec);

@@ -200,6 +200,25 @@ void __init kml_note_tree_pages(void)
 }
 
 /**
+ * kml_trees_reset() - forget all objects, whose records stand in the static pool
+ *
+ * Context: Boot, one CPU, when no hook is called any more.
+ */
+void __init kml_trees_reset(void)
+{
+	enum kml_space space;
+
+	for (space = 0; space < KML_NR_SPACES; space++) {
+		struct kml_tree *tree = &kml_trees[space];
+
+		tree->root = RB_ROOT;
+		tree->lo = ULONG_MAX;
+		tree->hi = 0;
+		tree->nr = 0;
+	}
+}
+
+/**
  * kml_insert() - start to track an object
  * @tree: tree of its address space
  * @rec: the object, complete; its first pin goes to the tree

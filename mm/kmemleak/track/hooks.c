@@ -2,10 +2,11 @@
 /*
  * Kernel memory leak detector: the functions the rest of the kernel calls.
  *
- * Each one is a test of whether the detector is on, and one call. They may be
- * called wherever memory may be allocated or freed, hard interrupts included,
- * but not from NMI. None of them sleeps unless the gfp flags it was given allow
- * an allocation to sleep.
+ * They are what <linux/kmemleak.h> calls once its static key says so, and are
+ * described there, by their names without underscores. Each one is a test of whether
+ * the detector is on, and one call. They may be called wherever memory may be
+ * allocated or freed, hard interrupts included, but not from NMI. None of them sleeps
+ * unless the gfp flags it was given allow an allocation to sleep.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -24,6 +25,24 @@
 #include "../store/names.h"
 #include "../store/slot.h"
 #include "origin.h"
+
+/* As it is compiled: the first hooks are called long before code can be patched. */
+struct static_key_true kmemleak_key = STATIC_KEY_TRUE_INIT;
+EXPORT_SYMBOL(kmemleak_key);
+
+/**
+ * kml_call_hooks() - have hooks called or not
+ * @on: true until there is nothing left that a free could be of
+ *
+ * Context: Boot, one CPU, or process context; may sleep.
+ */
+void kml_call_hooks(bool on)
+{
+	if (on)
+		static_branch_enable(&kmemleak_key);
+	else
+		static_branch_disable(&kmemleak_key);
+}
 
 static unsigned long addr_of(const void *ptr)
 {
@@ -113,17 +132,7 @@ static noinline void alloc_percpu_slowly(unsigned long addr, size_t size,
 		kml_track(KML_PERCPU, addr, size, 1, 0, gfp, origin);
 }
 
-/**
- * kmemleak_alloc() - an object was allocated
- * @ptr: its first byte; NULL and error pointers are ignored
- * @size: its length in bytes
- * @min_count: references that must be found for it not to be a leak; 0: never a
- *	leak, always scanned; -1: neither reported nor scanned
- * @gfp: flags of the allocation, used for the metadata too
- *
- * Context: Any but NMI.
- */
-void kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp)
+void __kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp)
 {
 	const void *frame = __builtin_frame_address(0);
 	struct kml_origin origin;
@@ -144,17 +153,9 @@ void kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp)
 	}
 	alloc_slowly(ptr, size, min_count, gfp, _RET_IP_, frame);
 }
-EXPORT_SYMBOL_GPL(kmemleak_alloc);
+EXPORT_SYMBOL_GPL(__kmemleak_alloc);
 
-/**
- * kmemleak_alloc_percpu() - a per-CPU object was allocated
- * @ptr: the __percpu pointer to it; NULL and error pointers are ignored
- * @size: length of each CPU's copy in bytes
- * @gfp: flags of the allocation, used for the metadata too
- *
- * Context: Any but NMI.
- */
-void kmemleak_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp)
+void __kmemleak_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp)
 {
 	const void *frame = __builtin_frame_address(0);
 	unsigned long addr = percpu_addr_of(ptr);
@@ -173,7 +174,7 @@ void kmemleak_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp)
 	}
 	alloc_percpu_slowly(addr, size, gfp, _RET_IP_, frame);
 }
-EXPORT_SYMBOL_GPL(kmemleak_alloc_percpu);
+EXPORT_SYMBOL_GPL(__kmemleak_alloc_percpu);
 
 /*
  * A stack is to be scanned with its task, as far as it is in use, and not at
@@ -191,18 +192,7 @@ static u8 vmalloc_flags(const struct vm_struct *area)
 	return 0;
 }
 
-/**
- * kmemleak_vmalloc() - an object was allocated by vmalloc()
- * @area: describes it
- * @size: its length in bytes
- * @gfp: flags of the allocation, used for the metadata too
- *
- * The pointer in @area itself is always there, so a second one must be found.
- * Whoever keeps @area instead of the address keeps the object as well.
- *
- * Context: Any but NMI.
- */
-void kmemleak_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp)
+void __kmemleak_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp)
 {
 	if (!kml_tracking())
 		return;
@@ -210,33 +200,15 @@ void kmemleak_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp)
 		  gfp, here(gfp));
 	kml_hand_surplus(addr_of(area), addr_of(area->addr));
 }
-EXPORT_SYMBOL_GPL(kmemleak_vmalloc);
+EXPORT_SYMBOL_GPL(__kmemleak_vmalloc);
 
-/**
- * kmemleak_alloc_nolock() - an object was allocated where nothing may be waited for
- * @ptr: its first byte; NULL and error pointers are ignored
- * @size: its length in bytes
- *
- * It is never reported, and all that is in it counts as references, until it is freed.
- *
- * Context: Any, NMI included.
- */
-void kmemleak_alloc_nolock(const void *ptr, size_t size)
+void __kmemleak_alloc_nolock(const void *ptr, size_t size)
 {
 	if (kml_tracking() && !IS_ERR_OR_NULL(ptr))
 		kml_foreign_add(addr_of(ptr), size);
 }
 
-/**
- * kmemleak_free_nolock() - an object is about to be freed where nothing may be waited for
- * @ptr: its first byte; NULL and error pointers are ignored
- *
- * One that was allocated in the usual way stays tracked, until the allocator hands out
- * another one in its place.
- *
- * Context: Any, NMI included.
- */
-void kmemleak_free_nolock(const void *ptr)
+void __kmemleak_free_nolock(const void *ptr)
 {
 	if (kml_following_frees() && !IS_ERR_OR_NULL(ptr))
 		kml_foreign_remove(addr_of(ptr));
@@ -252,46 +224,23 @@ static noinline void free_other(const void *ptr)
 	kml_foreign_remove(addr);
 }
 
-/**
- * kmemleak_free() - an object is about to be freed
- * @ptr: its first byte; NULL and error pointers are ignored
- *
- * Context: Any but NMI. Waits until a scan that reads the object has read one
- * chunk of it.
- */
-void kmemleak_free(const void *ptr)
+void __kmemleak_free(const void *ptr)
 {
 	if (unlikely(!kml_following_frees()))
 		return;
 	if (unlikely(!kml_slot_free(addr_of(ptr))))
 		free_other(ptr);
 }
-EXPORT_SYMBOL_GPL(kmemleak_free);
+EXPORT_SYMBOL_GPL(__kmemleak_free);
 
-/**
- * kmemleak_free_part() - a part of an object is about to be freed
- * @ptr: first byte of the part; NULL and error pointers are ignored
- * @size: length of the part in bytes
- *
- * What is left of the object on either side stays tracked.
- *
- * Context: Any but NMI.
- */
-void kmemleak_free_part(const void *ptr, size_t size)
+void __kmemleak_free_part(const void *ptr, size_t size)
 {
 	if (kml_following_frees() && !IS_ERR_OR_NULL(ptr))
 		kml_untrack_range(KML_VIRT, addr_of(ptr), size);
 }
-EXPORT_SYMBOL_GPL(kmemleak_free_part);
+EXPORT_SYMBOL_GPL(__kmemleak_free_part);
 
-/**
- * kmemleak_free_percpu() - a per-CPU object is about to be freed
- * @ptr: the __percpu pointer to it; NULL and error pointers are ignored
- *
- * Context: Any but NMI. Waits until a scan that reads the object has read one
- * chunk of it.
- */
-void kmemleak_free_percpu(const void __percpu *ptr)
+void __kmemleak_free_percpu(const void __percpu *ptr)
 {
 	unsigned long addr = percpu_addr_of(ptr);
 
@@ -300,48 +249,23 @@ void kmemleak_free_percpu(const void __percpu *ptr)
 	if (unlikely(!kml_slot_free_percpu(addr)))
 		kml_untrack(KML_PERCPU, addr);
 }
-EXPORT_SYMBOL_GPL(kmemleak_free_percpu);
+EXPORT_SYMBOL_GPL(__kmemleak_free_percpu);
 
-/**
- * kmemleak_update_trace() - take this call for the place of the allocation
- * @ptr: points into an object; NULL and error pointers are ignored
- *
- * For objects that are handed out long after they were allocated, such as those
- * of memory pools.
- *
- * Context: Any but NMI.
- */
-void kmemleak_update_trace(const void *ptr)
+void __kmemleak_update_trace(const void *ptr)
 {
 	if (kml_tracking() && !IS_ERR_OR_NULL(ptr))
 		kml_set_trace(addr_of(ptr), kml_trace_of(here(0).handles));
 }
-EXPORT_SYMBOL(kmemleak_update_trace);
+EXPORT_SYMBOL(__kmemleak_update_trace);
 
-/**
- * kmemleak_not_leak() - an object is in use although nothing points at it
- * @ptr: its first byte; NULL and error pointers are ignored
- *
- * It is never reported, and what it points at is in use as well.
- *
- * Context: Any but NMI.
- */
-void kmemleak_not_leak(const void *ptr)
+void __kmemleak_not_leak(const void *ptr)
 {
 	if (kml_tracking() && !IS_ERR_OR_NULL(ptr))
 		kml_paint(KML_VIRT, addr_of(ptr), KML_GRAY);
 }
-EXPORT_SYMBOL(kmemleak_not_leak);
+EXPORT_SYMBOL(__kmemleak_not_leak);
 
-/**
- * kmemleak_transient_leak() - nothing will point at an object for a short while
- * @ptr: its first byte; NULL and error pointers are ignored
- *
- * Neither a scan that runs now nor the next one reports it.
- *
- * Context: Any but NMI.
- */
-void kmemleak_transient_leak(const void *ptr)
+void __kmemleak_transient_leak(const void *ptr)
 {
 	struct kml_record *rec;
 
@@ -353,71 +277,37 @@ void kmemleak_transient_leak(const void *ptr)
 	WRITE_ONCE(rec->grace, READ_ONCE(kml_scan_seq) + 1);
 	kml_put(rec);
 }
-EXPORT_SYMBOL(kmemleak_transient_leak);
+EXPORT_SYMBOL(__kmemleak_transient_leak);
 
-/**
- * kmemleak_ignore() - an object is no leak and holds no references
- * @ptr: its first byte; NULL and error pointers are ignored
- *
- * It is neither reported nor scanned.
- *
- * Context: Any but NMI.
- */
-void kmemleak_ignore(const void *ptr)
+void __kmemleak_ignore(const void *ptr)
 {
 	if (kml_tracking() && !IS_ERR_OR_NULL(ptr))
 		kml_paint(KML_VIRT, addr_of(ptr), KML_BLACK);
 }
-EXPORT_SYMBOL(kmemleak_ignore);
+EXPORT_SYMBOL(__kmemleak_ignore);
 
-/**
- * kmemleak_ignore_percpu() - a per-CPU object is no leak and holds no references
- * @ptr: the __percpu pointer to it; NULL and error pointers are ignored
- *
- * It is neither reported nor scanned.
- *
- * Context: Any but NMI.
- */
-void kmemleak_ignore_percpu(const void __percpu *ptr)
+void __kmemleak_ignore_percpu(const void __percpu *ptr)
 {
 	unsigned long addr = percpu_addr_of(ptr);
 
 	if (kml_tracking() && !IS_ERR_OR_NULL((void *)addr))
 		kml_paint(KML_PERCPU, addr, KML_BLACK);
 }
-EXPORT_SYMBOL_GPL(kmemleak_ignore_percpu);
+EXPORT_SYMBOL_GPL(__kmemleak_ignore_percpu);
 
-/**
- * kmemleak_scan_area() - only a part of an object holds references
- * @ptr: first byte of the part; NULL and error pointers are ignored
- * @size: its length in bytes; SIZE_MAX: to the end of the object
- * @gfp: flags to allocate metadata with
- *
- * May be called again for further parts of the same object.
- *
- * Context: Any but NMI.
- */
-void kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp)
+void __kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp)
 {
 	if (kml_tracking() && size && !IS_ERR_OR_NULL(ptr))
 		kml_add_area(addr_of(ptr), size, gfp);
 }
-EXPORT_SYMBOL(kmemleak_scan_area);
+EXPORT_SYMBOL(__kmemleak_scan_area);
 
-/**
- * kmemleak_no_scan() - an object holds no references
- * @ptr: its first byte; NULL and error pointers are ignored
- *
- * It is not scanned, but reported like any other if nothing points at it.
- *
- * Context: Any but NMI.
- */
-void kmemleak_no_scan(const void *ptr)
+void __kmemleak_no_scan(const void *ptr)
 {
 	if (kml_tracking() && !IS_ERR_OR_NULL(ptr))
 		kml_no_scan(addr_of(ptr));
 }
-EXPORT_SYMBOL(kmemleak_no_scan);
+EXPORT_SYMBOL(__kmemleak_no_scan);
 
 /*
  * How much of a range can be addressed. What is beyond that, on 32 bits, is not mapped
@@ -430,51 +320,28 @@ static size_t addressable(phys_addr_t phys, size_t size)
 	return size <= ULONG_MAX - phys ? size : ULONG_MAX - phys + 1;
 }
 
-/**
- * kmemleak_alloc_phys() - a range of physical memory was allocated at boot
- * @phys: its first address
- * @size: its length in bytes
- * @gfp: flags to allocate metadata with
- *
- * It is scanned, but never reported.
- *
- * Context: Any but NMI.
- */
-void kmemleak_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp)
+void __kmemleak_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp)
 {
 	if (kml_tracking())
 		kml_track(KML_PHYS, (unsigned long)phys, addressable(phys, size),
 			  KML_GRAY, 0, gfp, here(gfp));
 }
-EXPORT_SYMBOL(kmemleak_alloc_phys);
+EXPORT_SYMBOL(__kmemleak_alloc_phys);
 
-/**
- * kmemleak_free_part_phys() - a range of physical memory is about to be freed
- * @phys: first address of the range
- * @size: its length in bytes
- *
- * Context: Any but NMI.
- */
-void kmemleak_free_part_phys(phys_addr_t phys, size_t size)
+void __kmemleak_free_part_phys(phys_addr_t phys, size_t size)
 {
 	if (kml_following_frees())
 		kml_untrack_range(KML_PHYS, (unsigned long)phys,
 				  addressable(phys, size));
 }
-EXPORT_SYMBOL(kmemleak_free_part_phys);
+EXPORT_SYMBOL(__kmemleak_free_part_phys);
 
-/**
- * kmemleak_ignore_phys() - a range of physical memory holds no references
- * @phys: first address of an object from kmemleak_alloc_phys()
- *
- * Context: Any but NMI.
- */
-void kmemleak_ignore_phys(phys_addr_t phys)
+void __kmemleak_ignore_phys(phys_addr_t phys)
 {
 	if (kml_tracking() && addressable(phys, 1))
 		kml_paint(KML_PHYS, (unsigned long)phys, KML_BLACK);
 }
-EXPORT_SYMBOL(kmemleak_ignore_phys);
+EXPORT_SYMBOL(__kmemleak_ignore_phys);
 
 /**
  * kmemleak_wipe_stack() - overwrite what calls that have returned left on the stack
@@ -529,13 +396,16 @@ static void __init track_section(const void *start, const void *end)
  */
 void __init kmemleak_init(void)
 {
-	kml_names_init();
 	if (!kml_state_wanted()) {
 		/* All there is so far stands in the static pool. */
 		kml_state_advance(KML_STATE_CLEARED);
+		kml_call_hooks(false);
+		kml_trees_reset();
+		kml_pool_give_back();
 		return;
 	}
 
+	kml_names_init();
 	kml_pool_init();
 	kml_slab_init();
 	kml_trace_init();

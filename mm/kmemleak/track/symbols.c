@@ -421,6 +421,10 @@ void kml_symbol(unsigned long frame, char *buf)
 	const struct kml_frame_name *name;
 	unsigned int changes;
 
+	if (!kml_pool_frame_names()) {
+		kml_frame_name(frame, buf);
+		return;
+	}
 	mutex_lock(&frame_names_mutex);
 	/* Before the name is looked up: what changes later is seen next time. */
 	changes = kml_code_changes();

@@ -72,4 +72,8 @@ void kml_untrack(enum kml_space space, unsigned long start);
 void kml_untrack_range(enum kml_space space, unsigned long start, size_t size);
 void kml_wipe_stack(void);
 
+/* ---- hooks.c: what the rest of the kernel calls ---- */
+
+void kml_call_hooks(bool on);
+
 #endif /* __MM_KMEMLEAK_TRACK_H */
