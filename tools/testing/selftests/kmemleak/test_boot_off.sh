@@ -7,6 +7,8 @@
 # shellcheck source=/dev/null
 . "$(dirname "$0")/kmemleak_lib.sh"
 
+INFO=$KML_DEBUGFS/kmemleak_info
+
 POOL_LOG='Freeing kmemleak pool memory: [0-9]*K'
 
 pool_is_given_back()
@@ -24,7 +26,7 @@ no_metadata()
 # All that stands in the files, from memory that others may have by now.
 nothing_is_known()
 {
-	for file in "$KML_FILE" "${KML_STATS%/*}"/*; do
+	for file in "$KML_FILE" "$INFO"/*; do
 		cat "$file" > "$KML_TMP/content" || return
 	done
 	[ "$(kml_stat objects)" = 0 ] && kml_nothing_reported
@@ -47,8 +49,8 @@ module_works()
 
 ktap_print_header
 [ "$(id -u)" = 0 ] || kml_skip_all "needs root"
-[ -e "$KML_STATS" ] || mount -t debugfs none "$KML_DEBUGFS" 2>/dev/null
-[ -e "$KML_STATS" ] || kml_skip_all "no $KML_STATS: needs CONFIG_DEBUG_KMEMLEAK and debugfs"
+[ -e "$KML_FILE" ] || mount -t debugfs none "$KML_DEBUGFS" 2>/dev/null
+[ -e "$KML_FILE" ] || kml_skip_all "no $KML_FILE: needs CONFIG_DEBUG_KMEMLEAK and debugfs"
 [ -x "$KML_HERE/kmemleak_ctl" ] || kml_skip_all "kmemleak_ctl has not been built"
 dmesg | grep -q "$POOL_LOG" || [ "$(kml_stat state)" = cleared ] ||
 	kml_skip_all "kmemleak was on at boot: boot with kmemleak=off"

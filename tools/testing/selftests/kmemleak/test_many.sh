@@ -61,8 +61,8 @@ stop_bystanders()
 # Read to its end: the group that has most is that of these objects.
 all_counted()
 {
-	most=$(took "to count them by trace" awk '
-		/^[0-9]/ && $1 > most { most = $1 } END { print most + 0 }' "$LIVE")
+	took "to count them by trace" cat "$LIVE" > "$KML_TMP/live"
+	most=$(awk '/^[0-9]/ && $1 > most { most = $1 } END { print most + 0 }' "$KML_TMP/live")
 	[ "$most" -ge "$OBJECTS" ] && return
 	echo "the largest group has $most objects"
 	return 1
