@@ -1067,6 +1067,41 @@ test_closed_files()
 	says '^5 leaks'
 }
 
+# Of two places one has more from look to look, the other one now more, now less.
+test_watch_names_places()
+{
+	save < "$here/test-tool/ours.txt"
+	mkdir "$work/saved/kmemleak_info"
+	fake_proc 100
+	cat > "$work/grow.py" <<-PYTHON
+	import json, os, sys, time
+	path = sys.argv[1]
+	groups = [json.loads(line) for line in open("$here/test-tool/live.json")]
+	look = 0
+	while os.path.exists(path + ".go"):
+	    look += 1
+	    groups[0]["bytes"] = 5000 + 100 * look
+	    groups[2]["bytes"] = 64 + look * 7919 % 1000
+	    with open(path + ".new", "w") as to:
+	        for group in groups:
+	            print(json.dumps(group), file=to)
+	    os.rename(path + ".new", path)
+	    time.sleep(0.05)
+	PYTHON
+	live=$work/saved/kmemleak_info/live.json
+	cp "$here/test-tool/live.json" "$live"
+	touch "$live.go"
+	python3 "$work/grow.py" "$live" &
+	kml 0 watch -i 0.2 -c 16 --log "$work/log" --debugfs "$work/saved"
+	rm "$live.go"
+	wait $!
+	says '^  growing: my_probe+0x3c/0x90 \[my_driver\], [0-9.]*[BK] more, [0-9.]*[BKM] in an hour$'
+	[ "$(grep -c 'growing: .*an hour' "$work/out")" = 1 ]
+	[ "$(cut -f 2 "$work/log/places.tsv" | sort -u | grep -c +)" = 1 ]
+	[ "$(wc -l < "$work/log/places.tsv")" -ge 6 ]
+	grep -q '^    my_probe+0x3c/0x90 \[my_driver\]$' "$work/log"/place-*.txt
+}
+
 test_pictures()
 {
 	command -v gnuplot > /dev/null || return 0
@@ -1076,17 +1111,21 @@ test_pictures()
 		print "time\tMemFree\tMemAvailable\tSlab\tSReclaimable\tSUnreclaim\tKernelStack\t" \
 			"leaks\tleaked\tplaces\tnew" > "samples.tsv"
 		print "time\tcache\tused\tbytes" > "slab.tsv"
+		print "time\tplace\tobjects\tbytes" > "places.tsv"
 		for (i = 0; i < 100; i++) {
 			time = 1790000000 + i * 60
 			print time "\t500\t600\t" 70 + i "\t30\t" 40 + i "\t8\t" i "\t" i * 64 \
 				"\t1\t0" > "samples.tsv"
 			print time "\tkmalloc_64\t" i * 64 "\t8192" > "slab.tsv"
 			print time "\tdentry\t" i * 32 "\t8192" > "slab.tsv"
+			for (place = 1; place <= 7; place++)
+				print time "\tplace_" place "+0x10/0x20 [drv]\t" i "\t" \
+					1000 + i * i * place > "places.tsv"
 		}
 	}'
-	mv samples.tsv slab.tsv "$work/log"
+	mv samples.tsv slab.tsv places.tsv "$work/log"
 	gnuplot -e "dir='$work/log'" "$source/kmemleak.gnuplot" 2>&1 | grep . && return 1
-	for picture in memory leaks slab; do
+	for picture in memory leaks slab places; do
 		head -c 4 "$work/log/$picture.png" | grep -q PNG
 	done
 	# None is written through a link, nor where others could have put one.

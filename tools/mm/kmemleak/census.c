@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "kmemleak.h"
 
@@ -125,6 +126,17 @@ static bool parse_group(struct census_group *group, const char *text, size_t len
 		free(group->parts);
 	free(trace);
 	return good;
+}
+
+/**
+ * census_is_there() - whether the detector tells what is allocated
+ * @control: where the file is
+ *
+ * Return: true if so.
+ */
+bool census_is_there(const struct control *control)
+{
+	return !access(control->live, R_OK);
 }
 
 /**

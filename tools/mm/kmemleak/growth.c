@@ -173,9 +173,9 @@ static void judge(struct growth_run *run)
 			.grown = group->all.bytes - first,
 		};
 		place->steady = run->looks >= FEWEST_LOOKS &&
-				series_is_steady(series, run->looks);
+				series_is_steady(series, 0, run->looks);
 		if (place->steady)
-			place->slope = series_slope(series, run->times, run->looks);
+			place->slope = series_slope(series, run->times, 0, run->looks);
 		run->nr++;
 		run->unsteady += !place->steady;
 		if (!all && !place->steady)

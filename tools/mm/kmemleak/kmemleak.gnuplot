@@ -4,8 +4,8 @@
 #
 #   gnuplot -e "dir='DIR'" kmemleak.gnuplot
 #
-# makes memory.png, leaks.png and, if caches grow, slab.png in DIR, which must be a
-# directory of the user's own, as it must be for the tool.
+# makes memory.png, leaks.png and, if caches or places grow, slab.png and places.png in
+# DIR, which must be a directory of the user's own, as it must be for the tool.
 
 if (!exists("dir")) dir = "."
 
@@ -16,10 +16,11 @@ if (system(own) eq "") {
 	exit status 1
 }
 # A copy may have brought links along.
-system(sprintf("cd '%s' && rm -f memory.png leaks.png slab.png", dir))
+system(sprintf("cd '%s' && rm -f memory.png leaks.png slab.png places.png", dir))
 
 samples = dir . "/samples.tsv"
 slab = dir . "/slab.tsv"
+places_table = dir . "/places.tsv"
 
 # Seconds of all samples, and the most places.
 span = real(system(sprintf("awk 'NR == 2 { first = $1 } { last = $1 } END { print last - first }' '%s'", \
@@ -33,7 +34,7 @@ set datafile missing NaN
 set terminal pngcairo size 1000, 600
 set xdata time
 set timefmt "%s"
-set format x (span < 7200 ? "%H:%M:%S" : "%m-%d\n%H:%M")
+set format x (span < 600 ? "%H:%M:%S" : span < 86400 ? "%H:%M" : "%m-%d\n%H:%M")
 set xlabel "UTC"
 set key outside right top autotitle columnhead noenhanced
 set grid
@@ -76,4 +77,19 @@ if (words(caches)) {
 	plot for [name in caches] slab \
 		using (column("time")):(strcol("cache") eq name ? column("used") / 1024.0 : NaN) \
 		title name with linespoints linewidth 2
+}
+
+# The five that have grown most. Their names have spaces, which words() would not take.
+top = 5
+pick = "awk -F '\t' 'NR > 1 { if (!($2 in first)) first[$2] = $4; last[$2] = $4 } END { for (place in last) print last[place] - first[place] \"\t\" place }' '%s' | sort -n -r | cut -f 2 | sed -n '%dp'"
+nr_places = int(system(sprintf("awk -F '\t' 'NR > 1 && !seen[$2]++ { nr++ } END { print nr + 0 }' '%s' 2> /dev/null || echo 0", \
+		places_table)))
+if (nr_places > top) nr_places = top
+if (nr_places) {
+	set output dir . "/places.png"
+	set title "Places that grow" noenhanced
+	set ylabel "KiB allocated"
+	plot for [i = 1:nr_places] places_table \
+		using (column("time")):(strcol("place") eq system(sprintf(pick, places_table, i)) ? column("bytes") / 1024.0 : NaN) \
+		title system(sprintf(pick, places_table, i)) with linespoints linewidth 2
 }

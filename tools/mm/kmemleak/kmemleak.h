@@ -21,6 +21,7 @@
  * census.c	live objects by allocation trace
  * live.c	live
  * growth.c	growth; which places grow steadily is told in series.c
+ * places.c	places that grow, for watch
  * folded.c	stacks for programs that draw flame graphs
  * slab.c	slab; /proc/slabinfo is read in slabinfo.c
  * meminfo.c	/proc/meminfo, and what it has no figure for
@@ -491,12 +492,16 @@ extern const char pages_advice[];
 
 /* watchlog.c */
 struct watchlog;
+struct growing;
 
 struct watchlog *watchlog_open(const char *dir);
 void watchlog_sample(struct watchlog *log, const struct look *look, const struct meminfo *info);
 void watchlog_leak(struct watchlog *log, const struct look *look, const struct group *group);
 void watchlog_growing(struct watchlog *log, const struct look *look, const struct growth *growth,
 		      unsigned int looks);
+void watchlog_place(struct watchlog *log, const struct look *look, const struct growing *place);
+void watchlog_place_grows(struct watchlog *log, const struct look *look,
+			  const struct growing *place);
 void watchlog_pages(struct watchlog *log, const struct look *look, unsigned long long grown,
 		    unsigned int looks);
 void watchlog_cache(struct watchlog *log, const struct look *look, const struct cache *cache);
@@ -538,6 +543,7 @@ struct census {
 	size_t strange;
 };
 
+bool census_is_there(const struct control *control);
 void census_load(struct census *census, const struct control *control);
 void census_free(struct census *census);
 void census_add(struct census_part *to, const struct census_part *from);
@@ -561,13 +567,41 @@ struct series {
 	struct series_point *points;
 	size_t nr;
 	size_t room;
+	/* For who tells of it once. */
+	bool told;
 };
 
 void series_add(struct series *series, unsigned int look, unsigned long long objects,
 		unsigned long long bytes);
+void series_forget(struct series *series, unsigned int first);
 unsigned long long series_at(const struct series *series, unsigned int look);
-bool series_is_steady(const struct series *series, unsigned int looks);
-double series_slope(const struct series *series, const double *times, unsigned int looks);
+bool series_is_steady(const struct series *series, unsigned int first, unsigned int looks);
+double series_slope(const struct series *series, const double *times, unsigned int first,
+		    unsigned int looks);
+
+/* places.c */
+
+/* A place that grows, as far as the last looks go. */
+struct growing {
+	const struct census_group *group;
+	struct series *series;
+	unsigned long long grown;
+	double slope;
+};
+
+#define PLACES_LOOKS	30
+
+struct places {
+	struct census census;
+	/* Looks so far, and when the last ones were. */
+	unsigned int looks;
+	double times[PLACES_LOOKS];
+	/* The fastest ones first. */
+	struct growing *growing;
+	size_t nr;
+};
+
+void places_look(struct places *places, const struct control *control);
 
 /* answer.c */
 struct answer {

@@ -8,6 +8,7 @@
  * the median of the slopes of all pairs (Theil and Sen), which no single look can shift.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "kmemleak.h"
 
@@ -32,6 +33,23 @@ void series_add(struct series *series, unsigned int look, unsigned long long obj
 }
 
 /**
+ * series_forget() - forget what a place had at looks that are long over
+ * @series: the place
+ * @first: the look from which on it is kept
+ */
+void series_forget(struct series *series, unsigned int first)
+{
+	size_t gone = 0;
+
+	while (gone < series->nr && series->points[gone].look < first)
+		gone++;
+	if (!gone)
+		return;
+	series->nr -= gone;
+	memmove(series->points, series->points + gone, series->nr * sizeof(*series->points));
+}
+
+/**
  * series_at() - what a place had at a look
  * @series: the place
  * @look: number of the look
@@ -53,26 +71,29 @@ static unsigned int step_of(unsigned int looks)
 	return (looks + MOST_LOOKS - 1) / MOST_LOOKS;
 }
 
-static unsigned long long *all_of(const struct series *series, unsigned int looks)
+static unsigned long long *all_of(const struct series *series, unsigned int first,
+				  unsigned int looks)
 {
 	unsigned long long *bytes = xalloc(looks * sizeof(*bytes));
 	size_t i;
 
 	for (i = 0; i < series->nr; i++)
-		bytes[series->points[i].look] = series->points[i].bytes;
+		if (series->points[i].look - first < looks)
+			bytes[series->points[i].look - first] = series->points[i].bytes;
 	return bytes;
 }
 
 /**
  * series_is_steady() - whether a place grew from look to look
  * @series: the place
- * @looks: how many there were
+ * @first: number of the first look
+ * @looks: how many there were from there on
  *
  * Return: true if so.
  */
-bool series_is_steady(const struct series *series, unsigned int looks)
+bool series_is_steady(const struct series *series, unsigned int first, unsigned int looks)
 {
-	unsigned long long *bytes = all_of(series, looks);
+	unsigned long long *bytes = all_of(series, first, looks);
 	unsigned int i, k, step = step_of(looks);
 	long long more = 0, pairs = 0;
 
@@ -93,14 +114,16 @@ static int by_value(const void *a, const void *b)
 /**
  * series_slope() - how fast a place grew
  * @series: the place
- * @times: of each look, in seconds
- * @looks: how many there were, two at least
+ * @times: of each look from the first one on, in seconds
+ * @first: number of the first look
+ * @looks: how many there were from there on, two at least
  *
  * Return: bytes in a second.
  */
-double series_slope(const struct series *series, const double *times, unsigned int looks)
+double series_slope(const struct series *series, const double *times, unsigned int first,
+		    unsigned int looks)
 {
-	unsigned long long *bytes = all_of(series, looks);
+	unsigned long long *bytes = all_of(series, first, looks);
 	double *slopes = xalloc(MOST_LOOKS * MOST_LOOKS / 2 * sizeof(*slopes));
 	unsigned int i, k, step = step_of(looks);
 	size_t nr = 0;

@@ -63,6 +63,10 @@ struct watch {
 	/* By the names of caches. */
 	struct intern_table trends;
 	struct trend pages;
+	/* Of a detector that tells what is allocated. */
+	struct control control;
+	bool has_places;
+	struct places places;
 };
 
 static struct trend *trend_of(struct watch *watch, const struct cache *cache)
@@ -170,6 +174,28 @@ static void say_pages(struct watch *watch, const struct look *look)
 			human(trend->used - trend->begin, bytes), trend->larger, pages_advice);
 }
 
+/* Held or lost: what leaks is told of once more by itself. */
+static void say_place(struct watch *watch, const struct look *look, const struct growing *place)
+{
+	char grown[16], hourly[16];
+	struct frame site;
+
+	if (watch->log)
+		watchlog_place(watch->log, look, place);
+	if (place->series->told)
+		return;
+	place->series->told = true;
+	if (watch->log)
+		watchlog_place_grows(watch->log, look, place);
+	if (watch->options->format != FORMAT_TEXT || watch->live)
+		return;
+	trace_site(place->group->trace, &site);
+	fputs("  growing: ", watch->to);
+	plain_text(watch->to, site.text, site.len);
+	fprintf(watch->to, ", %s more, %s in an hour\n", human(place->grown, grown),
+		human(place->slope > 0 ? place->slope * 3600 : 0, hourly));
+}
+
 static void say_leak(struct watch *watch, const struct look *look, const struct group *group)
 {
 	const struct options *options = watch->options;
@@ -248,6 +274,17 @@ static void say_json(struct watch *watch, const struct look *look)
 	if (pages_grow(watch))
 		json_growing(&json, UNACCOUNTED, &watch->pages);
 	json_close(&json, ']');
+	json_open(&json, "growing_places", '[');
+	for (i = 0; i < watch->places.nr; i++) {
+		const struct growing *place = &watch->places.growing[i];
+
+		json_open(&json, NULL, '{');
+		json_number(&json, "grown", place->grown);
+		json_number(&json, "bytes_per_hour", place->slope * 3600);
+		census_json_place(&json, place->group);
+		json_close(&json, '}');
+	}
+	json_close(&json, ']');
 
 	json_totals(&json, &look->groups);
 	json_open(&json, "new", '[');
@@ -264,6 +301,8 @@ static void take(const struct look *look, void *data)
 	size_t i;
 
 	read_system(watch, look);
+	if (watch->has_places)
+		places_look(&watch->places, &watch->control);
 	if (look->nr_new)
 		frames_resolve(&look->groups, look->groups.nr, watch->options);
 	if (watch->options->format == FORMAT_CSV)
@@ -281,6 +320,8 @@ static void take(const struct look *look, void *data)
 			say_growing(watch, look, &watch->caches.caches[i]);
 	if (pages_grow(watch))
 		say_pages(watch, look);
+	for (i = 0; i < watch->places.nr; i++)
+		say_place(watch, look, &watch->places.growing[i]);
 	if (watch->log) {
 		watchlog_sample(watch->log, look, &watch->info);
 		watchlog_flush(watch->log);
@@ -354,6 +395,8 @@ int command_watch(const struct options *options, char **args)
 	watch.to = out_open(options);
 	if (options->log)
 		watch.log = watchlog_open(options->log);
+	control_open(&watch.control, options);
+	watch.has_places = census_is_there(&watch.control);
 	monitor(options, INTERVAL, take, draw, &watch);
 	out_close(watch.to);
 	return EXIT_CLEAN;

@@ -15,6 +15,7 @@ struct watchlog {
 	int folder;
 	FILE *samples;
 	FILE *slab;
+	FILE *places;
 	/* It was said that something could not be written. */
 	bool complained;
 };
@@ -40,6 +41,7 @@ struct watchlog *watchlog_open(const char *dir)
 	log->folder = folder_open(dir);
 	log->samples = folder_append(log->folder, dir, "samples.tsv");
 	log->slab = folder_append(log->folder, dir, "slab.tsv");
+	log->places = folder_append(log->folder, dir, "places.tsv");
 	if (is_empty(log->samples)) {
 		fputs("time", log->samples);
 		for (i = 0; i < NR_MEM_FIELDS; i++)
@@ -48,6 +50,8 @@ struct watchlog *watchlog_open(const char *dir)
 	}
 	if (is_empty(log->slab))
 		fputs("time\tcache\tused\tbytes\n", log->slab);
+	if (is_empty(log->places))
+		fputs("time\tplace\tobjects\tbytes\n", log->places);
 	return log;
 }
 
@@ -155,6 +159,49 @@ void watchlog_growing(struct watchlog *log, const struct look *look, const struc
 	close_finding(log, file);
 }
 
+static void place_name(FILE *to, const struct census_group *group)
+{
+	struct frame site;
+
+	trace_site(group->trace, &site);
+	plain_text(to, site.text, site.len);
+}
+
+/**
+ * watchlog_place() - a row of the table of places
+ * @log: the log
+ * @look: what was found
+ * @place: one that grows
+ */
+void watchlog_place(struct watchlog *log, const struct look *look, const struct growing *place)
+{
+	fprintf(log->places, "%lld\t", (long long)look->when);
+	place_name(log->places, place->group);
+	fprintf(log->places, "\t%llu\t%llu\n", place->group->all.objects,
+		place->group->all.bytes);
+}
+
+/**
+ * watchlog_place_grows() - a file about a place that grows, though it need not leak
+ * @log: the log
+ * @look: what was found
+ * @place: the place
+ */
+void watchlog_place_grows(struct watchlog *log, const struct look *look,
+			  const struct growing *place)
+{
+	FILE *file = open_finding(log, "place", look);
+
+	if (!file)
+		return;
+	fprintf(file, "grown by %llu bytes, %.0f in an hour, to %llu bytes in %llu objects\n"
+		"%llu of them are lost\n\n",
+		place->grown, place->slope * 3600, place->group->all.bytes,
+		place->group->all.objects, place->group->all.leaks);
+	census_show_place(file, place->group);
+	close_finding(log, file);
+}
+
 /**
  * watchlog_pages() - a file about pages that nobody accounts for
  * @log: the log
@@ -180,7 +227,7 @@ void watchlog_pages(struct watchlog *log, const struct look *look, unsigned long
  */
 void watchlog_flush(struct watchlog *log)
 {
-	bool failed = fflush(log->samples) | fflush(log->slab);
+	bool failed = fflush(log->samples) | fflush(log->slab) | fflush(log->places);
 
 	if (failed)
 		complain(log, errno);
