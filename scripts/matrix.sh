@@ -7,7 +7,8 @@
 # build.
 
 matrix_results=$build/matrix
-matrix_tests="test_recall.sh test_churn.sh test_leaks.sh test_live.sh test_annotations.sh test_off.sh"
+matrix_tests="test_recall.sh test_churn.sh test_leaks.sh test_live.sh test_annotations.sh
+	test_growth.sh test_off.sh"
 # Fewer rounds and scans than `make test` has: what differs shows in each of them.
 matrix_words="KML_ROUNDS=20 SCANS=20"
 

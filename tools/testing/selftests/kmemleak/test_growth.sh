@@ -189,6 +189,23 @@ left_behind()
 	return 1
 }
 
+# What another one counts, by line of code, for the same objects.
+profile_agrees()
+{
+	kml_load kmemleak_growth way=list steps=25 step_ms=10 || return
+	sleep 2
+	ours=$(jq -s '[.[] | select(.module == "kmemleak_growth") | .bytes] | add' "$LIVE.json")
+	theirs=$(awk '/\[kmemleak_growth\]/ { sum += $1 } END { print sum + 0 }' /proc/allocinfo)
+	kml_unload kmemleak_growth
+	echo "bytes: $ours, by /proc/allocinfo $theirs"
+	[ "$ours" = "$theirs" ] && [ "$ours" -gt 10000 ]
+}
+
+profiles()
+{
+	[ "$(cat /proc/sys/vm/mem_profiling 2> /dev/null)" = 1 ]
+}
+
 # A line for each stack, whose last word is its weight: together what is allocated.
 folded_sums()
 {
@@ -205,7 +222,7 @@ folded_sums()
 
 ways=$(echo "$WAYS" | wc -w)
 [ ! -e /proc/lockdep ] || WAYS="list ring"
-kml_setup $((ways + 11)) kmemleak_selftest
+kml_setup $((ways + 12)) kmemleak_selftest
 
 kml_test "only root may read the files" private
 kml_test "each group keeps to the grammar" grammar
@@ -217,6 +234,11 @@ kml_test "what is lost is told apart from what is held" lost_and_held
 kml_test "stacks for flame graphs are all there is" folded_sums
 kml_test "what a program leaves behind is named, and a failure if it is too much" left_behind
 kml_unload kmemleak_selftest
+if profiles; then
+	kml_test "memory allocation profiling counts the same" profile_agrees
+else
+	ktap_test_skip "memory allocation profiling counts the same"
+fi
 
 kml_start_loops
 # The looks: what keeps the CPUs busy would make them take far longer.

@@ -24,6 +24,10 @@ static unsigned int step_ms = 50;
 module_param(step_ms, uint, 0444);
 MODULE_PARM_DESC(step_ms, "milliseconds after which there is more");
 
+static unsigned int steps;
+module_param(steps, uint, 0444);
+MODULE_PARM_DESC(steps, "how often there is more; 0: always");
+
 /**
  * struct item - an object that is kept
  * @entry: in one of the lists
@@ -295,11 +299,14 @@ static DECLARE_DELAYED_WORK(stepping, step);
 
 static void step(struct work_struct *work)
 {
+	static unsigned int done;
 	unsigned int i;
 
 	for (i = 0; i < STEP_OBJECTS; i++)
 		if (chosen->grow())
 			return;
+	if (steps && ++done >= steps)
+		return;
 	schedule_delayed_work(&stepping, msecs_to_jiffies(step_ms));
 }
 
