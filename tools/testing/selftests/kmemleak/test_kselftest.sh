@@ -41,7 +41,7 @@ verdicts()	# LINE...
 {
 	printf '%s\n' "$@" > "$KML_TMP/want"
 	diff "$KML_TMP/want" "$KML_TMP/verdicts" && return
-	cat "$KML_TMP/ran"
+	sed 's/^/ran: /' "$KML_TMP/ran"
 	return 1
 }
 
@@ -49,7 +49,7 @@ says()	# COUNT PATTERN: the log does so often
 {
 	[ "$(grep -c -e "$2" "$KML_TMP/ran")" = "$1" ] && return
 	echo "not $1 times: $2"
-	cat "$KML_TMP/ran"
+	sed 's/^/ran: /' "$KML_TMP/ran"
 	return 1
 }
 

@@ -30,7 +30,7 @@ verdicts()
 	sed -nE 's/^ *((not )?ok [0-9]+ (losing_|param )[a-z0-9 ]*).*/\1/p' "$KML_TMP/suite$suite" |
 		sed 's/ *$//' > "$KML_TMP/got"
 	diff "$KML_TMP/want" "$KML_TMP/got" && return
-	cat "$KML_TMP/suite$suite"
+	sed 's/^/suite: /' "$KML_TMP/suite$suite"
 	return 1
 }
 
@@ -61,7 +61,7 @@ exit_fails()
 		grep -q '# kmemleak_losing_exit: kmemleak: [0-9]* objects .* lost after its cases$' \
 			"$KML_TMP/suite_exit" &&
 		grep -q '^not ok [0-9]* kmemleak_losing_exit' "$KML_TMP/suite_exit" && return
-	cat "$KML_TMP/suite_exit"
+	sed 's/^/suite: /' "$KML_TMP/suite_exit"
 	return 1
 }
 
