@@ -171,15 +171,15 @@ function row(name, bar)
 		line(name, value["off", name], value["peer", name], value["ours", name], bar)
 }
 
-# Off, with a detector that is not built in. A bar is a number of instructions.
+# Off, with a detector that is not built in, and how many instructions more are too many.
 function nothing(name, bar,  none, off, end)
 {
 	if (!have("none", name) || !have("off", name))
 		return
 	none = value["none", name]
 	off = value["off", name]
-	if (bar)
-		end = verdict(off - none <= bar, "at most " bar " more")
+	if (bar && off - none > bar)
+		end = "  MORE THAN " bar
 	printf "%-34s %11.0f %11.0f %11.0f %10s %10s %7.3f%s\n", name, none, off, off - none, \
 		"-", "-", off / none, end
 }
