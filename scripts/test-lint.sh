@@ -92,7 +92,7 @@ sed -n 's/^\(new\|kept\) [0-9a-f]* //p' .kmemleak-overlay/manifest | sort |
 while read -r file; do
 	# Of the kernel's own files only our lines are to be judged, in patches.
 	case $file in
-	*.png) ;;
+	*.svg) ;;
 	mm/kmemleak/* | include/* | lib/* | tools/* | Documentation/dev-tools/*)
 		check "checkpatch $file" checkpatch -f "$file" ;;
 	esac
