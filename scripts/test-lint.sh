@@ -45,7 +45,7 @@ documents()
 	rm -rf "$docs"
 	mkdir -p "$docs/tree/Documentation/core-api" "$docs/tree/Documentation/dev-tools" &&
 		ln -s "$linux/include" "$linux/mm" "$linux/tools" "$docs/tree" &&
-		cp Documentation/dev-tools/kmemleak*.rst "$docs/tree/Documentation/dev-tools" ||
+		cp Documentation/dev-tools/kmemleak* "$docs/tree/Documentation/dev-tools" ||
 		return
 	{
 		printf '%s\n' Comments ======== ''
@@ -59,7 +59,7 @@ documents()
 		-D kerneldoc_bin="$linux/scripts/kernel-doc" \
 		"$docs/tree/Documentation" "$docs/html" > "$logs/sphinx.log" 2>&1
 	status=$?
-	# All but lines about the theme, and about pictures, of which we have none.
+	# All but lines about the theme, and about pictures that dot would draw.
 	grep -v -e '^Using .* theme$' -e 'dot(1) not found' "$logs/sphinx.log"
 	return $status
 }

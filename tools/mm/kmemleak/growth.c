@@ -191,14 +191,15 @@ static void judge(struct growth_run *run)
 static void show_place(FILE *to, const struct place *place)
 {
 	const struct census_part *all = &place->group->all;
-	char grown[16], before[16], after[16], slope[16], fate[64] = "held";
+	char grown[16], before[16], after[16], slope[16], some[64];
+	const char *fate = all->leaks ? "lost" : "held";
 	const struct series *series = place->series;
 	unsigned long long objects = series->points[0].look ? 0 : series->points[0].objects;
 
-	if (all->leaks == all->objects)
-		strcpy(fate, "lost");
-	else if (all->leaks)
-		snprintf(fate, sizeof(fate), "%llu of %llu lost", all->leaks, all->objects);
+	if (all->leaks && all->leaks != all->objects) {
+		snprintf(some, sizeof(some), "%llu of %llu lost", all->leaks, all->objects);
+		fate = some;
+	}
 	human(place->grown, grown);
 	human(place->first, before);
 	human(all->bytes, after);

@@ -30,7 +30,12 @@ grammar()
 {
 	cat "$LIVE" > "$KML_TMP/live" && awk '
 	function complain(why) { print "line " NR ": " why ": " $0; bad = 1 }
-	/^[0-9]+ objects, [0-9]+ bytes, [0-9]+ leaks, [0-9]+ held, age [0-9]+\.\.[0-9]+ s, born [0-9]+ in 60 s, [0-9]+ in 600 s, [0-9]+ in 3600 s, [0-9]+ since mark$/ {
+	BEGIN {
+		head = "^N objects, N bytes, N leaks, N held, age N[.][.]N s, born "
+		head = head "N in 60 s, N in 600 s, N in 3600 s, N since mark$"
+		gsub("N", "[0-9]+", head)
+	}
+	$0 ~ head {
 		if (expect == "comm")
 			complain("no names")
 		if ($1 != $5 + $7 || $1 < 1)
@@ -90,7 +95,8 @@ sums_agree()
 kernel_agrees()
 {
 	slab=$("$KMEMLEAK" live --by cache --csv |
-		awk -F, 'NR > 1 && $1 !~ /^(page|vmalloc|percpu|boot|other)$/ { sum += $2 } END { print sum / 1024 }')
+		awk -F, 'NR > 1 && $1 !~ /^(page|vmalloc|percpu|boot|other)$/ { sum += $2 }
+			END { print sum / 1024 }')
 	all=$(sed -n 's/^Slab: *\([0-9]*\) kB$/\1/p' /proc/meminfo)
 	echo "KiB in slabs: $slab, the allocator says $all"
 	[ "${slab%.*}" -le "$all" ] && [ "${slab%.*}" -ge $((all / 2)) ]
@@ -109,8 +115,9 @@ json_agrees()
 # The number of live objects of a module's traces, and of those born after the mark.
 of_module()
 {
-	jq -s "[.[] | select(.module == \"$1\")] |
-		\"\\([.[].objects] | add // 0) \\([.[].born_since_mark] | add // 0)\"" -r "$LIVE.json"
+	jq -r -s "[.[] | select(.module == \"$1\")] |
+		\"\\([.[].objects] | add // 0) \\([.[].born_since_mark] | add // 0)\"" \
+		"$LIVE.json"
 }
 
 mark_counts()
