@@ -363,6 +363,8 @@ void json_group(struct json *json, const struct groups *groups, const struct gro
 void show_groups_json(struct json *json, const struct groups *groups,
 		      const struct options *options);
 void show_group(FILE *to, const struct group *group);
+void show_frames(FILE *to, const struct intern *trace);
+void json_frames(struct json *json, const struct intern *trace);
 
 /* slabinfo.c */
 struct cache {

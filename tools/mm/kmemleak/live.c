@@ -124,26 +124,12 @@ static void show_names(FILE *to, const struct census_group *group, bool comms)
  */
 void census_show_place(FILE *to, const struct census_group *group)
 {
-	struct frame frame = { 0 };
-
 	fputs("  ", to);
 	show_names(to, group, false);
 	fputs(", by ", to);
 	show_names(to, group, true);
 	fputc('\n', to);
-	while (trace_next(group->trace, &frame)) {
-		const char *source = frame_source(&frame);
-
-		fputs("    ", to);
-		plain_text(to, frame.text, frame.len);
-		if (source) {
-			fputs("  ", to);
-			plain_text(to, source, strlen(source));
-		}
-		fputc('\n', to);
-	}
-	if (!frame.text)
-		fputs("    (no trace)\n", to);
+	show_frames(to, group->trace);
 }
 
 static void json_figures(struct json *json, const struct census_part *part)
@@ -163,7 +149,7 @@ static void json_figures(struct json *json, const struct census_part *part)
  */
 void census_json_place(struct json *json, const struct census_group *group)
 {
-	struct frame frame = { 0 }, site;
+	struct frame site;
 	bool known = trace_site(group->trace, &site);
 	size_t i;
 
@@ -191,17 +177,7 @@ void census_json_place(struct json *json, const struct census_group *group)
 		json_close(json, '}');
 	}
 	json_close(json, ']');
-	json_open(json, "trace", '[');
-	while (trace_next(group->trace, &frame)) {
-		const char *source = frame_source(&frame);
-
-		json_open(json, NULL, '{');
-		json_text(json, "frame", frame.text, frame.len);
-		if (source)
-			json_string(json, "source", source);
-		json_close(json, '}');
-	}
-	json_close(json, ']');
+	json_frames(json, group->trace);
 }
 
 static void show_totals(FILE *to, const struct census_part *all, size_t places)

@@ -161,27 +161,15 @@ static void show_holder(FILE *to, const struct group *group)
 }
 
 /**
- * show_group() - a group as text
+ * show_frames() - the frames of a trace as text, one a line, with their source lines
  * @to: where
- * @group: the group
+ * @trace: the trace
  */
-void show_group(FILE *to, const struct group *group)
+void show_frames(FILE *to, const struct intern *trace)
 {
 	struct frame frame = { 0 };
 
-	fprintf(to, "%llu bytes in %zu object%s, ", group->bytes, group->nr, plural(group->nr));
-	if (group->more)
-		fprintf(to, "%llu more that the log has in short, ", group->more);
-	if (group->indirect)
-		fprintf(to, "%zu direct, %zu indirect, ", group->direct, group->indirect);
-	fputs("allocated by ", to);
-	show_comms(to, group);
-	fputc('\n', to);
-	show_objects(to, group);
-	show_holder(to, group);
-	show_counted(to, group);
-	show_content(to, &group->records[0]);
-	while (trace_next(group->trace, &frame)) {
+	while (trace_next(trace, &frame)) {
 		const char *source = frame_source(&frame);
 
 		fputs("    ", to);
@@ -194,6 +182,28 @@ void show_group(FILE *to, const struct group *group)
 	}
 	if (!frame.text)
 		fputs("    (no trace)\n", to);
+}
+
+/**
+ * show_group() - a group as text
+ * @to: where
+ * @group: the group
+ */
+void show_group(FILE *to, const struct group *group)
+{
+	fprintf(to, "%llu bytes in %zu object%s, ", group->bytes, group->nr, plural(group->nr));
+	if (group->more)
+		fprintf(to, "%llu more that the log has in short, ", group->more);
+	if (group->indirect)
+		fprintf(to, "%zu direct, %zu indirect, ", group->direct, group->indirect);
+	fputs("allocated by ", to);
+	show_comms(to, group);
+	fputc('\n', to);
+	show_objects(to, group);
+	show_holder(to, group);
+	show_counted(to, group);
+	show_content(to, &group->records[0]);
+	show_frames(to, group->trace);
 }
 
 /**
@@ -315,12 +325,17 @@ void show_groups_csv(FILE *to, const struct groups *groups, const struct options
 	}
 }
 
-static void json_frames(struct json *json, const struct group *group)
+/**
+ * json_frames() - the same, as a member of a JSON object
+ * @json: in the object
+ * @trace: the trace
+ */
+void json_frames(struct json *json, const struct intern *trace)
 {
 	struct frame frame = { 0 };
 
 	json_open(json, "trace", '[');
-	while (trace_next(group->trace, &frame)) {
+	while (trace_next(trace, &frame)) {
 		const char *source = frame_source(&frame);
 
 		json_open(json, NULL, '{');
@@ -447,7 +462,7 @@ void json_group(struct json *json, const struct groups *groups, const struct gro
 	json_number(json, "more", group->more);
 	json_string(json, "site", site);
 	free(site);
-	json_frames(json, group);
+	json_frames(json, group->trace);
 	json_objects(json, group);
 	json_direct(json, groups->report.detailed, group->direct, group->indirect);
 	json_close(json, '}');
