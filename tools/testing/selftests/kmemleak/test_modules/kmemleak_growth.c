@@ -14,7 +14,7 @@
 
 #define STEP_OBJECTS	4
 #define OBJECT_SIZE	192
-#define RING_SIZE	1024
+#define RING_SIZE	8192
 
 static char *way = "list";
 module_param(way, charp, 0444);
