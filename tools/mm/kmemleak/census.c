@@ -19,13 +19,6 @@ struct line {
 	bool complete;
 };
 
-static const struct intern *text_of(const struct json_member *value)
-{
-	if (value->type != JSON_STRING)
-		return NULL;
-	return intern(&texts, value->text, strlen(value->text));
-}
-
 static void take_number(const char *name, const struct json_member *value,
 			struct census_part *part)
 {
@@ -59,11 +52,11 @@ static void take_part(struct census_group *group, size_t index, const char *name
 	}
 	part = &group->parts[index];
 	if (!strcmp(name, "comm"))
-		part->comm = text_of(value);
+		part->comm = json_intern(value, &texts);
 	else if (!strcmp(name, "kind"))
-		part->kind = text_of(value);
+		part->kind = json_intern(value, &texts);
 	else if (!strcmp(name, "cache"))
-		part->cache = text_of(value);
+		part->cache = json_intern(value, &texts);
 	else if (!strcmp(name, "reclaimable"))
 		part->reclaimable = value->number;
 	else
@@ -84,7 +77,7 @@ static void take_value(const char *array, size_t index, const char *name,
 			fputc('\n', line->trace);
 		fputs(value->text, line->trace);
 	} else if (!array && !strcmp(name, "module")) {
-		group->module = text_of(value);
+		group->module = json_intern(value, &texts);
 	} else if (!array && !strcmp(name, "age_min_ms")) {
 		group->age_min = value->number;
 	} else if (!array && !strcmp(name, "age_max_ms")) {

@@ -71,13 +71,6 @@ static bool parse_address(const struct json_member *member, unsigned long long *
 	return end > member->text + 2 && !*end && !errno;
 }
 
-static const struct intern *text_of(const struct json_member *member, struct report *report)
-{
-	if (member->type != JSON_STRING)
-		return NULL;
-	return intern(&report->texts, member->text, strlen(member->text));
-}
-
 static bool parse_leak(struct known *leak, const char *line, size_t len, struct report *report)
 {
 	struct json_member members[NR_MEMBERS];
@@ -99,12 +92,12 @@ static bool parse_leak(struct known *leak, const char *line, size_t len, struct 
 	leak->record = NULL;
 	if (!details->direct && !parse_address(&members[HELD_BY], &details->held_by))
 		return false;
-	details->kind = text_of(&members[KIND], report);
-	details->cache = text_of(&members[CACHE], report);
-	details->type = text_of(&members[TYPE], report);
+	details->kind = json_intern(&members[KIND], &report->texts);
+	details->cache = json_intern(&members[CACHE], &report->texts);
+	details->type = json_intern(&members[TYPE], &report->texts);
 	details->has_count = members[REFCOUNT].type == JSON_NUMBER;
 	details->count = members[REFCOUNT].number;
-	leak->comm = text_of(&members[COMM], report);
+	leak->comm = json_intern(&members[COMM], &report->texts);
 	return true;
 }
 

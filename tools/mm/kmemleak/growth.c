@@ -43,31 +43,19 @@ struct growth_run {
 	struct child child;
 };
 
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec + time.tv_nsec / 1e9;
-}
-
 static void look(struct growth_run *run)
 {
 	size_t i;
 
 	census_free(&run->census);
 	run->times = xgrow(run->times, &run->times_room, run->looks, sizeof(*run->times));
-	run->times[run->looks] = now();
+	run->times[run->looks] = time_now();
 	census_load(&run->census, &run->control);
 	for (i = 0; i < run->census.nr; i++) {
-		struct census_group *group = &run->census.groups[i];
-		struct series *series = group->trace->data;
+		const struct census_group *group = &run->census.groups[i];
 
-		if (!series) {
-			series = xalloc(sizeof(*series));
-			group->trace->data = series;
-		}
-		series_add(series, run->looks, group->all.objects, group->all.bytes);
+		series_add(series_of(group->trace), run->looks, group->all.objects,
+			   group->all.bytes);
 	}
 	run->looks++;
 }
@@ -85,16 +73,6 @@ static void look_after_scan(struct growth_run *run)
 	look(run);
 }
 
-static void later(struct timespec *when, unsigned int msecs)
-{
-	when->tv_sec += msecs / 1000;
-	when->tv_nsec += msecs % 1000 * 1000000L;
-	if (when->tv_nsec >= 1000000000) {
-		when->tv_nsec -= 1000000000;
-		when->tv_sec++;
-	}
-}
-
 static void look_while_it_runs(struct growth_run *run)
 {
 	unsigned int interval = run->options->interval ? run->options->interval : INTERVAL;
@@ -106,7 +84,7 @@ static void look_while_it_runs(struct growth_run *run)
 	time_in(&next, interval);
 	while (!child_wait(&run->child, &next)) {
 		look(run);
-		later(&next, interval);
+		time_later(&next, interval);
 	}
 	look_after_scan(run);
 }
@@ -132,7 +110,7 @@ static void look_for_a_time(struct growth_run *run)
 		if (end == WAIT_STOPPED || done >= duration)
 			break;
 		look(run);
-		later(&next, interval);
+		time_later(&next, interval);
 	}
 	look_after_scan(run);
 }

@@ -299,3 +299,17 @@ bool json_walk_line(const char *line, size_t len, json_visit_fn visit, void *dat
 	skip_space(&reader);
 	return reader.at == reader.end;
 }
+
+/**
+ * json_intern() - the one copy of a value that is a text
+ * @value: the value
+ * @table: where it is kept
+ *
+ * Return: the copy; NULL if the value is no text.
+ */
+const struct intern *json_intern(const struct json_member *value, struct intern_table *table)
+{
+	if (value->type != JSON_STRING)
+		return NULL;
+	return intern(table, value->text, strlen(value->text));
+}

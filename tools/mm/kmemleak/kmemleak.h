@@ -118,7 +118,9 @@ char *xstrndup(const char *text, size_t len);
 char *path_join(const char *dir, const char *name);
 FILE *open_in(const char *dir, const char *name);
 void stamp(char *to, size_t size, const char *fmt, time_t when);
+void time_later(struct timespec *when, unsigned int msecs);
 void time_in(struct timespec *when, unsigned int msecs);
+double time_now(void);
 
 /* A text that is kept once. */
 struct intern {
@@ -198,6 +200,7 @@ typedef void (*json_visit_fn)(const char *array, size_t index, const char *name,
 			      const struct json_member *value, void *data);
 
 bool json_walk_line(const char *line, size_t len, json_visit_fn visit, void *data);
+const struct intern *json_intern(const struct json_member *value, struct intern_table *table);
 bool json_read_line(const char *line, size_t len, struct json_member *members, size_t nr);
 
 /* report.c */
@@ -573,6 +576,7 @@ struct series {
 	bool told;
 };
 
+struct series *series_of(struct intern *trace);
 void series_add(struct series *series, unsigned int look, unsigned long long objects,
 		unsigned long long bytes);
 void series_forget(struct series *series, unsigned int first);

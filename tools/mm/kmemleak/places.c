@@ -11,14 +11,6 @@
 /* With fewer looks nothing can be said about how steadily something grows. */
 #define FEWEST_LOOKS	10
 
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec + time.tv_nsec / 1e9;
-}
-
 static int by_slope(const void *a, const void *b)
 {
 	const struct growing *one = a, *two = b;
@@ -64,19 +56,18 @@ void places_look(struct places *places, const struct control *control)
 			(PLACES_LOOKS - 1) * sizeof(*places->times));
 	}
 	looks = places->looks - first;
-	places->times[looks - 1] = now();
+	places->times[looks - 1] = time_now();
 	census_free(&places->census);
 	census_load(&places->census, control);
 	free(places->growing);
 	places->growing = xalloc(places->census.nr * sizeof(*places->growing));
 	places->nr = 0;
 	for (i = 0; i < places->census.nr; i++) {
-		struct census_group *group = &places->census.groups[i];
+		const struct census_group *group = &places->census.groups[i];
+		struct series *series = series_of(group->trace);
 
-		if (!group->trace->data)
-			group->trace->data = xalloc(sizeof(struct series));
-		series_forget(group->trace->data, first);
-		series_add(group->trace->data, last, group->all.objects, group->all.bytes);
+		series_forget(series, first);
+		series_add(series, last, group->all.objects, group->all.bytes);
 		judge(places, group, first, looks);
 	}
 	if (places->nr)

@@ -19,6 +19,19 @@
 #define MOST_LOOKS	240
 
 /**
+ * series_of() - what is known of a place
+ * @trace: the place; what is known is kept with its one copy
+ *
+ * Return: that, which is nothing at first.
+ */
+struct series *series_of(struct intern *trace)
+{
+	if (!trace->data)
+		trace->data = xalloc(sizeof(struct series));
+	return trace->data;
+}
+
+/**
  * series_add() - note what a place has at a look
  * @series: the place
  * @look: number of the look, more than those before

@@ -156,6 +156,21 @@ void stamp(char *to, size_t size, const char *fmt, time_t when)
 }
 
 /**
+ * time_later() - a point in time after another one
+ * @when: that one; set to the later one
+ * @msecs: milliseconds in between
+ */
+void time_later(struct timespec *when, unsigned int msecs)
+{
+	when->tv_sec += msecs / 1000;
+	when->tv_nsec += msecs % 1000 * 1000000L;
+	if (when->tv_nsec >= 1000000000) {
+		when->tv_nsec -= 1000000000;
+		when->tv_sec++;
+	}
+}
+
+/**
  * time_in() - a point in time that will come
  * @when: set to it, of CLOCK_MONOTONIC
  * @msecs: milliseconds from now
@@ -163,12 +178,20 @@ void stamp(char *to, size_t size, const char *fmt, time_t when)
 void time_in(struct timespec *when, unsigned int msecs)
 {
 	clock_gettime(CLOCK_MONOTONIC, when);
-	when->tv_sec += msecs / 1000;
-	when->tv_nsec += msecs % 1000 * 1000000L;
-	if (when->tv_nsec >= 1000000000) {
-		when->tv_nsec -= 1000000000;
-		when->tv_sec++;
-	}
+	time_later(when, msecs);
+}
+
+/**
+ * time_now() - now, to tell how long something takes
+ *
+ * Return: seconds, of CLOCK_MONOTONIC.
+ */
+double time_now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec + time.tv_nsec / 1e9;
 }
 
 /* FNV-1a */
