@@ -21,35 +21,25 @@
 
 #define BUCKETS_ORDER	get_order(sizeof(struct hlist_head) << KML_COUNTS_BUCKETS_SHIFT)
 
-#define COUNTS_IN_PAGE	((PAGE_SIZE - sizeof(void *)) / sizeof(struct kml_count))
-#define MEMORY_IN_PAGE	((PAGE_SIZE - sizeof(void *)) / sizeof(struct kml_memory))
-
 /**
  * struct kml_counts_page - memory for counts, neither tracked nor scanned
  * @next: the page that was filled before this one
- * @members: the counts
+ * @room: the counts, and the kinds of memory that they are of
  */
 struct kml_counts_page {
 	struct kml_counts_page *next;
-	struct kml_count members[COUNTS_IN_PAGE];
+	u8 room[PAGE_SIZE - sizeof(u64)] __aligned(sizeof(u64));
 };
 
-/**
- * struct kml_memory_page - memory for kinds of memory, the same
- * @next: the page that was filled before this one
- * @members: the kinds
- */
-struct kml_memory_page {
-	struct kml_memory_page *next;
-	struct kml_memory members[MEMORY_IN_PAGE];
-};
-
-static struct kml_count *new_count(struct kml_counts *counts)
+/* Returns memory that kml_counts_clear() gives back, or NULL. */
+static void *counts_alloc(struct kml_counts *counts, size_t size)
 {
 	struct kml_counts_page *page = counts->pages;
+	void *room;
 
 	BUILD_BUG_ON(sizeof(*page) > PAGE_SIZE);
-	if (!page || counts->used == COUNTS_IN_PAGE) {
+	size = ALIGN(size, sizeof(u64));
+	if (!page || counts->used + size > sizeof(page->room)) {
 		page = (void *)__get_free_page(kml_gfp(GFP_KERNEL));
 		if (!page)
 			return NULL;
@@ -57,23 +47,9 @@ static struct kml_count *new_count(struct kml_counts *counts)
 		counts->pages = page;
 		counts->used = 0;
 	}
-	return &page->members[counts->used++];
-}
-
-static struct kml_memory *new_memory(struct kml_counts *counts)
-{
-	struct kml_memory_page *page = counts->memory_pages;
-
-	BUILD_BUG_ON(sizeof(*page) > PAGE_SIZE);
-	if (!page || counts->memory_used == MEMORY_IN_PAGE) {
-		page = (void *)__get_free_page(kml_gfp(GFP_KERNEL));
-		if (!page)
-			return NULL;
-		page->next = counts->memory_pages;
-		counts->memory_pages = page;
-		counts->memory_used = 0;
-	}
-	return &page->members[counts->memory_used++];
+	room = &page->room[counts->used];
+	counts->used += size;
+	return room;
 }
 
 /**
@@ -107,7 +83,7 @@ const struct kml_memory *kml_counts_memory(struct kml_counts *counts,
 		/* To the front: the next object is likely to be of this kind, too. */
 		*link = memory->next;
 	} else {
-		memory = new_memory(counts);
+		memory = counts_alloc(counts, sizeof(*memory));
 		if (!memory)
 			return ERR_PTR(-ENOMEM);
 		memory->hash = hash;
@@ -162,7 +138,7 @@ struct kml_count *kml_counts_new(struct kml_counts *counts, u64 handles, const v
 		if (!counts->buckets)
 			return NULL;
 	}
-	count = new_count(counts);
+	count = counts_alloc(counts, sizeof(*count));
 	if (!count)
 		return NULL;
 	*count = (struct kml_count){
@@ -421,16 +397,11 @@ void kml_counts_finish(struct kml_counts *counts)
  */
 void kml_counts_clear(struct kml_counts *counts)
 {
-	struct kml_memory_page *memory;
 	struct kml_counts_page *page;
 
 	while ((page = counts->pages)) {
 		counts->pages = page->next;
 		free_page((unsigned long)page);
-	}
-	while ((memory = counts->memory_pages)) {
-		counts->memory_pages = memory->next;
-		free_page((unsigned long)memory);
 	}
 	free_pages((unsigned long)counts->buckets, BUCKETS_ORDER);
 	counts->buckets = NULL;

@@ -182,16 +182,13 @@ struct kml_count {
 };
 
 struct kml_counts_page;
-struct kml_memory_page;
 
 /**
  * struct kml_counts - objects by trace; zeroes are an empty one
  * @buckets: counts, in kml_count.hash; NULL if there are none
- * @pages: where they are
- * @used: how many of them the last page has
+ * @pages: where they are, with @memory
+ * @used: how many bytes of the last page are
  * @memory: kinds of memory
- * @memory_pages: where they are
- * @memory_used: how many of them the last page has
  * @when: value of jiffies when counting began
  * @groups: the first counts of all groups: those with direct leaks first, by bytes,
  *	each followed by those that hang from it
@@ -201,8 +198,6 @@ struct kml_counts {
 	struct kml_counts_page *pages;
 	unsigned int used;
 	struct kml_memory *memory;
-	struct kml_memory_page *memory_pages;
-	unsigned int memory_used;
 	unsigned long when;
 	struct list_head groups;
 };

@@ -296,28 +296,29 @@ static struct kml_count *count_made_up(struct kunit *test)
 	return list_first_entry(&counts.groups, struct kml_count, group);
 }
 
-static void live_text(struct kunit *test)
+static const char *show_made_up(struct kunit *test,
+				void (*show)(struct seq_file *seq, const struct kml_count *group,
+					     unsigned long when))
 {
 	char *text = kunit_kzalloc(test, TEXT, GFP_KERNEL);
 	struct seq_file seq = { .buf = text, .size = TEXT - 1 };
 
 	KUNIT_ASSERT_NOT_NULL(test, text);
 	counts.when = jiffies;
-	kml_show_live(&seq, count_made_up(test), counts.when);
-	KUNIT_EXPECT_STREQ(test, text,
+	show(&seq, count_made_up(test), counts.when);
+	return text;
+}
+
+static void live_text(struct kunit *test)
+{
+	KUNIT_EXPECT_STREQ(test, show_made_up(test, kml_show_live),
 			   "12 objects, 3456 bytes, 2 leaks, 10 held, age 5..700 s, born 1 in 60 s, 7 in 600 s, 12 in 3600 s, 4 since mark\n"
 			   "  comm \"?\"\n");
 }
 
 static void live_json(struct kunit *test)
 {
-	char *text = kunit_kzalloc(test, TEXT, GFP_KERNEL);
-	struct seq_file seq = { .buf = text, .size = TEXT - 1 };
-
-	KUNIT_ASSERT_NOT_NULL(test, text);
-	counts.when = jiffies;
-	kml_json_live(&seq, count_made_up(test), counts.when);
-	KUNIT_EXPECT_STREQ(test, text,
+	KUNIT_EXPECT_STREQ(test, show_made_up(test, kml_json_live),
 			   "{\"objects\":12,\"bytes\":3456,\"leaks\":2,\"leaked_bytes\":99,\"born_since_mark\":4,\"bytes_since_mark\":1111,\"age_min_ms\":5000,\"age_max_ms\":700000,\"born_60s\":1,\"born_600s\":7,\"born_3600s\":12,\"module\":null,\"parts\":[{\"comm\":\"?\",\"kind\":\"slab\",\"cache\":\"a\\\"b\",\"reclaimable\":true,\"objects\":12,\"bytes\":3456,\"leaks\":2,\"leaked_bytes\":99,\"born_since_mark\":4,\"bytes_since_mark\":1111}],\"trace\":[]}\n");
 }
 
