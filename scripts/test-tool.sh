@@ -1372,6 +1372,33 @@ test_no_live_objects()
 	kml 2 growth --for 1 --fail-above 3Q --debugfs "$work/saved"
 }
 
+test_status()
+{
+	save < /dev/null
+	kml 3 status --debugfs "$work/saved"
+	complains 'does not tell$'
+	mkdir "$work/saved/kmemleak_info"
+	printf '%s\n' 'state: on' 'objects: 32760' 'slabs: 880' 'names: 3 of 4096' \
+		'on since: 86400' 'unknown slots: 1234' > "$work/saved/kmemleak_info/stats"
+	kml 0 status --debugfs "$work/saved"
+	quiet
+	[ "$(cat "$work/out")" = "state: on
+objects: 32760
+on since: 86400
+unknown slots: 1234" ]
+	kml 0 status --json --debugfs "$work/saved"
+	json 'd == {"state": "on", "objects": 32760, "on since": 86400, "unknown slots": 1234}'
+	kml 0 status --csv --debugfs "$work/saved"
+	csv '{r["name"]: r["value"] for r in rows}["on since"] == "86400"'
+	# There is nothing to be switched.
+	for command in on off "run --on true"; do
+		# shellcheck disable=SC2086
+		kml 3 --debugfs "$work/saved" $command
+		complains 'is in no debugfs'
+	done
+	kml 2 scan --on --debugfs "$work/saved"
+}
+
 test_manual_page()
 {
 	mandoc -T lint -W warning "$source/kmemleak.8"

@@ -58,7 +58,7 @@ static bool is_file(const char *path)
 
 static void __noreturn is_off(void)
 {
-	die(EXIT_TROUBLE, "the detector is off, until you boot with kmemleak=on");
+	die(EXIT_TROUBLE, "the detector is off: use \"kmemleak on\", or boot with kmemleak=on");
 }
 
 /* Or what is usual, where there is no such parameter. */
@@ -155,8 +155,8 @@ void control_open(struct control *control, const struct options *options)
 	}
 }
 
-/* 0, EINTR or ECANCELED; other errors end the tool. */
-static int write_command(const struct control *control, const char *command)
+/* 0 or an errno. */
+static int try_command(const struct control *control, const char *command)
 {
 	int fd = open(control->file, O_WRONLY | O_CLOEXEC);
 	struct statfs fs;
@@ -174,12 +174,91 @@ static int write_command(const struct control *control, const char *command)
 	done = write(fd, command, strlen(command));
 	error = done < 0 ? errno : 0;
 	close(fd);
+	return error;
+}
+
+static void __noreturn not_taken(const struct control *control, const char *command,
+				 int error)
+{
+	die(EXIT_TROUBLE, "%s does not take \"%s\": %s", control->file, command,
+	    strerror(error));
+}
+
+/* 0, EINTR or ECANCELED; other errors end the tool. */
+static int write_command(const struct control *control, const char *command)
+{
+	int error = try_command(control, command);
+
 	if (error == EPERM)
 		is_off();
 	if (error && error != EINTR && error != ECANCELED)
-		die(EXIT_TROUBLE, "%s does not take \"%s\": %s", control->file, command,
-		    strerror(error));
+		not_taken(control, command, error);
 	return error;
+}
+
+/**
+ * control_on() - switch the detector on
+ * @control: the control file
+ *
+ * Return: false if it was on.
+ */
+bool control_on(const struct control *control)
+{
+	int error = try_command(control, "on");
+
+	/* So says one that never heard of the command, whether it is off or not. */
+	if (error == EINVAL || error == EPERM)
+		die(EXIT_TROUBLE, "only a boot with kmemleak=on switches this detector on");
+	if (error && error != EALREADY)
+		not_taken(control, "on", error);
+	return !error;
+}
+
+/**
+ * control_off() - switch the detector off, and let it forget what it has found
+ * @control: the control file
+ *
+ * Return: false if it was off.
+ */
+bool control_off(const struct control *control)
+{
+	int error = try_command(control, "off");
+	bool was_on = !error;
+
+	if (error == EPERM)
+		error = 0;
+	if (!error)
+		error = try_command(control, "clear");
+	if (error)
+		not_taken(control, "off", error);
+	return was_on;
+}
+
+static const struct control *to_be_ended;
+
+static void end_use(void)
+{
+	/* Nobody is there who could do something about it. */
+	if (try_command(to_be_ended, "off") || try_command(to_be_ended, "clear"))
+		warn("the detector could not be switched off again");
+}
+
+/**
+ * control_use() - let the detector be on until the tool ends, if that is wanted
+ * @control: the control file, for as long
+ * @options: of the command line
+ *
+ * One that was on stays on.
+ */
+void control_use(const struct control *control, const struct options *options)
+{
+	if (!options->on || !control_on(control))
+		return;
+	to_be_ended = control;
+	if (atexit(end_use)) {
+		control_off(control);
+		die(EXIT_TROUBLE, "out of memory");
+	}
 }
 
 /**

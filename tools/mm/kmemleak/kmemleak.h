@@ -24,6 +24,7 @@
  * places.c	places that grow, for watch
  * folded.c	stacks for programs that draw flame graphs
  * slab.c	slab; /proc/slabinfo is read in slabinfo.c
+ * switch.c	on, off, status
  * meminfo.c	/proc/meminfo, and what it has no figure for
  * child.c	programs that are run
  * frames.c	source lines of frames; symbols are looked up in elf.c
@@ -104,6 +105,8 @@ struct options {
 	unsigned long long fail_above;
 	/* A saved report without a record is an answer. */
 	bool empty_is_clean;
+	/* The detector is on until the tool ends. */
+	bool on;
 };
 
 #define NO_BOUND	(~0ULL)
@@ -166,6 +169,9 @@ struct control {
 };
 
 void control_open(struct control *control, const struct options *options);
+bool control_on(const struct control *control);
+bool control_off(const struct control *control);
+void control_use(const struct control *control, const struct options *options);
 bool control_scan(struct control *control);
 void control_scan_all(struct control *control);
 void control_clear(struct control *control);
@@ -627,6 +633,9 @@ bool answer_leaks(const struct answer *answer, const struct control *control,
 		  const struct options *options, FILE *to);
 
 /* The commands: each returns the status that the tool ends with. */
+int command_on(const struct options *options, char **args);
+int command_off(const struct options *options, char **args);
+int command_status(const struct options *options, char **args);
 int command_scan(const struct options *options, char **args);
 int command_run(const struct options *options, char **args);
 int command_module(const struct options *options, char **args);

@@ -33,6 +33,7 @@ enum {
 	OPT_FAIL_ABOVE,
 	OPT_EMPTY_IS_CLEAN,
 	OPT_VERSION,
+	OPT_ON,
 };
 
 static const struct option long_options[] = {
@@ -51,6 +52,7 @@ static const struct option long_options[] = {
 	{ "fail-above", required_argument, NULL, OPT_FAIL_ABOVE },
 	{ "top", required_argument, NULL, 'n' },
 	{ "empty-is-clean", no_argument, NULL, OPT_EMPTY_IS_CLEAN },
+	{ "on", no_argument, NULL, OPT_ON },
 	{ "output", required_argument, NULL, 'o' },
 	{ "limit", required_argument, NULL, 'n' },
 	{ "interval", required_argument, NULL, 'i' },
@@ -70,9 +72,10 @@ static const struct command {
 } commands[] = {
 	{ "scan", command_scan, false,
 	  { OPT_VMLINUX, OPT_MODULES, OPT_WAIT, OPT_NO_SCAN, OPT_EXACT, OPT_EMPTY_IS_CLEAN } },
-	{ "run", command_run, true, { OPT_VMLINUX, OPT_MODULES, OPT_WAIT, OPT_EXACT } },
+	{ "run", command_run, true,
+	  { OPT_VMLINUX, OPT_MODULES, OPT_WAIT, OPT_EXACT, OPT_ON } },
 	{ "module", command_module, true,
-	  { OPT_VMLINUX, OPT_MODULES, OPT_WAIT, OPT_EXACT } },
+	  { OPT_VMLINUX, OPT_MODULES, OPT_WAIT, OPT_EXACT, OPT_ON } },
 	{ "watch", command_watch, false,
 	  { 'i', 'c', 'l', OPT_NO_SCAN, OPT_VMLINUX, OPT_MODULES, OPT_EMPTY_IS_CLEAN } },
 	{ "top", command_top, false,
@@ -81,6 +84,9 @@ static const struct command {
 	{ "live", command_live, false, { OPT_BY, OPT_FOLDED, OPT_VMLINUX, OPT_MODULES } },
 	{ "growth", command_growth, true,
 	  { 'i', OPT_FOR, OPT_FAIL_ABOVE, OPT_FOLDED, OPT_NO_SCAN, OPT_VMLINUX, OPT_MODULES } },
+	{ "on", command_on, false, { } },
+	{ "off", command_off, false, { } },
+	{ "status", command_status, false, { } },
 };
 
 static const char usage_text[] =
@@ -97,6 +103,8 @@ static const char usage_text[] =
 	"  live                          all that is allocated, lost or not, by place\n"
 	"  growth [-- PROGRAM [ARG...]]  which places allocate more and more, while a\n"
 	"                                program runs, or for some time\n"
+	"  on, off                       switch the detector on or off\n"
+	"  status                        whether it is on, and how much it knows\n"
 	"\n"
 	"      --json, --csv             for other programs\n"
 	"  -o, --output FILE             not to standard output\n"
@@ -114,8 +122,11 @@ static const char usage_text[] =
 	"scan, run, module:\n"
 	"      --exact                   stop all CPUs for a moment, so that the answer is\n"
 	"                                a proof\n"
+	"run, module:\n"
+	"      --on                      switch the detector on for that, off afterwards\n"
 	"scan, watch, top, growth:\n"
 	"      --no-scan                 show what is in the report already\n"
+	"scan, watch, top:\n"
 	"      --empty-is-clean          take a copy without a record for \"no leaks\"\n"
 	"watch, top, slab, growth:\n"
 	"  -i, --interval SECONDS        between two looks (60; top and slab: 10; growth:\n"
@@ -277,6 +288,9 @@ static void take_option(struct options *options, int option, const char *value)
 		break;
 	case OPT_FAIL_ABOVE:
 		options->fail_above = parse_bytes(value);
+		break;
+	case OPT_ON:
+		options->on = true;
 		break;
 	case 'o':
 		options->output = value;

@@ -233,7 +233,7 @@ int command_module(const struct options *options, char **args)
 		.members = members,
 		.data = &trial,
 	};
-	struct control control;
+	static struct control control;
 	FILE *to;
 
 	if (!args[0] || !strcmp(args[0], "--"))
@@ -245,6 +245,7 @@ int command_module(const struct options *options, char **args)
 		die(EXIT_TROUBLE, "%s is loaded already; unload it first", trial.name);
 	to = out_open(options);
 
+	control_use(&control, options);
 	run_trial(&trial, &control);
 	find_growth(&trial);
 	answer.module = trial.name;

@@ -49,7 +49,7 @@ int command_run(const struct options *options, char **args)
 		.members = members,
 		.data = &program,
 	};
-	struct control control;
+	static struct control control;
 	FILE *to;
 
 	if (!args[0])
@@ -59,6 +59,7 @@ int command_run(const struct options *options, char **args)
 	/* Before anything is done that a bad file name would make useless. */
 	to = out_open(options);
 
+	control_use(&control, options);
 	control_scan_all(&control);
 	control_clear(&control);
 	/* Standard output is either ours alone or the program's. */
