@@ -91,6 +91,14 @@ END {
 	live(250000)
 	live(1000000, 1 / 2)
 
+	heading("instructions of a scan, with pages", "- off roots roots-off -")
+	against("scan with pages=off, 1 GiB", "scan with pages=roots, 1 GiB", "pages=roots, 1 GiB")
+	against("scan with pages=off, 4 GiB", "scan with pages=roots, 4 GiB", "pages=roots, 4 GiB")
+
+	heading("instructions to switch it on", "- scan on on-scan -")
+	against("scan since on beside 250000, 1 GiB", "on beside 250000, 1 GiB", "", 1)
+	against("scan since on beside 250000, 4 GiB", "on beside 250000, 4 GiB", "", 1)
+
 	heading("instructions of a scan that finds 14")
 	compare("fresh leaks beside 250000, 1 GiB", 1 / 2)
 	compare("fresh, and busy beside 250000, 1 GiB")
@@ -169,6 +177,22 @@ function row(name, bar)
 {
 	if (have("off", name) && have("peer", name) && have("ours", name))
 		line(name, value["off", name], value["peer", name], value["ours", name], bar)
+}
+
+# One of our figures beside another one, of which it may be that part.
+function against(one, two, name, bar,  end)
+{
+	if (!have("ours", one) || !have("ours", two))
+		return
+	if (bar)
+		end = verdict(value["ours", two] <= value["ours", one] * bar, "at most " bar)
+	print_between(name ? name : two, value["ours", one], value["ours", two], end)
+}
+
+function print_between(name, one, two, end)
+{
+	printf "%-34s %11s %11.0f %11.0f %10.0f %10s %7.3f%s\n", name, "-", one, two, \
+		two - one, "-", two / one, end
 }
 
 # Off, with a detector that is not built in, and how many instructions more are too many.

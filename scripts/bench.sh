@@ -171,6 +171,9 @@ step bench-scan4 "measure scans in 4 GiB: peer, ours" \
 	modes "peer ours" scan4 1 4G "scan:250000:poor scan:250000:rich"
 step bench-fresh "measure scans that find something: peer, ours" \
 	modes "peer ours" fresh 1 1G "fresh:250000 busy:250000"
+step bench-pages "measure pages as roots, and to switch it on: ours" \
+	modes ours pages 1 1G "pages:250000 on:250000"
+step bench-pages4 "measure the same in 4 GiB: ours" modes ours pages4 1 4G "pages:250000 on:250000"
 step bench-frees "measure frees during a scan: peer, ours" modes "peer ours" frees 1 1G frees
 step bench-runs "measure waits for the CPU during a scan: peer, ours" \
 	modes "peer ours" runs 1 1G runs

@@ -127,6 +127,7 @@ test_touches_nothing_else()
 		6.12)	printf '%s\n' include/kunit/test.h lib/kunit/Makefile lib/kunit/test.c \
 				tools/testing/selftests/Makefile \
 				tools/testing/selftests/kselftest/runner.sh ;;
+		7.*)	echo mm/slab_common.c ;;
 		esac
 		printf '%s\n' Documentation/dev-tools/kmemleak.rst MAINTAINERS \
 			include/linux/kmemleak.h kernel/kthread.c kernel/rcu/tree.c \

@@ -55,6 +55,7 @@
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/stackdepot.h>
+#include <linux/time64.h>
 #include <linux/types.h>
 
 /* The machine itself, and not its instructions in a process of another kernel. */
@@ -88,7 +89,8 @@ extern struct mutex kml_scan_mutex;
 extern u32 kml_scan_seq;
 
 /**
- * enum kml_state - life of the detector, in the order it is passed through
+ * enum kml_state - life of the detector, in the order it is passed through; from its
+ * end it goes back to @KML_STATE_ON
  * @KML_STATE_EARLY: tracking from the static pool; no traces, no scans yet
  * @KML_STATE_ON: tracking and scanning
  * @KML_STATE_OFF: switched off; frees are still followed so that what was
@@ -116,8 +118,19 @@ static inline bool kml_following_frees(void)
 	return READ_ONCE(kml_state) <= KML_STATE_OFF;
 }
 
+/* When tracking began, in seconds since boot; 0: before there was anything. */
+extern time64_t kml_on_since;
+
+/* Was there something before tracking began, of which nothing is known? */
+static inline bool kml_began_late(void)
+{
+	return READ_ONCE(kml_on_since);
+}
+
+void kml_state_want(bool on);
 bool kml_state_wanted(void);
 void kml_state_advance(enum kml_state state);
+void kml_state_begin_late(void);
 
 __printf(1, 2) void kml_warn(const char *fmt, ...);
 

@@ -7,6 +7,7 @@
 #include <linux/init.h>
 #include <linux/irqflags.h>
 #include <linux/kernel.h>
+#include <linux/ktime.h>
 #include <linux/printk.h>
 #include <linux/ratelimit.h>
 #include <linux/string.h>
@@ -25,25 +26,35 @@ DEFINE_MUTEX(kml_scan_mutex);
 /* Number of the scan that runs, or ran last. Written under kml_scan_mutex. */
 u32 kml_scan_seq = 1;
 
-/* Written when the state advances only; see enum kml_state. */
+time64_t kml_on_since __read_mostly;
+
+/* Written when the state changes only; see enum kml_state. */
 enum kml_state kml_state __read_mostly = KML_STATE_EARLY;
 
 /* What the command line says; the configured default where it is silent. */
 static bool kml_wanted __initdata = !IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_DEFAULT_OFF);
 
+/**
+ * kml_state_want() - say whether this boot shall run the detector
+ * @on: whether it shall
+ *
+ * Context: Boot, while parameters are parsed.
+ */
+void __init kml_state_want(bool on)
+{
+	kml_wanted = on;
+	/* Traces are saved long before the depot would start by itself. */
+	if (on)
+		stack_depot_request_early_init();
+}
+
 static int __init kml_setup(char *str)
 {
 	if (!str)
 		return -EINVAL;
-	if (!strcmp(str, "on")) {
-		kml_wanted = true;
-		/* Traces are saved long before the depot would start by itself. */
-		stack_depot_request_early_init();
-	} else if (!strcmp(str, "off")) {
-		kml_wanted = false;
-	} else {
+	if (strcmp(str, "on") && strcmp(str, "off"))
 		return -EINVAL;
-	}
+	kml_state_want(!strcmp(str, "on"));
 	return 0;
 }
 early_param("kmemleak", kml_setup);
@@ -72,6 +83,22 @@ void kml_state_advance(enum kml_state state)
 {
 	if (state > kml_state)
 		WRITE_ONCE(kml_state, state);
+}
+
+/**
+ * kml_state_begin_late() - track from now on, in a system that has been running
+ *
+ * Context: Holder of kml_control_mutex and kml_scan_mutex, when all metadata has been
+ * given back.
+ */
+void kml_state_begin_late(void)
+{
+	lockdep_assert_held(&kml_control_mutex);
+	lockdep_assert_held(&kml_scan_mutex);
+	/* Before the first hook asks for it. */
+	WRITE_ONCE(kml_on_since, ktime_get_boottime_seconds() ?: 1);
+	/* Pairs with the acquire, or the dependency, of who finds it on. */
+	smp_store_release(&kml_state, KML_STATE_ON);
 }
 
 /**

@@ -32,6 +32,7 @@ static const struct {
 	{ "stack=off",	KML_CMD_STACK_OFF },
 	{ "clear",	KML_CMD_CLEAR },
 	{ "mark",	KML_CMD_MARK },
+	{ "on",		KML_CMD_ON },
 	{ "off",	KML_CMD_OFF },
 };
 
@@ -162,6 +163,22 @@ static const char *state_name(void)
 	return kml_following_frees() ? "off" : "cleared";
 }
 
+/* What is known of objects begins when tracking has begun. */
+static void show_unknown(struct seq_file *seq)
+{
+	time64_t since = READ_ONCE(kml_on_since);
+	struct kml_page_counts pages;
+
+	seq_printf(seq, "on since: %llu\n", kml_tracking() ? (u64)since : 0);
+	seq_printf(seq, "unknown slots: %lu\n", kml_unknown_slots());
+	kml_count_pages(&pages);
+	seq_printf(seq, "root pages: %lu\n", pages.all);
+	seq_printf(seq, "root pages kmalloc: %lu\n", pages.of[KML_PAGE_KMALLOC]);
+	seq_printf(seq, "root pages accounted: %lu\n", pages.of[KML_PAGE_ACCOUNTED]);
+	seq_printf(seq, "root pages compound: %lu\n", pages.of[KML_PAGE_COMPOUND]);
+	seq_printf(seq, "root pages single: %lu\n", pages.of[KML_PAGE_SINGLE]);
+}
+
 /*
  * Figures are counted when they are asked for, which keeps allocations cheap, and
  * without a stop to what goes on.
@@ -198,12 +215,10 @@ static void show_stats(struct seq_file *seq)
 	show_wait(seq, &scans->wait);
 	seq_printf(seq, "last scan threads: %u\n", READ_ONCE(scans->threads));
 	seq_printf(seq, "seconds since mark: %lu\n", kml_interval() / HZ);
+	show_unknown(seq);
 }
 
 /* ---- Files ---- */
-
-/* Seconds that the system gets to come up before it is scanned. */
-#define FIRST_SCAN_SECS	60
 
 static int report_show(struct seq_file *seq, void *v)
 {
@@ -334,10 +349,23 @@ static int clear(void)
 	return 0;
 }
 
+static int switch_on(void)
+{
+	int ret;
+
+	if (mutex_lock_interruptible(&kml_control_mutex))
+		return -EINTR;
+	ret = kml_switch_on();
+	mutex_unlock(&kml_control_mutex);
+	return ret;
+}
+
 static int run_command(const struct kml_command *cmd)
 {
 	if (cmd->id == KML_CMD_CLEAR)
 		return clear();
+	if (cmd->id == KML_CMD_ON)
+		return switch_on();
 	if (!kml_tracking())
 		return -EPERM;
 
@@ -407,14 +435,14 @@ static int __init kml_late_init(void)
 		return 0;
 	}
 
+	mutex_lock(&kml_control_mutex);
+	mutex_lock(&kml_scan_mutex);
 	kml_scan_init();
+	mutex_unlock(&kml_scan_mutex);
 	kml_release_init();
-	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_AUTO_SCAN)) {
-		mutex_lock(&kml_control_mutex);
-		if (kml_thread_start(FIRST_SCAN_SECS))
-			pr_warn("cannot start the scan thread\n");
-		mutex_unlock(&kml_control_mutex);
-	}
+	kml_pages_init();
+	kml_thread_begin();
+	mutex_unlock(&kml_control_mutex);
 
 	pr_info("Kernel memory leak detector initialized (mem pool available: %u)\n",
 		kml_pool_left());

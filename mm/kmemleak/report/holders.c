@@ -105,6 +105,10 @@ static void print_root(const struct kml_root *root, const void *at,
 		pr_warn("    registers or stack of what runs on cpu %u%s\n",
 			root->cpu, how);
 		break;
+	case KML_ROOT_PAGE:
+		pr_warn("    page at 0x%08lx, at offset 0x%lx%s\n",
+			(unsigned long)at & PAGE_MASK, offset_in_page(at), how);
+		break;
 	case KML_ROOT_UNKNOWN:
 		pr_warn("    memory at 0x%08lx, near an object without a record%s\n",
 			(unsigned long)at, how);

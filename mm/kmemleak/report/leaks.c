@@ -144,12 +144,12 @@ int kml_leaks_open(struct file *file, const struct seq_operations *ops)
 	int ret;
 
 	BUILD_BUG_ON(sizeof(*iter) > PAGE_SIZE);
-	iter = (struct leaks_iter *)get_zeroed_page(GFP_KERNEL);
+	iter = kml_alloc_hidden(PAGE_SIZE, GFP_KERNEL | __GFP_ZERO);
 	if (!iter)
 		return -ENOMEM;
 	ret = seq_open(file, ops);
 	if (ret)
-		free_page((unsigned long)iter);
+		kml_free_hidden(iter, PAGE_SIZE);
 	else
 		((struct seq_file *)file->private_data)->private = iter;
 	return ret;
@@ -167,7 +167,7 @@ int kml_leaks_release(struct inode *inode, struct file *file)
 {
 	struct seq_file *seq = file->private_data;
 
-	free_page((unsigned long)seq->private);
+	kml_free_hidden(seq->private, PAGE_SIZE);
 	return seq_release(inode, file);
 }
 

@@ -180,9 +180,29 @@ void kml_show_live(struct seq_file *seq, const struct kml_count *group, unsigned
 	kml_print_frames(seq, group->trace);
 }
 
+/* They are no objects, and nobody knows who has allocated them. */
+static void show_pages(struct seq_file *seq)
+{
+	struct kml_page_counts pages;
+
+	kml_count_pages(&pages);
+	if (!pages.all)
+		return;
+	seq_printf(seq, "%lu pages that nobody has registered, %lu bytes: ", pages.all,
+		   pages.all * PAGE_SIZE);
+	seq_printf(seq, "%lu kmalloc, %lu accounted, %lu compound, %lu single\n",
+		   pages.of[KML_PAGE_KMALLOC], pages.of[KML_PAGE_ACCOUNTED],
+		   pages.of[KML_PAGE_COMPOUND], pages.of[KML_PAGE_SINGLE]);
+}
+
 static int live_show(struct seq_file *seq, void *v)
 {
-	kml_show_live(seq, v, kml_groups_counts(seq)->when);
+	const struct kml_counts *counts = kml_groups_counts(seq);
+	const struct kml_count *group = v;
+
+	kml_show_live(seq, group, counts->when);
+	if (list_is_last(&group->group, &counts->groups))
+		show_pages(seq);
 	return 0;
 }
 

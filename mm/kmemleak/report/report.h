@@ -286,8 +286,14 @@ int kml_scan_now(void);
 int kml_thread_start(unsigned int delay_secs);
 int kml_thread_stop(void);
 int kml_thread_set_period(unsigned int secs);
+void kml_thread_end(void);
+void kml_thread_begin(void);
+
+/* ---- switch.c: off, and on again ---- */
+
 void kml_forget(void);
 int kml_switch_off(void);
+int kml_switch_on(void);
 
 /* ---- control.c: what users may ask for ---- */
 
@@ -301,7 +307,8 @@ int kml_switch_off(void);
  * @KML_CMD_STACK_OFF: they are not
  * @KML_CMD_CLEAR: no longer report what is reported
  * @KML_CMD_MARK: begin a new interval for live objects
- * @KML_CMD_OFF: switch the detector off
+ * @KML_CMD_ON: switch the detector on
+ * @KML_CMD_OFF: switch it off
  * @KML_CMD_DUMP: describe the object at an address
  * @KML_CMD_REFS: tell who points at the object at an address
  * @KML_CMD_CLEAR_AT: no longer report the leak at an address
@@ -315,6 +322,7 @@ enum kml_command_id {
 	KML_CMD_STACK_OFF,
 	KML_CMD_CLEAR,
 	KML_CMD_MARK,
+	KML_CMD_ON,
 	KML_CMD_OFF,
 	KML_CMD_DUMP,
 	KML_CMD_REFS,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Kernel memory leak detector: when to scan, and when to stop for good.
+ * Kernel memory leak detector: when to scan.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -10,8 +10,10 @@
 #include <linux/printk.h>
 #include <linux/sched.h>
 
-#include "../track/track.h"
 #include "report.h"
+
+/* Seconds until the first scan of the thread. */
+#define FIRST_SCAN_SECS		60
 
 /* Seconds between two scans of the thread. */
 #define SCAN_PERIOD_SECS	600
@@ -99,9 +101,30 @@ int kml_thread_start(unsigned int delay_secs)
 	return 0;
 }
 
-/* Scans are barred, so that the thread, which no signal wakes, ends soon. */
-static void stop_thread(void)
+/**
+ * kml_thread_begin() - start the scan thread, if it is to run from the beginning
+ *
+ * The system gets some time to come up before it is scanned.
+ *
+ * Context: Holder of kml_control_mutex; may sleep.
+ */
+void kml_thread_begin(void)
 {
+	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_AUTO_SCAN) &&
+	    kml_thread_start(FIRST_SCAN_SECS))
+		pr_warn("cannot start the scan thread\n");
+}
+
+/**
+ * kml_thread_end() - stop the scan thread, if it runs, while no scan may run
+ *
+ * It ends soon, as no scan of its own can take long, though no signal wakes it.
+ *
+ * Context: Holder of kml_control_mutex; may sleep.
+ */
+void kml_thread_end(void)
+{
+	lockdep_assert_held(&kml_control_mutex);
 	if (!scan_thread)
 		return;
 	kthread_stop(scan_thread);
@@ -125,7 +148,7 @@ int kml_thread_stop(void)
 	ret = kml_bar_scans(-ECANCELED);
 	if (ret)
 		return ret;
-	stop_thread();
+	kml_thread_end();
 	kml_allow_scans();
 	return 0;
 }
@@ -148,46 +171,5 @@ int kml_thread_set_period(unsigned int secs)
 		return kml_thread_start(0);
 	WRITE_ONCE(scan_due, true);
 	wake_up_process(scan_thread);
-	return 0;
-}
-
-/**
- * kml_forget() - give back all metadata of a detector that is off, and call no hooks
- *
- * Context: Holder of kml_scan_mutex; may sleep.
- */
-void kml_forget(void)
-{
-	kml_forget_all();
-	kml_call_hooks(false);
-}
-
-/**
- * kml_switch_off() - stop tracking and scanning, for good
- *
- * What was reported stays readable until kml_forget().
- *
- * Context: Holder of kml_control_mutex; may sleep.
- * Return: 0; -EINTR on a signal, and the detector is on.
- */
-int kml_switch_off(void)
-{
-	int ret;
-
-	lockdep_assert_held(&kml_control_mutex);
-	ret = kml_bar_scans(-EPERM);
-	if (ret)
-		return ret;
-	/* From here on scans see the state, and a signal comes too late. */
-	kml_state_advance(KML_STATE_OFF);
-	kml_allow_scans();
-	stop_thread();
-
-	mutex_lock(&kml_scan_mutex);
-	if (kml_have_leaks())
-		pr_info("off; what was found is kept until \"clear\" is written to /sys/kernel/debug/kmemleak\n");
-	else
-		kml_forget();
-	mutex_unlock(&kml_scan_mutex);
 	return 0;
 }

@@ -235,7 +235,7 @@ int kml_wait_for_deferred(struct kml_wait *wait)
  *
  * Context: Boot, process context.
  */
-void __init kml_deferred_init(void)
+void kml_deferred_init(void)
 {
 	unsigned int cpu;
 

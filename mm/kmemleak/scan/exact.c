@@ -232,11 +232,25 @@ static void search_single_slots(struct kml_slab *slab)
 
 /* ---- Jobs ---- */
 
+static int search_root(const void *start, const void *end,
+		       const struct kml_root *root)
+{
+	static const struct kml_holder nobody;
+
+	search(start, end, hit_in_memory, &nobody);
+	return 0;
+}
+
 static int search_pages(struct page *first, struct page *end)
 {
 	search(first, end, hit_in_pages, first);
 	return 0;
 }
+
+static const struct kml_root_visitor page_visitor = {
+	.memory = search_root,
+	.pages = search_pages,
+};
 
 /* The slab that begins there, if one does. */
 static void search_slab_at(unsigned long addr)
@@ -258,21 +272,12 @@ static void search_block(unsigned long block)
 	unsigned long pfn = block * KML_TABLE_PAGES;
 	unsigned long end = min(pfn + KML_TABLE_PAGES, max_pfn);
 
-	kml_visit_block(NULL, pfn, end, search_pages);
+	kml_visit_block(NULL, pfn, end, &page_visitor);
 	for (; pfn < end && !READ_ONCE(exact.late); pfn++) {
 		if (pfn_valid(pfn))
 			search_slab_at((unsigned long)
 				       kasan_reset_tag(page_address(pfn_to_page(pfn))));
 	}
-}
-
-static int search_root(const void *start, const void *end,
-		       const struct kml_root *root)
-{
-	static const struct kml_holder nobody;
-
-	search(start, end, hit_in_memory, &nobody);
-	return 0;
 }
 
 static int search_stack(const void *stack, const void *live, const void *end,
@@ -288,8 +293,7 @@ static const struct kml_root_visitor stack_visitor = {
 
 static void search_static_percpu(unsigned int cpu)
 {
-	/* Without SMP these variables stand in the data section. */
-	if (IS_ENABLED(CONFIG_SMP) && cpu_possible(cpu))
+	if (cpu_possible(cpu))
 		kml_visit_cpu(cpu, search_root);
 }
 

@@ -50,16 +50,7 @@ static int scan_memory(const void *start, const void *end,
 static int scan_task_stack(const void *stack, const void *live,
 			   const void *end, const struct kml_root *root)
 {
-	struct kml_record *rec;
-
-	/* The first task's stack has none. */
-	rec = kml_find(&kml_trees[KML_VIRT], (unsigned long)stack);
-	if (rec) {
-		if (rec->start == (unsigned long)stack && kml_is_counted(rec))
-			kml_set_flags(rec, KML_STACK, 0);
-		kml_put(rec);
-	}
-
+	kml_hide_stack(stack);
 	return kml_scan_range(kml_live_from(stack, live, end), end);
 }
 

@@ -183,7 +183,7 @@ void kml_threads_run(void);
 void kml_threads_dismiss(void);
 void kml_threads_wait(struct kml_wait_for *wait);
 bool kml_runs_helper(int cpu);
-void __init kml_threads_init(void);
+void kml_threads_init(void);
 
 /* ---- stacks.c, roots.c: what a scan starts from ---- */
 
@@ -192,13 +192,24 @@ void __init kml_threads_init(void);
 
 extern struct kml_range kml_cpu_stacks[KML_CPU_STACKS];
 
-void __init kml_stacks_init(void);
+void kml_stacks_init(void);
+void kml_hide_stack(const void *stack);
+void kml_hide_stacks(void);
 int kml_visit_stacks(const struct kml_root_visitor *visitor);
 void kml_visit_stopped_stacks(const struct kml_root_visitor *visitor);
 int kml_visit_cpu(unsigned int cpu, kml_visit_t visit);
 int kml_visit_block(const struct zone *zone, unsigned long pfn, unsigned long end,
-		    kml_visit_pages_t visit);
-void __init kml_hide_memmap(void);
+		    const struct kml_root_visitor *visitor);
+void kml_hide_memmap(void);
+
+/* ---- pages.c: pages of memory that nobody has registered ---- */
+
+extern bool kml_pages;
+
+bool kml_is_root_memory(struct page *page);
+enum kml_page_kind kml_page_kind(struct page *page);
+int kml_visit_memory(struct page *page, kml_visit_t visit);
+void kml_pages_settle(void);
 
 /* ---- content.c: words of objects that may be references ---- */
 

@@ -192,6 +192,9 @@ static int scan_all(kml_print_t print, struct kml_confirmation *conf)
 	int ret;
 
 	kml_drop_overlaid();
+	if (kml_began_late())
+		kml_drop_gone_slabs();
+	kml_pages_settle();
 	if (scan.broken)
 		kml_slot_age_all();
 	kml_slot_new_generation();
@@ -388,17 +391,25 @@ bool kml_have_leaks(void)
 }
 
 /**
- * kml_scan_init() - get ready to scan
+ * kml_scan_init() - get ready to scan, now that objects are tracked
  *
  * What a scan writes down of objects must not count as a reference to them.
  *
- * Context: Boot, process context.
+ * Context: Holder of kml_control_mutex and kml_scan_mutex; may sleep.
  */
-void __init kml_scan_init(void)
+void kml_scan_init(void)
 {
+	static bool done;
+
+	lockdep_assert_held(&kml_control_mutex);
 	kml_untrack_range(KML_VIRT, (unsigned long)&kml_refs, sizeof(kml_refs));
 	kml_hide_memmap();
-	kml_stacks_init();
-	kml_deferred_init();
-	kml_threads_init();
+	scan.leaks = 0;
+	if (!done) {
+		kml_stacks_init();
+		kml_deferred_init();
+		kml_threads_init();
+		done = true;
+	}
+	kml_hide_stacks();
 }

@@ -22,6 +22,9 @@ typedef int (*kml_visit_stack_t)(const void *stack, const void *live,
 /* The same for struct pages, of neighbouring page frames. */
 typedef int (*kml_visit_pages_t)(struct page *first, struct page *end);
 
+/* What to do with a page that is not free; may sleep. */
+typedef void (*kml_visit_page_t)(struct page *page, void *arg);
+
 /**
  * struct kml_root_visitor - what a scan does with its roots
  * @memory: called for each range of root memory; may sleep
@@ -35,6 +38,39 @@ struct kml_root_visitor {
 };
 
 int kml_visit_roots(const struct kml_root_visitor *visitor, bool stacks);
+void kml_visit_pages_in_use(kml_visit_page_t visit, void *arg);
+
+/* ---- pages.c, roots.c: pages that nobody has registered ---- */
+
+/**
+ * enum kml_page_kind - what is known of a page that nobody has registered
+ * @KML_PAGE_KMALLOC: of a large kmalloc(), from before tracking began
+ * @KML_PAGE_ACCOUNTED: charged to a memory cgroup
+ * @KML_PAGE_COMPOUND: one of several that are one
+ * @KML_PAGE_SINGLE: nothing of this
+ * @KML_NR_PAGE_KINDS: how many kinds there are
+ */
+enum kml_page_kind {
+	KML_PAGE_KMALLOC,
+	KML_PAGE_ACCOUNTED,
+	KML_PAGE_COMPOUND,
+	KML_PAGE_SINGLE,
+	KML_NR_PAGE_KINDS,
+};
+
+/**
+ * struct kml_page_counts - how many pages are roots that nobody has registered
+ * @all: all of them
+ * @of: those of each kind
+ */
+struct kml_page_counts {
+	unsigned long all;
+	unsigned long of[KML_NR_PAGE_KINDS];
+};
+
+void kml_count_pages(struct kml_page_counts *counts);
+int kml_pages_start(void);
+void __init kml_pages_init(void);
 
 /*
  * What a task had in its registers when it was last switched out is void as long as
@@ -109,7 +145,7 @@ struct kml_wait {
 };
 
 int kml_wait_for_deferred(struct kml_wait *wait);
-void __init kml_deferred_init(void);
+void kml_deferred_init(void);
 
 /* ---- stop.c: when a scan has to stop ---- */
 
@@ -168,6 +204,6 @@ const struct kml_scan_stats *kml_scan_stats(void);
 void kml_clear_leaks(void);
 int kml_clear_leak(unsigned long addr);
 bool kml_have_leaks(void);
-void __init kml_scan_init(void);
+void kml_scan_init(void);
 
 #endif /* __MM_KMEMLEAK_SCAN_H */

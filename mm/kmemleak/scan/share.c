@@ -91,9 +91,6 @@ static int pass_error;
 
 static bool take_cpu(struct piece *piece)
 {
-	/* Without SMP these variables stand in the data section. */
-	if (!IS_ENABLED(CONFIG_SMP))
-		return false;
 	piece->cpu = cpumask_next((int)next.cpu - 1, cpu_possible_mask);
 	next.cpu = piece->cpu + 1;
 	return piece->cpu < nr_cpu_ids;
@@ -227,7 +224,7 @@ static int read_piece(struct piece *piece)
 	case STRUCT_PAGES:
 		get_online_mems();
 		ret = kml_visit_block(piece->zone, piece->pfn, piece->end,
-				      next.visitor->pages);
+				      next.visitor);
 		put_online_mems();
 		break;
 	case SLABS:

@@ -36,6 +36,7 @@
 #include <asm/unwind.h>
 #endif
 
+#include "../track/track.h"
 #include "refs.h"
 
 /* Frames on the stack of an interrupt that are followed to find the task's. */
@@ -493,13 +494,13 @@ int kml_visit_stacks(const struct kml_root_visitor *visitor)
  * stand there: offsets from the start of these, the same for all CPUs, and lengths. The
  * last ones may be of length 0.
  */
-struct kml_range kml_cpu_stacks[KML_CPU_STACKS] __ro_after_init;
+struct kml_range kml_cpu_stacks[KML_CPU_STACKS] __read_mostly;
 
 #if KML_X86_64 && defined(CONFIG_SMP)
 
 DECLARE_PER_CPU_PAGE_ALIGNED(struct irq_stack, irq_stack_backing_store);
 
-static void __init note_cpu_stack(unsigned long offset, size_t size)
+static void note_cpu_stack(unsigned long offset, size_t size)
 {
 	unsigned int i;
 
@@ -514,7 +515,7 @@ static void __init note_cpu_stack(unsigned long offset, size_t size)
 }
 
 /* Stacks that are known by where they are mapped for the CPU's own use. */
-static void __init note_mapped_stack(unsigned int cpu, void *stack, size_t size)
+static void note_mapped_stack(unsigned int cpu, void *stack, size_t size)
 {
 	void *start = per_cpu_ptr((void __percpu *)__per_cpu_start, cpu);
 	unsigned long offset, length = __per_cpu_end - __per_cpu_start;
@@ -530,7 +531,7 @@ static void __init note_mapped_stack(unsigned int cpu, void *stack, size_t size)
  * No CPU is asked while it is on the stack of an exception, or on its way in from user
  * space: interrupts are off there.
  */
-static void __init note_cpu_stacks(void)
+static void note_cpu_stacks(void)
 {
 	unsigned int cpu = cpumask_first(cpu_possible_mask);
 	struct cpu_entry_area *area = get_cpu_entry_area(cpu);
@@ -544,13 +545,13 @@ static void __init note_cpu_stacks(void)
 
 #else
 
-static void __init note_cpu_stacks(void)
+static void note_cpu_stacks(void)
 {
 }
 
 #endif
 
-static void __init find_kthread(void)
+static void find_kthread(void)
 {
 #if KML_X86_64
 	unsigned long start = kallsyms_lookup_name("kthread"), size, offset;
@@ -560,18 +561,64 @@ static void __init find_kthread(void)
 #endif
 }
 
+/**
+ * kml_hide_stack() - see to it that a stack is not searched as an object
+ * @stack: its first address; the stack stays meanwhile
+ *
+ * Context: Any but NMI.
+ */
+void kml_hide_stack(const void *stack)
+{
+	struct kml_record *rec;
+
+	rec = kml_find(&kml_trees[KML_VIRT], (unsigned long)stack);
+	if (rec) {
+		if (rec->start == (unsigned long)stack && kml_is_counted(rec))
+			kml_set_flags(rec, KML_STACK, 0);
+		kml_put(rec);
+	} else if (kml_began_late() && is_vmalloc_addr(stack)) {
+		/* It would be read as memory that nobody has registered. */
+		kml_track_unknown((unsigned long)stack, THREAD_SIZE, KML_STACK);
+	}
+}
+
 /* Where they are objects of their own, they are never scanned as such. */
-static void __init hide_irq_stack(unsigned int cpu)
+static void hide_irq_stack(unsigned int cpu)
 {
 #if defined(CONFIG_ARM64) && defined(CONFIG_VMAP_STACK)
-	unsigned long stack = (unsigned long)per_cpu(irq_stack_ptr, cpu);
-	struct kml_record *rec = kml_find(&kml_trees[KML_VIRT], stack);
-
-	if (!rec)
-		return;
-	kml_set_flags(rec, KML_STACK, 0);
-	kml_put(rec);
+	kml_hide_stack(per_cpu(irq_stack_ptr, cpu));
 #endif
+}
+
+/* A task's stack is there as long as the visitor looks at it. */
+static int hide_task_stack(const void *stack, const void *live, const void *end,
+			   const struct kml_root *root)
+{
+	kml_hide_stack(stack);
+	return 0;
+}
+
+static int visit_nothing(const void *start, const void *end, const struct kml_root *root)
+{
+	return 0;
+}
+
+/**
+ * kml_hide_stacks() - see to it that no stack that is there is searched as an object
+ *
+ * Context: Holder of kml_scan_mutex; may sleep.
+ */
+void kml_hide_stacks(void)
+{
+	static const struct kml_root_visitor visitor = {
+		.memory = visit_nothing,
+		.task_stack = hide_task_stack,
+	};
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu)
+		hide_irq_stack(cpu);
+	kml_visit_stacks(&visitor);
 }
 
 /**
@@ -579,7 +626,7 @@ static void __init hide_irq_stack(unsigned int cpu)
  *
  * Context: Boot, process context.
  */
-void __init kml_stacks_init(void)
+void kml_stacks_init(void)
 {
 	unsigned int cpu;
 
@@ -588,7 +635,7 @@ void __init kml_stacks_init(void)
 	for_each_possible_cpu(cpu) {
 		if (IS_ENABLED(CONFIG_SMP))
 			per_cpu(live_stack, cpu) =
-				(void *)get_zeroed_page(GFP_KERNEL);
-		hide_irq_stack(cpu);
+				kml_alloc_hidden(PAGE_SIZE,
+						 GFP_KERNEL | __GFP_ZERO);
 	}
 }

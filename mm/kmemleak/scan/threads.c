@@ -169,8 +169,8 @@ static void stop_clock(void)
 
 static void *alloc_memory(void)
 {
-	return alloc_pages_exact(STACK_SIZE + KML_CHUNK,
-				 GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY);
+	return kml_alloc_hidden(STACK_SIZE + KML_CHUNK,
+				GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY);
 }
 
 /* Where the memory of a helper comes from, so that tests can do without. */
@@ -195,7 +195,7 @@ static bool equip(struct kml_worker *worker)
 static void unequip(struct kml_worker *worker)
 {
 	memset(worker->stack, 0, STACK_SIZE + KML_CHUNK);
-	free_pages_exact(worker->stack, STACK_SIZE + KML_CHUNK);
+	kml_free_hidden(worker->stack, STACK_SIZE + KML_CHUNK);
 	worker->stack = NULL;
 	worker->room = NULL;
 	worker->buffer = NULL;
@@ -474,7 +474,7 @@ void kml_threads_dismiss(void)
  *
  * Context: Boot, process context.
  */
-void __init kml_threads_init(void)
+void kml_threads_init(void)
 {
 	unsigned int i;
 

@@ -342,11 +342,14 @@ bool kml_names_may_sweep(void)
 /**
  * kml_names_init() - set up the table, with no name in it
  *
- * Context: Boot, one CPU, before the early state is left.
+ * Context: Boot, one CPU, or while no hook is called. Later calls do nothing.
  */
-void __init kml_names_init(void)
+void kml_names_init(void)
 {
 	unsigned int i;
+
+	if (kml_names.table)
+		return;
 
 	kml_names.table = kml_pool_names();
 	for (i = 0; i < KML_NAMES_MAX; i++)

@@ -44,7 +44,8 @@ bool kml_is_within_others(enum kml_space space, unsigned long start, size_t size
 			kml_slab_put(ref.slab);
 		}
 	} while (gone);
-	if (found)
+	/* The owner of an unknown object may report a part of it. */
+	if (found && kml_know_all())
 		kml_warn("object at 0x%lx (size %zu) overlaps one that is in use, and is not tracked\n",
 			 start, size);
 	return found;
@@ -89,8 +90,9 @@ static int drop_overlaid(const struct kml_ref *ref, void *arg)
 	    !kml_remove_record(kml_tree_of(rec), rec, NULL, NULL))
 		return 0;
 	kml_kill(rec);
-	kml_warn("object at 0x%lx (size %zu) overlaps one whose free was not reported\n",
-		 start, size);
+	if (kml_know_all())
+		kml_warn("object at 0x%lx (size %zu) overlaps one whose free was not reported\n",
+			 start, size);
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <linux/init.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <linux/vmalloc.h>
 
 #include "store.h"
 
@@ -38,8 +39,8 @@ struct pool {
 /* Of whole pages: see kml_pool_give_back(). */
 static struct pool static_pool __aligned(PAGE_SIZE);
 
-/* NULL if there is none. */
-static struct pool *kml_pool __ro_after_init = &static_pool;
+/* NULL if there is none; written while no hook is called. */
+static struct pool *kml_pool __read_mostly = &static_pool;
 
 /* Protects what follows. */
 static DEFINE_RAW_SPINLOCK(kml_pool_lock);
@@ -50,8 +51,8 @@ static unsigned int kml_pool_used;
 /* Objects that can be had without the cache. */
 static unsigned int kml_pool_count = CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE;
 
-static struct kmem_cache *kml_record_cache __ro_after_init;
-static struct kmem_cache *kml_area_cache __ro_after_init;
+static struct kmem_cache *kml_record_cache __read_mostly;
+static struct kmem_cache *kml_area_cache __read_mostly;
 
 static struct kml_record *pool_take(void)
 {
@@ -260,7 +261,7 @@ struct kml_frame_name *kml_pool_frame_names(void)
 }
 
 /**
- * kml_pool_range() - tell where the static pool stands
+ * kml_pool_range() - tell where the static pool stands, or has stood
  * @start: set to its first address
  * @size: set to its length in bytes
  *
@@ -268,8 +269,8 @@ struct kml_frame_name *kml_pool_frame_names(void)
  */
 void kml_pool_range(unsigned long *start, size_t *size)
 {
-	*start = (unsigned long)kml_pool;
-	*size = kml_pool_memory();
+	*start = (unsigned long)&static_pool;
+	*size = sizeof(static_pool);
 }
 
 /**
@@ -289,19 +290,39 @@ void __init kml_pool_give_back(void)
 	free_reserved_area(start, start + size, -1, "kmemleak pool");
 }
 
+static struct kmem_cache *make_cache(const char *name, size_t size)
+{
+	return kmem_cache_create(name, size, 0, SLAB_NOLEAKTRACE, NULL);
+}
+
+/* Instead of the static one, which is none of ours any more. */
+static int pool_make(void)
+{
+	struct pool *pool = vzalloc(sizeof(*pool));
+
+	if (!pool)
+		return -ENOMEM;
+	kml_hide_area(pool, sizeof(*pool));
+	kml_pool = pool;
+	kml_pool_used = 0;
+	WRITE_ONCE(kml_pool_count, ARRAY_SIZE(pool->objects));
+	return 0;
+}
+
 /**
  * kml_pool_init() - go on with the slab allocator, which works now
  *
- * Context: Boot, one CPU.
+ * Context: Boot, one CPU, or process context; may sleep, while no hook is called.
+ * Return: 0 or -ENOMEM.
  */
-void __init kml_pool_init(void)
+int kml_pool_init(void)
 {
-	kml_area_cache = kmem_cache_create("kmemleak_area",
-					   sizeof(struct kml_area), 0,
-					   SLAB_NOLEAKTRACE | SLAB_PANIC,
-					     NULL);
-	kml_record_cache = kmem_cache_create("kmemleak_record",
-					     sizeof(struct kml_record), 0,
-					     SLAB_NOLEAKTRACE | SLAB_PANIC,
-					     NULL);
+	if (!kml_pool && pool_make())
+		return -ENOMEM;
+	if (!kml_area_cache)
+		kml_area_cache = make_cache("kmemleak_area", sizeof(struct kml_area));
+	if (!kml_record_cache)
+		kml_record_cache = make_cache("kmemleak_record",
+					      sizeof(struct kml_record));
+	return kml_area_cache && kml_record_cache ? 0 : -ENOMEM;
 }

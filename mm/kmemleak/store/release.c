@@ -131,16 +131,22 @@ static unsigned long release_slabs(struct shrinker *shrinker, struct shrink_cont
 /**
  * kml_release_init() - give back metadata when memory is short, from now on
  *
- * Without memory for that only scans do so.
+ * Without memory for that only scans do so. Once it has worked, later calls do nothing.
  *
- * Context: Boot, process context.
+ * Context: Holder of kml_control_mutex; may sleep.
  */
-void __init kml_release_init(void)
+void kml_release_init(void)
 {
-	struct shrinker *shrinker = shrinker_alloc(0, "kmemleak");
+	static bool done;
+	struct shrinker *shrinker;
 
+	lockdep_assert_held(&kml_control_mutex);
+	if (done)
+		return;
+	shrinker = shrinker_alloc(0, "kmemleak");
 	if (!shrinker)
 		return;
+	done = true;
 	shrinker->count_objects = count_slabs;
 	shrinker->scan_objects = release_slabs;
 	shrinker->seeks = DEFAULT_SEEKS;

@@ -20,6 +20,7 @@
 #include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/string.h>
+#include <linux/vmalloc.h>
 
 #include "../../slab.h"
 #include "slab.h"
@@ -39,7 +40,7 @@
 /* Slabs handled between two looks at the tree. */
 #define WALK_BATCH	16
 
-const void *kml_special_cache __ro_after_init;
+const void *kml_special_cache __read_mostly;
 struct kml_percpu_range kml_percpu_range = { .lo = ULONG_MAX };
 
 /* For pages in whose part of the table no slab has been yet. */
@@ -57,9 +58,9 @@ static DEFINE_RAW_SPINLOCK(kml_slab_lock);
 static struct rb_root slab_trees[KML_NR_SPACES];
 static unsigned long nr_slabs;
 
-static struct kmem_cache *slot_caches[NR_SLOT_CACHES] __ro_after_init;
-static struct kmem_cache *slab_meta_caches[NR_SLAB_META_CACHES] __ro_after_init;
-static struct kmem_cache *percpu_meta_cache __ro_after_init;
+static struct kmem_cache *slot_caches[NR_SLOT_CACHES] __read_mostly;
+static struct kmem_cache *slab_meta_caches[NR_SLAB_META_CACHES] __read_mostly;
+static struct kmem_cache *percpu_meta_cache __read_mostly;
 
 /* ---- Memory ---- */
 
@@ -216,9 +217,10 @@ static bool same_shape(const struct kml_slab *a, const struct kml_slab *b)
 
 /*
  * Put a slab in, or open one that does as well. Returns what stands in the way
- * and was taken out, to be given back before the next try.
+ * and was taken out, to be given back before the next try. If the caller does not
+ * own an object there, what stands in the way may be right.
  */
-static struct kml_slab *try_link(struct kml_slab *slab, bool *linked)
+static struct kml_slab *try_link(struct kml_slab *slab, bool owner, bool *linked)
 {
 	struct kml_slab *old;
 
@@ -232,6 +234,8 @@ static struct kml_slab *try_link(struct kml_slab *slab, bool *linked)
 		*linked = true;
 		return NULL;
 	}
+	if (!owner)
+		return NULL;
 	if (same_shape(old, slab)) {
 		/* Others may have been merged with its cache meanwhile. */
 		WRITE_ONCE(old->size, slab->size);
@@ -250,7 +254,7 @@ static struct kml_slab *try_link(struct kml_slab *slab, bool *linked)
  * objects of a slab are gone before its pages come back, so that nothing that
  * lives is lost with what is replaced. Takes over the only pin.
  */
-static void link_or_reuse(struct kml_slab *slab)
+static void link_or_reuse(struct kml_slab *slab, bool owner)
 {
 	bool linked = false;
 	struct kml_slab *old;
@@ -258,7 +262,7 @@ static void link_or_reuse(struct kml_slab *slab)
 
 	do {
 		raw_spin_lock_irqsave(&kml_slab_lock, flags);
-		old = try_link(slab, &linked);
+		old = try_link(slab, owner, &linked);
 		raw_spin_unlock_irqrestore(&kml_slab_lock, flags);
 		if (old)
 			kml_slab_put(old);
@@ -310,7 +314,7 @@ static bool make_tables(unsigned long start, unsigned long length, gfp_t gfp)
 /*
  * The cache of the vmap_areas, see content.c. It is never merged with another one:
  * mm/vmalloc.c sees to that. Its first slab comes as soon as the cache does, when
- * nobody else makes caches whose name could be the same.
+ * nobody else makes caches whose name could be the same. Later one of its objects tells.
  */
 static void note_special_cache(const struct kmem_cache *cache)
 {
@@ -318,6 +322,40 @@ static void note_special_cache(const struct kmem_cache *cache)
 	    (cache->flags & SLAB_NO_MERGE) != SLAB_NO_MERGE)
 		return;
 	kml_special_cache = cache;
+}
+
+/**
+ * kml_slab_make() - make the metadata of a slab, unless there is some that will do
+ * @shape: what the slab is
+ * @owner: the caller owns an object in it, so that this is true
+ * @gfp: flags to allocate with
+ *
+ * Context: Any that may allocate with @gfp, not within RCU.
+ * Return: true if there is metadata now, until a scan closes it; false if the slab is
+ * none that can have some, or for want of memory.
+ */
+bool kml_slab_make(const struct kml_slab_shape *shape, bool owner, gfp_t gfp)
+{
+	struct kml_slab *slab;
+
+	if (shape->nr > SLOTS_MAX || shape->red_left_pad > U16_MAX ||
+	    !make_tables(shape->start, shape->length, gfp))
+		return false;
+
+	slab = alloc_slab(KML_VIRT, shape->nr, gfp);
+	if (!slab)
+		return false;
+	slab->start = shape->start;
+	slab->first = shape->start + shape->red_left_pad;
+	slab->length = shape->length;
+	slab->backing = shape->backing;
+	slab->cache = shape->cache;
+	slab->common = shape->cache == kml_special_cache ? 0 : slab->nr;
+	slab->inverse = div_u64(U64_MAX, shape->stride) + 1;
+	slab->stride = shape->stride;
+	slab->size = shape->size;
+	link_or_reuse(slab, owner);
+	return true;
 }
 
 /**
@@ -332,9 +370,8 @@ static void note_special_cache(const struct kmem_cache *cache)
  */
 bool kml_slab_for_object(unsigned long addr, size_t size, gfp_t gfp)
 {
+	struct kml_slab_shape shape = {};
 	struct kmem_cache *cache;
-	struct kml_slab *slab;
-	unsigned long start;
 	struct slab *backing;
 
 	if (addr - kml_linear.base >= kml_linear.size)
@@ -343,29 +380,36 @@ bool kml_slab_for_object(unsigned long addr, size_t size, gfp_t gfp)
 	if (!backing)
 		return false;
 	cache = backing->slab_cache;
-	start = (unsigned long)kasan_reset_tag(slab_address(backing));
-	if (cache->object_size != size || backing->objects > SLOTS_MAX ||
-	    cache->red_left_pad > U16_MAX ||
-	    !make_tables(start, slab_size(backing), gfp))
+	if (cache->object_size != size)
 		return false;
-
-	slab = alloc_slab(KML_VIRT, backing->objects, gfp);
-	if (!slab)
-		return false;
-	slab->start = start;
-	slab->first = start + cache->red_left_pad;
-	slab->length = slab_size(backing);
-	slab->backing = backing;
-	slab->cache = cache;
 	/* As long as there is one CPU only, and nobody else that makes caches. */
 	if (system_state == SYSTEM_BOOTING)
 		note_special_cache(cache);
-	slab->common = cache == kml_special_cache ? 0 : slab->nr;
-	slab->inverse = div_u64(U64_MAX, cache->size) + 1;
-	slab->stride = cache->size;
-	slab->size = size;
-	link_or_reuse(slab);
-	return true;
+
+	shape.backing = backing;
+	shape.cache = cache;
+	shape.start = (unsigned long)kasan_reset_tag(slab_address(backing));
+	shape.length = slab_size(backing);
+	shape.nr = backing->objects;
+	shape.stride = cache->size;
+	shape.size = size;
+	shape.red_left_pad = cache->red_left_pad;
+	return kml_slab_make(&shape, true, gfp);
+}
+
+/**
+ * kml_find_special_cache() - find out which cache has the vmap_areas
+ * @vmalloced: memory from vmalloc()
+ *
+ * Context: Process context, while no hook is called.
+ */
+void kml_find_special_cache(const void *vmalloced)
+{
+	const struct vmap_area *area = find_vmap_area((unsigned long)vmalloced);
+	const struct slab *slab = area ? virt_to_slab(area) : NULL;
+
+	if (slab && !kml_special_cache)
+		note_special_cache(slab->slab_cache);
 }
 
 /**
@@ -391,7 +435,7 @@ bool kml_slab_for_percpu(unsigned long addr, gfp_t gfp)
 	slab->length = KML_PERCPU_PAGE;
 	slab->cache = &percpu_memory;
 	slab->stride = KML_PERCPU_GRAIN;
-	link_or_reuse(slab);
+	link_or_reuse(slab, true);
 	return true;
 }
 
@@ -684,45 +728,49 @@ unsigned long kml_nr_slabs(void)
 }
 
 /* Without memory for that there is more to look for in the tree. */
-static void __init make_tree_pages(void)
+static void make_tree_pages(void)
 {
-	kml_tree_pages = alloc_pages_exact(tree_pages_size(),
-					   GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
+	kml_tree_pages = kml_alloc_hidden(tree_pages_size(),
+					  GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
 	if (kml_tree_pages)
 		kml_note_tree_pages();
 }
 
 /* ---- Set-up ---- */
 
-static struct kmem_cache * __init make_cache(const char *kind, unsigned int nr,
-					     size_t size)
+/* Unless an earlier call has made it. */
+static bool make_cache(struct kmem_cache **cache, const char *kind, unsigned int nr,
+		       size_t size)
 {
 	char name[CACHE_NAME_MAX];
 
+	if (*cache)
+		return true;
 	snprintf(name, sizeof(name), "kmemleak_%s_%u", kind, nr);
-	return kmem_cache_create(name, size, 0, SLAB_NOLEAKTRACE | SLAB_PANIC,
-				 NULL);
+	*cache = kmem_cache_create(name, size, 0, SLAB_NOLEAKTRACE, NULL);
+	return *cache;
 }
 
-static void __init make_caches(void)
+static bool make_caches(void)
 {
 	struct kml_slab *slab;
+	bool made = true;
 	unsigned int i;
 
-	for (i = 0; i < NR_SLOT_CACHES; i++) {
+	for (i = 0; i < NR_SLOT_CACHES && made; i++) {
 		unsigned int nr = slots_of_cache(i);
 
-		slot_caches[i] = make_cache("slots", nr,
-					    nr * sizeof(struct kml_slot));
+		made = make_cache(&slot_caches[i], "slots", nr,
+				  nr * sizeof(struct kml_slot));
 	}
-	for (i = 0; i < NR_SLAB_META_CACHES; i++)
-		slab_meta_caches[i] = make_cache("slab", BITS_PER_LONG << i,
-						 struct_size(slab, seen, 3 << i));
-	percpu_meta_cache =
-		make_cache("percpu", KML_PERCPU_SLOTS,
-			   struct_size(slab, seen,
-				       3 * BITS_TO_LONGS(KML_PERCPU_SLOTS)) +
-			   KML_PERCPU_SLOTS + sizeof(u64));
+	for (i = 0; i < NR_SLAB_META_CACHES && made; i++)
+		made = make_cache(&slab_meta_caches[i], "slab", BITS_PER_LONG << i,
+				  struct_size(slab, seen, 3 << i));
+	return made &&
+	       make_cache(&percpu_meta_cache, "percpu", KML_PERCPU_SLOTS,
+			  struct_size(slab, seen,
+				      3 * BITS_TO_LONGS(KML_PERCPU_SLOTS)) +
+			  KML_PERCPU_SLOTS + sizeof(u64));
 }
 
 /**
@@ -731,27 +779,35 @@ static void __init make_caches(void)
  * Memory beyond what the table can describe in the largest piece that the page
  * allocator has, and memory that is added later, gets no slabs.
  *
- * Context: Boot, one CPU, page allocator and slab allocator usable.
+ * Context: Boot, one CPU, or process context; page allocator and slab allocator usable,
+ * and no hook called but of the early state.
+ * Return: 0 or -ENOMEM, and there will be no slabs.
  */
-void __init kml_slab_init(void)
+int kml_slab_init(void)
 {
-	phys_addr_t start = memblock_start_of_DRAM();
+	phys_addr_t start = kml_dram_start;
 	unsigned long size = PFN_PHYS(max_low_pfn) - start;
 	unsigned long nr = DIV_ROUND_UP(size, 1UL << KML_TABLE_SHIFT);
 	struct kml_table **tables;
 	unsigned long i;
 
+	if (kml_linear.size)
+		return 0;
 	nr = min_t(unsigned long, nr,
 		   (PAGE_SIZE << MAX_PAGE_ORDER) / sizeof(*tables));
 	tables = alloc_pages_exact(nr * sizeof(*tables),
 				   GFP_KERNEL | __GFP_NOWARN);
 	if (!tables)
-		return;
+		return -ENOMEM;
+	if (!make_caches()) {
+		free_pages_exact(tables, nr * sizeof(*tables));
+		return -ENOMEM;
+	}
 	for (i = 0; i < nr; i++)
 		tables[i] = &no_table;
-	make_caches();
 	kml_linear.tables = tables;
 	kml_linear.base = (unsigned long)__va(start);
 	kml_linear.size = min(size, nr << KML_TABLE_SHIFT);
 	make_tree_pages();
+	return 0;
 }

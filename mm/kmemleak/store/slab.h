@@ -74,6 +74,7 @@ struct kml_slot {
  * @idle: no object was in it when the last scan looked; see release.c
  * @queued: is in the list of slabs to be scanned; kml_gray_lock
  * @gray: has, or once had, objects that are roots
+ * @adopted: may have unknown objects; see adopt.c
  * @common: @nr; 0 if it has, or once had, objects of which not all words may be
  *	references, or for which further references count
  * @ref: pins; the tree holds one
@@ -108,6 +109,7 @@ struct kml_slab {
 	bool idle;
 	bool queued;
 	bool gray;
+	bool adopted;
 	refcount_t ref;
 	struct kml_slab *gray_next;
 	unsigned long seen[];
@@ -227,6 +229,29 @@ extern const struct kml_slab_cursor kml_slab_end;
 /* What is done with a slab. */
 typedef void (*kml_slab_action_t)(struct kml_slab *slab, void *arg);
 
+/**
+ * struct kml_slab_shape - what a slab is
+ * @backing: the slab
+ * @cache: whose it is
+ * @start: its first address, untagged
+ * @length: its length in bytes
+ * @nr: how many objects fit in
+ * @stride: bytes from one object to the next
+ * @size: length of an object in bytes
+ * @red_left_pad: where the first one begins, in bytes
+ */
+struct kml_slab_shape {
+	struct slab *backing;
+	const struct kmem_cache *cache;
+	unsigned long start;
+	u32 length;
+	u32 nr;
+	u32 stride;
+	u32 size;
+	u32 red_left_pad;
+};
+
+bool kml_slab_make(const struct kml_slab_shape *shape, bool owner, gfp_t gfp);
 bool kml_slab_for_object(unsigned long addr, size_t size, gfp_t gfp);
 bool kml_slab_for_percpu(unsigned long addr, gfp_t gfp);
 unsigned long kml_walk_some_slabs(struct kml_slab_cursor *cur,
@@ -244,7 +269,10 @@ size_t kml_slab_memory(const struct kml_slab *slab);
 size_t kml_slab_tables_memory(void);
 void kml_free_tables(struct kml_table **tables, unsigned long nr);
 void kml_slab_free_tables(void);
-void __init kml_slab_init(void);
+
+/* ---- adopt.c: slabs that were there before ---- */
+
+bool kml_slot_is_unknown(const struct kml_slot *slot);
 
 /* ---- pages.c: in which pages there may be objects ---- */
 

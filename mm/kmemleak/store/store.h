@@ -194,7 +194,7 @@ unsigned long *kml_scan_buffer(void);
 unsigned long *kml_scan_filter(void);
 void kml_pool_range(unsigned long *start, size_t *size);
 void __init kml_pool_give_back(void);
-void __init kml_pool_init(void);
+int kml_pool_init(void);
 
 /*
  * The part of the caller's flags that an allocation of metadata may use: it
@@ -297,6 +297,24 @@ static inline bool kml_may_be_in_tree(unsigned long addr)
 	       kml_is_tree_page(addr - kml_linear.base);
 }
 
+/* Where memory begins. */
+extern phys_addr_t kml_dram_start;
+
+/*
+ * A bit for each page that an object outside of the linear map has, counted from the
+ * first one of memory. NULL as long as nobody asks for it; never freed.
+ */
+extern unsigned long *kml_area_pages;
+
+bool kml_is_area_page(unsigned long pfn);
+void kml_note_area(unsigned long start, size_t size, bool there);
+int kml_note_areas(void);
+void kml_find_special_cache(const void *vmalloced);
+void *kml_alloc_hidden(size_t size, gfp_t gfp);
+void kml_free_hidden(void *ptr, size_t size);
+void kml_hide_area(const void *area, size_t size);
+void __init kml_note_memory(void);
+
 /* ---- tree.c: objects with a record ---- */
 
 /**
@@ -342,7 +360,7 @@ struct kml_cursor {
 
 typedef bool (*kml_match_t)(const struct kml_record *rec, void *arg);
 
-void __init kml_note_tree_pages(void);
+void kml_note_tree_pages(void);
 void __init kml_trees_reset(void);
 void kml_record_init(struct kml_record *rec, enum kml_space space,
 		     unsigned long start, size_t size);
@@ -425,7 +443,7 @@ void kml_name_note(u32 handle);
 unsigned int kml_names_release(void);
 struct irq_work *kml_names_set_request(struct irq_work *request);
 bool kml_names_may_sweep(void);
-void __init kml_names_init(void);
+void kml_names_init(void);
 
 /* ---- unknown.c: objects whose metadata could not be had ---- */
 
@@ -433,12 +451,14 @@ void __init kml_names_init(void);
  * enum kml_root_kind - what root memory is
  * @KML_ROOT_PERCPU: static per-CPU variables of one CPU
  * @KML_ROOT_UNKNOWN: memory near an object whose metadata could not be had
+ * @KML_ROOT_PAGE: a page that nobody has registered
  * @KML_ROOT_RUNNING: taken down of what runs on a CPU: registers, end of a stack
  * @KML_ROOT_STACK: a task's stack
  */
 enum kml_root_kind {
 	KML_ROOT_PERCPU,
 	KML_ROOT_UNKNOWN,
+	KML_ROOT_PAGE,
 	KML_ROOT_RUNNING,
 	KML_ROOT_STACK,
 };
@@ -467,6 +487,18 @@ unsigned long kml_unknown_objects(void);
 bool kml_know_all(void);
 int kml_visit_unknown(kml_visit_t visit);
 
+/* ---- adopt.c: slabs that were there before ---- */
+
+struct page;
+
+bool kml_adopt_slab(struct page *page);
+void kml_drop_gone_slabs(void);
+unsigned long kml_unknown_slots(void);
+
+/* ---- free.c: what of them is free ---- */
+
+void kml_learn_free(void);
+
 /* ---- release.c: metadata of slabs without objects ---- */
 
 /**
@@ -480,7 +512,7 @@ struct kml_released {
 };
 
 struct kml_released kml_release_idle_slabs(unsigned long max, bool at_once);
-void __init kml_release_init(void);
+void kml_release_init(void);
 
 /* ---- slot.c: generations ---- */
 
@@ -580,6 +612,7 @@ int kml_ref_read(const struct kml_ref *ref, unsigned int cpu, size_t offset,
 int kml_ref_visit_pieces(const struct kml_ref *ref, kml_visit_piece_t visit,
 			 void *arg);
 unsigned long kml_nr_slabs(void);
+int kml_slab_init(void);
 size_t kml_store_memory(void);
 void kml_forget_all(void);
 int kml_for_each(enum kml_which which, kml_select_t select,

@@ -188,9 +188,9 @@ static int may_link(struct kml_tree *tree, const struct kml_record *rec)
 /**
  * kml_note_tree_pages() - begin to note in which pages there are objects
  *
- * Context: Boot, one CPU.
+ * Context: Boot, one CPU, or while no hook is called.
  */
-void __init kml_note_tree_pages(void)
+void kml_note_tree_pages(void)
 {
 	struct kml_tree *tree = &kml_trees[KML_VIRT];
 	struct rb_node *node;
@@ -537,6 +537,9 @@ void kml_kill(struct kml_record *rec)
 	raw_spin_lock_irqsave(&rec->lock, flags);
 	WRITE_ONCE(rec->alive, false);
 	raw_spin_unlock_irqrestore(&rec->lock, flags);
+	/* While all of it is being given up, the memory may be gone. */
+	if (rec->space == KML_VIRT && kml_tracking())
+		kml_note_area(rec->start, rec->size, false);
 	kml_put(rec);
 }
 

@@ -195,7 +195,7 @@ void kml_foreign_remove(unsigned long start)
  */
 bool kml_know_all(void)
 {
-	return !kml_unknown_objects() && !READ_ONCE(foreign_seen);
+	return !kml_unknown_objects() && !READ_ONCE(foreign_seen) && !kml_began_late();
 }
 
 /**

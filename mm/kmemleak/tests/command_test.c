@@ -27,6 +27,7 @@ static const struct command good[] = {
 	{ "stack=off",		KML_CMD_STACK_OFF },
 	{ "clear",		KML_CMD_CLEAR },
 	{ "mark",		KML_CMD_MARK },
+	{ "on",			KML_CMD_ON },
 	{ "off",		KML_CMD_OFF },
 
 	{ "scan=0",		KML_CMD_SCAN_PERIOD,	0 },
@@ -76,7 +77,7 @@ struct bad_commands {
 static const struct bad_commands bad[] = {
 	{ "no known word", {
 		"\n", " ", "\t\r\n", "=", "=\n", "=on", "=1", "0", "1", "help", "SCAN",
-		"Scan", "scanoff", "scann", "clearscan", "on", "stack",
+		"Scan", "scanoff", "scann", "clearscan", "onoff", "stack",
 		"dump", "refs",
 	} },
 	{ "something is missing", {

@@ -204,7 +204,8 @@ static int add_ranges(const struct code_range *new, unsigned int nr_new)
 	if (!all)
 		return -ENOMEM;
 	/* Where code is says nothing of who refers to it. */
-	kml_no_scan((unsigned long)kasan_reset_tag(all));
+	if (kml_tracking())
+		kml_no_scan((unsigned long)kasan_reset_tag(all));
 	for (i = 0; i < nr; i++) {
 		if (old->range[i].size)
 			all->range[all->nr++] = old->range[i];

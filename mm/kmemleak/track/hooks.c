@@ -198,6 +198,7 @@ void __kmemleak_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp)
 		return;
 	kml_track(KML_VIRT, addr_of(area->addr), size, 2, vmalloc_flags(area),
 		  gfp, here(gfp));
+	kml_note_area(addr_of(area->addr), size, true);
 	kml_hand_surplus(addr_of(area), addr_of(area->addr));
 }
 EXPORT_SYMBOL_GPL(__kmemleak_vmalloc);
@@ -355,37 +356,6 @@ void kmemleak_wipe_stack(void)
 	kml_wipe_stack();
 }
 
-/* What the detector writes down must not count as a reference to it. */
-static void __init hide(const void *start, size_t size)
-{
-	kml_untrack_range(KML_VIRT, (unsigned long)start, size);
-}
-
-static void __init hide_metadata(void)
-{
-	unsigned long start;
-	size_t size;
-
-	kml_pool_range(&start, &size);
-	hide((void *)start, size);
-	hide(kml_trees, sizeof(kml_trees));
-	hide(&kml_percpu_range, sizeof(kml_percpu_range));
-}
-
-/* What of it is in use is searched with the stacks of other tasks. */
-static void __init hide_first_stack(void)
-{
-	hide(task_stack_page(&init_task), THREAD_SIZE);
-}
-
-static void __init track_section(const void *start, const void *end)
-{
-	struct kml_origin nobody = {};
-
-	kml_track(KML_VIRT, (unsigned long)start, end - start, KML_GRAY, 0,
-		  GFP_ATOMIC, nobody);
-}
-
 /**
  * kmemleak_init() - leave the early state
  *
@@ -396,7 +366,10 @@ static void __init track_section(const void *start, const void *end)
  */
 void __init kmemleak_init(void)
 {
-	if (!kml_state_wanted()) {
+	kml_note_memory();
+	kml_unknown_init();
+	kml_note_boot_memory();
+	if (!kml_state_wanted() || kml_pool_init()) {
 		/* All there is so far stands in the static pool. */
 		kml_state_advance(KML_STATE_CLEARED);
 		kml_call_hooks(false);
@@ -406,19 +379,10 @@ void __init kmemleak_init(void)
 	}
 
 	kml_names_init();
-	kml_pool_init();
+	/* Without slabs, all objects have records. */
 	kml_slab_init();
 	kml_trace_init();
-	kml_unknown_init();
 	kml_state_advance(KML_STATE_ON);
 
-	track_section(_sdata, _edata);
-	track_section(__bss_start, __bss_stop);
-	/* Some architectures have it within .data. */
-	if (&__start_ro_after_init[0] < &_sdata[0] ||
-	    &__end_ro_after_init[0] > &_edata[0])
-		track_section(__start_ro_after_init, __end_ro_after_init);
-
-	hide_metadata();
-	hide_first_stack();
+	kml_adopt_sections();
 }

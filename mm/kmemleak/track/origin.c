@@ -126,20 +126,22 @@ void kml_trace_new_epoch(void)
 }
 
 /**
- * kml_trace_init() - give each CPU a cache of its own
+ * kml_trace_init() - give each CPU a cache of its own, if it has none
  *
- * Context: Boot, one CPU, page allocator usable.
+ * Context: Boot, one CPU, page allocator usable, or process context; may sleep.
  */
-void __init kml_trace_init(void)
+void kml_trace_init(void)
 {
 	struct kml_trace_entry *cache;
 	unsigned int cpu;
 
 	for_each_possible_cpu(cpu) {
+		if (per_cpu(kml_trace_cache, cpu) != common_cache)
+			continue;
 		cache = alloc_pages_exact(KML_TRACE_CACHE_SIZE,
 					  GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
 		if (cache)
-			per_cpu(kml_trace_cache, cpu) = cache;
+			WRITE_ONCE(per_cpu(kml_trace_cache, cpu), cache);
 	}
 }
 

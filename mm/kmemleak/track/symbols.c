@@ -286,8 +286,7 @@ static int module_event(struct notifier_block *nb, unsigned long event,
 		.init_size = KML_MODULE_INIT_SIZE(mod),
 	};
 
-	if (!kml_following_frees())
-		return NOTIFY_DONE;
+	/* Also while it is off, to know all code when it is switched on. */
 	if (event == MODULE_STATE_COMING)
 		module_comes(mod, &code);
 	if (event == MODULE_STATE_LIVE || event == MODULE_STATE_GOING)

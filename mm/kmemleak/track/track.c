@@ -139,8 +139,10 @@ void kml_track(enum kml_space space, unsigned long start, size_t size,
 		rcu_read_unlock();
 		if (err != -EEXIST)
 			break;
-		kml_warn("object at 0x%lx (size %zu) overlaps one whose free was not reported\n",
-			 start, size);
+		/* Or is what was there before tracking began. */
+		if (kml_know_all())
+			kml_warn("object at 0x%lx (size %zu) overlaps one whose free was not reported\n",
+				 start, size);
 		kml_untrack_range(space, start, size);
 	}
 	if (!err)
@@ -148,6 +150,38 @@ void kml_track(enum kml_space space, unsigned long start, size_t size,
 	kml_record_free(rec);
 	if (err == -EEXIST)
 		kml_unknown_add(space, start, size);
+}
+
+/**
+ * kml_track_unknown() - let something be a root that was there before tracking began
+ * @start: first virtual address
+ * @size: length in bytes
+ * @flags: KML_* flags
+ *
+ * It stays as long as this runs. If it is tracked, that is all.
+ *
+ * Context: Process context; may sleep.
+ */
+void kml_track_unknown(unsigned long start, size_t size, u8 flags)
+{
+	struct kml_record *rec = kml_record_alloc(GFP_KERNEL);
+
+	if (!rec) {
+		kml_unknown_add(KML_VIRT, start, size);
+		return;
+	}
+	kml_record_init(rec, KML_VIRT, start, size);
+	rec->min_count = KML_GRAY;
+	rec->flags = flags;
+	rec->jiffies = jiffies;
+	rec->trace = 0;
+	rec->comm = 0;
+	rec->pid = 0;
+	if (kml_insert(&kml_trees[KML_VIRT], rec)) {
+		kml_record_free(rec);
+		return;
+	}
+	kml_note_area(start, size, true);
 }
 
 /**

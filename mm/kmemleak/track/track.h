@@ -45,7 +45,7 @@ unsigned int kml_trace_fetch(depot_stack_handle_t trace,
 int kml_trace_set_depth(unsigned int depth);
 size_t kml_trace_memory(void);
 void kml_trace_new_epoch(void);
-void __init kml_trace_init(void);
+void kml_trace_init(void);
 
 /* ---- symbols.c: names of frames ---- */
 
@@ -68,9 +68,16 @@ bool kml_next_frame(struct kml_frames *frames, char *buf);
 
 void kml_track(enum kml_space space, unsigned long start, size_t size,
 	       int min_count, u8 flags, gfp_t gfp, struct kml_origin origin);
+void kml_track_unknown(unsigned long start, size_t size, u8 flags);
 void kml_untrack(enum kml_space space, unsigned long start);
 void kml_untrack_range(enum kml_space space, unsigned long start, size_t size);
 void kml_wipe_stack(void);
+
+/* ---- adopt.c: memory that is there for good, or was at boot ---- */
+
+void __init kml_note_boot_memory(void);
+void kml_adopt_boot_memory(void);
+void kml_adopt_sections(void);
 
 /* ---- hooks.c: what the rest of the kernel calls ---- */
 

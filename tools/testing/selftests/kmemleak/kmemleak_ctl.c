@@ -36,7 +36,7 @@ static const char *error_name(int error)
 	} names[] = {
 		{ EINVAL, "EINVAL" }, { EPERM, "EPERM" }, { EINTR, "EINTR" },
 		{ ENOMEM, "ENOMEM" }, { EFAULT, "EFAULT" }, { ERANGE, "ERANGE" },
-		{ ECANCELED, "ECANCELED" },
+		{ ECANCELED, "ECANCELED" }, { EALREADY, "EALREADY" },
 	};
 	size_t i;
 

@@ -318,7 +318,22 @@ kml_test_all()
 # long, there have to be fewer repetitions: the runner ends a test, see settings.
 kml_has_time()
 {
-	[ $(($(date +%s) - $1)) -lt 400 ]
+	[ $(($(date +%s) - $1)) -lt "${KML_PATIENCE:-120}" ]
+}
+
+# Off, and all forgotten that was found.
+kml_switch_off()
+{
+	case $(kml_ctl off) in
+	OK | EPERM) kml_do clear && [ "$(kml_stat state)" = cleared ] ;;
+	*) return 1 ;;
+	esac
+}
+
+# On, but for the scan thread.
+kml_switch_on()
+{
+	kml_do on && kml_ctl scan=off > /dev/null
 }
 
 # The test has come to know that the kernel has not what it needs.
@@ -417,7 +432,7 @@ kml_cleanup()
 	wait
 	for module in kmemleak_selftest kmemleak_leaky kmemleak_lifecycle kmemleak_test \
 		kmemleak_same_a kmemleak_same_b kmemleak_churn kmemleak_trickle \
-		kmemleak_deferred kmemleak_shapes kmemleak_growth; do
+		kmemleak_deferred kmemleak_shapes kmemleak_growth kmemleak_places; do
 		kml_unload "$module"
 	done
 	for command in stack=on clear ${KML_HAD_THREAD:+scan=on}; do

@@ -1,8 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The detector is switched off, which lasts until the next boot: this test is
-# the last one.
+# The detector is switched off, and stays so: this test is the last one.
 
 # shellcheck source=/dev/null
 . "$(dirname "$0")/kmemleak_lib.sh"

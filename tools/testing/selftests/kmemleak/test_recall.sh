@@ -10,6 +10,8 @@
 
 # shellcheck source=/dev/null
 . "$(dirname "$0")/kmemleak_lib.sh"
+# shellcheck source=/dev/null
+. "$KML_HERE/kmemleak_recall.sh"
 
 ! grep -q -w init_on_alloc=0 /proc/cmdline || BARE=1
 
@@ -46,76 +48,6 @@ if [ -n "$BARE" ]; then
 	}
 fi
 
-# Of so many leaks that were missed it is told who refers to them.
-HOLDERS_TOLD=10
-
-# Who reads this needs no pointer to anything: it comes after the scan.
-remember_leaks()
-{
-	{ kml_expected; kml_logged; } > "$KML_TMP/leaked"
-	cat "$KML_TMP/leaked" >> "$KML_TMP/all_leaked"
-	# Nobody frees these, so that what one scan has missed another one may find.
-	kml_logged >> "$KML_TMP/left"
-}
-
-# A device that is leaked takes its name and more along.
-others_reported()
-{
-	awk 'part == 1 { leaked[$1] = 1; next }
-		/^unreferenced object / {
-			addr = $(NF - 2)
-			if (!(addr in leaked))
-				others[addr] = 1
-		}
-		/^    leaky_device_create\+.* \[kmemleak_leaky\]$/ { delete others[addr] }
-		END { for (addr in others) print "unexpected report: " addr }' \
-		part=1 "$KML_TMP/leaked" "$KML_TMP/left" part=2 "$KML_TMP/report"
-}
-
-check_report()
-{
-	{
-		KML_MODULE="kmemleak_selftest kmemleak_leaky" kml_compare < "$KML_TMP/leaked"
-		others_reported
-	} > "$KML_TMP/wrong"
-	sed "s/^/in round $1: /" "$KML_TMP/wrong" >> "$KML_TMP/all_wrong"
-	tell_holders
-}
-
-# The first few of all rounds.
-tell_holders()
-{
-	[ "$(grep -c '^object ' "$KML_TMP/holders")" -ge "$HOLDERS_TOLD" ] ||
-		kml_tell_holders 3 < "$KML_TMP/wrong" >> "$KML_TMP/holders"
-}
-
-# As much as possible at a time, of which nothing is in use by the time of the scan.
-leak_everything()
-{
-	kml_make hold=all && kml_make leak=all && kml_make drop && kml_load_leaky 0
-}
-
-# What cannot be freed is of no interest to the next round.
-clean_up()
-{
-	kml_unload kmemleak_leaky
-	kml_make free && kml_do clear
-}
-
-all_rounds()
-{
-	begin=$(date +%s)
-	for number in $(seq "$ROUNDS"); do
-		[ "$number" -le "$ROUNDS_LEAST" ] || kml_has_time "$begin" || break
-		kml_scan_by "$number"
-		leak_everything && kml_scan && remember_leaks && check_report "$number" &&
-			clean_up && continue
-		echo "in round $number"
-		return 1
-	done
-	kml_scan_by 0
-}
-
 # How many leaks in 1000 may be missed; of those of per-CPU memory, which are counted
 # by themselves where addresses of the first piece of it may be theirs, and of all others.
 #
@@ -140,40 +72,6 @@ bounds()
 	fi
 }
 
-# How many of each label were missed, at how many addresses, and how many in all.
-# shellcheck disable=SC2046
-all_found()
-{
-	set -- $(bounds)
-	awk -v bare="$BARE" -v percpu_limit="$1" -v others_limit="$2" '
-		{ label = $NF; sub(/\/.*/, "", label); percpu = bare && label == "percpu" }
-		part == 1 { leaked[label]++; all++; of[percpu]++; next }
-		/: not found: / {
-			missed[label]++
-			sum++
-			missing[percpu]++
-			if (!seen[$6]++)
-				places++
-		}
-		END {
-			for (label in missed)
-				print missed[label] " of " leaked[label] " missed: " label
-			print sum + 0 " of " all + 0 " missed, at " places + 0 " addresses"
-			if (all)
-				print 100 * (all - sum) / all " % are found"
-			exit !all || missing[0] * 1000 > of[0] * others_limit ||
-			     missing[1] * 1000 > of[1] * percpu_limit
-		}' part=1 "$KML_TMP/all_leaked" part=2 "$KML_TMP/all_wrong" > "$KML_TMP/recall"
-	status=$?
-	awk '/: not found: / && ++seen[$7, $NF] <= 3' "$KML_TMP/all_wrong"
-	return "$status"
-}
-
-nothing_else_wrong()
-{
-	! grep -v ': not found: ' "$KML_TMP/all_wrong"
-}
-
 # The slab allocator keeps a list of what is free in the objects themselves, and RCU one
 # of what it has to free.
 recycled_found()	# [BY]
@@ -182,16 +80,15 @@ recycled_found()	# [BY]
 }
 
 kml_setup 5 "kmemleak_selftest ${BARE:+bare=1}"
-: > "$KML_TMP/holders"
-: > "$KML_TMP/all_leaked"
-: > "$KML_TMP/all_wrong"
+recall_begin
 
 kml_test "the free list of the slab allocator hides nothing" recycled_found
 kml_test "the list of callbacks of RCU hides nothing" recycled_found rcu
 kml_make free && kml_do clear
-kml_test "everything is leaked in each round" all_rounds
-kml_test "leaks are found by the first scan, but for a few" all_found
-sed 's/^/# /' "$KML_TMP/recall" "$KML_TMP/holders"
+kml_test "everything is leaked in each round" all_rounds "$ROUNDS" "$ROUNDS_LEAST"
+# shellcheck disable=SC2046
+kml_test "leaks are found by the first scan, but for a few" all_found $(bounds)
+recall_tell
 kml_test "nothing else is reported" nothing_else_wrong
 
 kml_finish

@@ -9,7 +9,9 @@
 NAMES="state,objects,bytes,metadata bytes,slabs,unknown objects,pool left,names,\
 scans,last scan ms,last scan words,last scan suspects,last scan undecided,\
 last scan verdict,last scan us stopped,last scan passes,leaks now,leaks ever,running scan words,\
-last scan ms waited before,last scan waits given up,last scan threads,seconds since mark"
+last scan ms waited before,last scan waits given up,last scan threads,seconds since mark,\
+on since,unknown slots,root pages,root pages kmalloc,root pages accounted,\
+root pages compound,root pages single"
 
 # Many objects, so that what else goes on in the kernel counts for little.
 MANY=30000

@@ -1,0 +1,195 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The detector is switched on in a system that has been running, again and again: what
+# was there before is never reported, and what is lost afterwards is.
+#
+# SWITCHES: how often it is switched while objects come and go
+
+# shellcheck source=/dev/null
+. "$(dirname "$0")/kmemleak_lib.sh"
+
+SWITCHES=${SWITCHES:-20}
+[ ! -e /proc/lockdep ] || SWITCHES=${SWITCHES_DEBUG:-5}
+PARAMETERS=/sys/module/kmemleak/parameters
+PLACES=$KML_DEBUGFS/kmemleak_places
+
+answers()
+{
+	answer=$(kml_ctl "$1")
+	[ "$answer" = "$2" ] && return
+	echo "$1 is answered with $answer"
+	return 1
+}
+
+# kml_place COMMAND: by a process whose stack is gone when it has been done.
+kml_place()
+{
+	answer=$(kml_put "$PLACES/command" "$1")
+	[ "$answer" = OK ] && return
+	echo "places $1: $answer"
+	return 1
+}
+
+# places WANTED: of the objects of the module that has places for references all, or
+# none, are reported, but for those that only pages refer to in which nobody looks.
+places()
+{
+	awk -v wanted="$1" '
+	part == 1 && /^unreferenced object / { reported[$3] = 1; next }
+	part == 1 { next }
+	{
+		objects++
+		found = ($1 in reported)
+		lost = wanted == "all" || $2 ~ /^(reserved|cache)$/
+		if (found && !lost)
+			print "reported, though referred to: " $2
+		if (!found && lost)
+			print "not found: " $1 " " $2
+		bad += found != lost
+	}
+	END { exit !objects || bad > 0 }' \
+		part=1 "$KML_FILE" part=2 "$PLACES/objects"
+}
+
+# Places that were there before refer to objects that came later.
+old_places_hold()
+{
+	kml_switch_off && kml_place make && kml_switch_on && kml_place take &&
+		kml_scan && places none
+}
+
+old_places_let_go()
+{
+	kml_place void && kml_scan && { places all || return "$HIDDEN"; }
+}
+
+# The same of places that came later, of which some were never registered.
+new_places_hold()
+{
+	kml_place make && kml_place take && kml_scan && places none
+}
+
+new_places_freed()
+{
+	new_places_hold && kml_place free && kml_scan && { places all || return "$HIDDEN"; }
+}
+
+nothing_old_is_reported()
+{
+	kml_switch_off && kml_make leak=all && kml_make hold=all && kml_switch_on && kml_scan &&
+		kml_nothing_reported
+}
+
+# Whatever is done to what was there before, nobody has a word to say.
+old_objects_go_silently()
+{
+	kml_mark
+	kml_make drop && kml_make free && kml_scan && kml_nothing_reported &&
+		! kml_log | grep 'kmemleak: '
+}
+
+told()
+{
+	[ "$(kml_stat state)" = on ] && [ "$(kml_stat "on since")" -gt 0 ] &&
+		[ "$(kml_stat "unknown slots")" -gt 1000 ] && [ "$(kml_stat "root pages")" -gt 10 ]
+}
+
+# What the kernel had is given back, and has other users.
+unknown_shrinks()
+{
+	before=$(kml_stat "unknown slots")
+	echo 3 > /proc/sys/vm/drop_caches
+	find / -xdev > /dev/null
+	after=$(kml_stat "unknown slots")
+	echo "$before, then $after"
+	[ "$after" -lt "$before" ]
+}
+
+new_leaks_found()
+{
+	kml_make leak=all && kml_scan &&
+		kml_expected | KML_MODULE=kmemleak_selftest kml_compare quiet yes
+}
+
+by_parameter()
+{
+	echo 0 > $PARAMETERS/on && [ "$(cat $PARAMETERS/on)" = N ] &&
+		[ "$(kml_stat state)" != on ] && echo 1 > $PARAMETERS/on &&
+		[ "$(cat $PARAMETERS/on)" = Y ] && [ "$(kml_stat state)" = on ] &&
+		echo 1 > $PARAMETERS/on && kml_ctl scan=off > /dev/null &&
+		! (echo 2 > $PARAMETERS/on) 2> /dev/null
+}
+
+pages_parameter()
+{
+	[ "$(cat $PARAMETERS/pages)" = roots ] &&
+		! (echo off > $PARAMETERS/pages) 2> /dev/null &&
+		! (echo bogus > $PARAMETERS/pages) 2> /dev/null &&
+		echo roots > $PARAMETERS/pages
+}
+
+start_load()
+{
+	touch "$KML_TMP/run"
+	for cpu in /sys/devices/system/cpu/cpu[0-9]*; do
+		"$KML_HERE/kmemleak_load" "$KML_TMP/run" &
+		while [ -e "$KML_TMP/run" ]; do
+			cat "$cpu"/uevent /proc/self/maps /proc/self/mountinfo > /dev/null
+		done &
+	done
+}
+
+# Where it is found to be off, or to be on, makes no difference.
+never_a_false_report()
+{
+	for nr in $(seq "$SWITCHES"); do
+		kml_switch_off && usleep $((nr % 7 * 20000)) && kml_switch_on || return
+		usleep $((nr % 3 * 50000))
+		kml_scan_by "$nr"
+		kml_scan && kml_nothing_reported && continue
+		echo "after it was switched on $nr times"
+		return 1
+	done
+}
+
+metadata_returns()
+{
+	on=$(kml_stat "metadata bytes")
+	kml_switch_off || return
+	off=$(kml_stat "metadata bytes")
+	echo "$on bytes, then $off"
+	[ $((2 * off)) -lt "$on" ] || [ $((on - off)) -gt 200000 ]
+}
+
+# It is all the same whether it was on at boot.
+[ -e "$KML_FILE" ] || mount -t debugfs none "$KML_DEBUGFS" 2>/dev/null
+[ ! -e "$KML_FILE" ] || [ ! -x "$KML_HERE/kmemleak_ctl" ] || kml_ctl on > /dev/null
+kml_setup 16 kmemleak_selftest
+kml_load kmemleak_places || kml_skip_rest "cannot load kmemleak_places"
+
+kml_test "on is refused while it is on" answers on EALREADY
+kml_test "what was there before is not reported" nothing_old_is_reported
+kml_test "it tells how much that is" told
+kml_test "it can go without a word" old_objects_go_silently
+kml_test_all "what is lost afterwards is found" new_leaks_found
+kml_test "all memory that was there is read" old_places_hold
+kml_test "what it has referred to is found" old_places_let_go
+kml_place free > /dev/null
+kml_test "memory that nobody has registered is read" new_places_hold
+kml_test "and no longer once it is free" new_places_freed
+kml_test "pages are roots as long as there is something unknown" pages_parameter
+kml_test "the less is unknown the more has been freed" unknown_shrinks
+kml_test "metadata is given back" metadata_returns
+kml_test "nothing is permitted then" answers scan EPERM
+kml_test "the parameter does the same" by_parameter
+
+kml_load kmemleak_churn || kml_skip_rest "cannot load kmemleak_churn"
+start_load
+renice -n -20 -p $$ > /dev/null
+kml_test "never a false report, however often it is switched" never_a_false_report
+rm -f "$KML_TMP/run"
+wait
+kml_test "all objects are there in the end" kml_unload kmemleak_churn
+
+kml_finish
