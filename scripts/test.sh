@@ -84,8 +84,8 @@ test_release()
 		test_churn.sh test_reader.sh test_concurrent.sh test_hotplug.sh \
 		test_stats.sh test_leaks.sh test_live.sh test_lifecycle.sh \
 		test_holders.sh test_same_address.sh test_many.sh test_oom.sh test_off.sh
-	guest "the same kernel, booted with kmemleak=off" arm64 2 1G 300 \
-		"kmemleak=off kunit.enable=0" no-kunit test_boot_off.sh
+	guest "the same kernel, booted with kmemleak=off" arm64 2 1G 600 \
+		"kmemleak=off kunit.enable=0" no-kunit test_boot_off.sh test_late.sh test_on.sh
 	# What users have to expect: nothing makes leaks easier to find.
 	guest "the same kernel, without init_on_alloc: recall" arm64 2 1G 1500 \
 		"init_on_alloc=0 kunit.enable=0" no-kunit test_recall.sh test_shapes.sh
@@ -96,17 +96,6 @@ test_debug()
 	kernel_for_guests arm64-debug || return 0
 	guest "the kernel with everything that finds mistakes: all tests" arm64-debug 2 \
 		1G 2700
-	# The same for a kernel with CONFIG_SLAB_FREELIST_HARDENED.
-	guest "the same kernel, without init_on_alloc: recall" arm64-debug 2 1G 900 \
-		"init_on_alloc=0 kunit.enable=0" no-kunit test_recall.sh
-}
-
-# It is slow; what it is for are the KUnit suites, and races of other kinds.
-test_kcsan()
-{
-	kernel_for_guests arm64-kcsan || return 0
-	guest "the kernel that finds data races: some tests" arm64-kcsan 2 1G 1200 \
-		test_live.sh test_annotations.sh
 }
 
 # With ORC. All else that is tested of a PC is with ARCH=x86_64.
@@ -142,7 +131,6 @@ test_x86_64_debug()
 
 test_builds()
 {
-	build_kernel um || :
 	kernel_setup rock5b-plus
 	if [ -n "$device_tree" ]; then
 		build_kernel rock5b-plus || :
@@ -247,7 +235,6 @@ fi
 part "the kernel with the detector" test_release
 part "the kernel with the detector and everything that finds mistakes" test_debug
 [ "$kver" != 6.12 ] || part "the newest kernel" test_newest 7.3
-part "the kernel with the detector and one that finds data races" test_kcsan
 part "x86_64" test_x86_64
 part "count tests" "$top/scripts/test-ktap.sh"
 part "tell data races apart" "$top/scripts/test-kcsan.sh"
