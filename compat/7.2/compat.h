@@ -10,4 +10,7 @@
 
 #define rcu_gp_seq			rcu_gp_oldstate
 
+/* The linear map of arm64 has all of the kernel's image. */
+#define KML_DATA_IS_LINEAR		true
+
 #endif /* __MM_KMEMLEAK_COMPAT_7_2_H */

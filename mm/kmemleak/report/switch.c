@@ -15,6 +15,7 @@
 #include <linux/moduleparam.h>
 #include <linux/printk.h>
 #include <linux/stackdepot.h>
+#include <linux/sysfs.h>
 
 #include "../track/track.h"
 #include "report.h"

@@ -10,7 +10,6 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/gfp.h>
 #include <linux/highmem.h>
 #include <linux/kernel.h>
 #include <linux/memcontrol.h>
@@ -19,7 +18,9 @@
 #include <linux/pagemap.h>
 #include <linux/printk.h>
 #include <linux/string.h>
+#include <linux/sysfs.h>
 
+#include "../../page_alloc.h"
 #include "../../slab.h"
 #include "refs.h"
 

@@ -36,6 +36,14 @@ struct pool {
 	struct kml_frame_name frame_names[KML_FRAME_NAMES];
 };
 
+/*
+ * Of arm64's linear map the kernel's data is no part: its pages would be of no use to the
+ * page allocator.
+ */
+#ifndef KML_DATA_IS_LINEAR
+#define KML_DATA_IS_LINEAR	(!IS_ENABLED(CONFIG_ARM64))
+#endif
+
 /* Of whole pages: see kml_pool_give_back(). */
 static struct pool static_pool __aligned(PAGE_SIZE);
 
@@ -274,7 +282,9 @@ void kml_pool_range(unsigned long *start, size_t *size)
 }
 
 /**
- * kml_pool_give_back() - let the page allocator have the pool: it will not be used
+ * kml_pool_give_back() - let the page allocator have the pool: it is not used any more
+ *
+ * Where its pages are only the kernel's they stay, and are used again later.
  *
  * Context: Boot, one CPU, page allocator usable, when no hook is called any more.
  */
@@ -286,6 +296,10 @@ void __init kml_pool_give_back(void)
 	kml_pool = NULL;
 	kml_pool_free = NULL;
 	WRITE_ONCE(kml_pool_count, 0);
+	if (!KML_DATA_IS_LINEAR) {
+		pr_info("the pool stays: its pages are no others'\n");
+		return;
+	}
 	/* Not by memblock_free(), which newer kernels have do the same by itself. */
 	free_reserved_area(start, start + size, -1, "kmemleak pool");
 }
@@ -295,14 +309,17 @@ static struct kmem_cache *make_cache(const char *name, size_t size)
 	return kmem_cache_create(name, size, 0, SLAB_NOLEAKTRACE, NULL);
 }
 
-/* Instead of the static one, which is none of ours any more. */
+/* Instead of the static one, if that is none of ours any more. */
 static int pool_make(void)
 {
-	struct pool *pool = vzalloc(sizeof(*pool));
+	struct pool *pool = &static_pool;
 
-	if (!pool)
-		return -ENOMEM;
-	kml_hide_area(pool, sizeof(*pool));
+	if (KML_DATA_IS_LINEAR) {
+		pool = vzalloc(sizeof(*pool));
+		if (!pool)
+			return -ENOMEM;
+		kml_hide_area(pool, sizeof(*pool));
+	}
 	kml_pool = pool;
 	kml_pool_used = 0;
 	WRITE_ONCE(kml_pool_count, ARRAY_SIZE(pool->objects));
