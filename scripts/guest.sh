@@ -81,6 +81,7 @@ guest_qemu()	# CPUS MEMORY COMMAND_LINE QEMU_OPTIONS...
 	# shellcheck disable=SC2086
 	$guest_prefix "$emulator" -M "$guest_board" -cpu "$guest_cpu" \
 		-smp "$cpus" -m "$memory" -nic none -no-reboot \
+		${GUEST_ACCEL:+-accel "$GUEST_ACCEL"} \
 		-kernel "$objects/$image" -initrd "$objects/initramfs.cpio" \
 		-append "console=$console panic=-1 kmemleak=on $append" "$@"
 }

@@ -114,6 +114,16 @@ test_x86_64_whole()
 	guest "x86_64: all tests" x86_64 2 1G 2400
 	guest "x86_64, 4 CPUs: some tests" x86_64 4 1G 1500 test_recall.sh test_churn.sh \
 		test_concurrent.sh test_hotplug.sh test_lifecycle.sh test_oom.sh test_off.sh
+	(test_x86_64_off)
+}
+
+# By one thread of QEMU's: see test_on.sh.
+test_x86_64_off()
+{
+	export GUEST_ACCEL=tcg,thread=single
+	guest "x86_64, booted with kmemleak=off" x86_64 2 1G 900 \
+		"kmemleak=off kunit.enable=0" SINGLE=1 no-kunit test_boot_off.sh test_late.sh \
+		test_on.sh
 }
 
 test_x86_64_fp()

@@ -5,6 +5,7 @@
 # was there before is never reported, and what is lost afterwards is.
 #
 # SWITCHES: how often it is switched while objects come and go
+# SINGLE: all CPUs of QEMU are emulated by one thread
 
 # shellcheck source=/dev/null
 . "$(dirname "$0")/kmemleak_lib.sh"
@@ -161,6 +162,13 @@ metadata_returns()
 	echo "$on bytes, then $off"
 	[ $((2 * off)) -lt "$on" ] || [ $((on - off)) -gt 200000 ]
 }
+
+# While the hooks are patched, x86 has breakpoints in their places. QEMU 7.2 sometimes goes
+# on with one that is gone, if another thread has translated it meanwhile.
+if [ -z "$SINGLE" ] && grep -q '^model name.*: QEMU' /proc/cpuinfo; then
+	ktap_print_header
+	kml_skip_all "QEMU may take code for a breakpoint that was patched"
+fi
 
 # It is all the same whether it was on at boot.
 [ -e "$KML_FILE" ] || mount -t debugfs none "$KML_DEBUGFS" 2>/dev/null
