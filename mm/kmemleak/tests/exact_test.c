@@ -22,7 +22,7 @@
 #define EXACT_SLOW	(IS_ENABLED(CONFIG_LOCKDEP) || IS_ENABLED(CONFIG_KCSAN))
 /* A guest's CPUs stop one after the other where its host has fewer. */
 #define EXACT_PASSES	(EXACT_SLOW ? 10 : num_online_cpus() > 2 ? 50 : 250)
-#define EXACT_SCANS	(EXACT_SLOW ? 2 : 8)
+#define EXACT_SCANS	(EXACT_SLOW ? 2 : 4)
 
 /* Longer than any pass in a guest takes, and shorter. */
 #define EXACT_LONG	((EXACT_SLOW ? 5 : 1) * USEC_PER_SEC)
