@@ -54,7 +54,7 @@ END {
 	compare("first scan")
 	compare("second scan")
 
-	heading("instructions while it is off", "none off off-none - -")
+	heading("instructions while it is off, with jump labels", "none off off-none - -")
 	nothing("kmalloc(64) pair, shallow", 2)
 	nothing("kmalloc(64) pair, deep", 2)
 	nothing("kmem_cache pair", 2)
@@ -195,15 +195,15 @@ function print_between(name, one, two, end)
 		two - one, "-", two / one, end
 }
 
-# Off, with a detector that is not built in, and how many instructions more are too many.
+# Off, with a detector that is not built in. A bar is a number of instructions.
 function nothing(name, bar,  none, off, end)
 {
-	if (!have("none", name) || !have("off", name))
+	if (!have("none", name) || !have("jump", name))
 		return
 	none = value["none", name]
-	off = value["off", name]
-	if (bar && off - none > bar)
-		end = "  MORE THAN " bar
+	off = value["jump", name]
+	if (bar)
+		end = verdict(off - none <= bar, "at most " bar " more")
 	printf "%-34s %11.0f %11.0f %11.0f %10s %10s %7.3f%s\n", name, none, off, off - none, \
 		"-", "-", off / none, end
 }

@@ -3,8 +3,9 @@
 #
 # Prints what the detector costs beside its peer, the detector of the unmodified
 # source: both kernels have the same configuration and run the same benchmark,
-# and ours again with kmemleak=off, and so does one without any. QEMU counts one instruction as one
-# nanosecond, so that the figures repeat.
+# and ours again with kmemleak=off. So do, with jump labels, ours with kmemleak=off and
+# one without any. QEMU counts one instruction as one nanosecond, so that the figures
+# repeat.
 #
 # With BASE=REVISION of this repository the detector of that revision runs the same
 # benchmark, and each row says what it took, and how much more or less that is now.
@@ -58,6 +59,7 @@ modes()	# MODES LOG CPUS MEMORY GROUPS
 		kernel=bench on=on
 		[ "$mode" != peer ] || kernel=bench-peer
 		[ "$mode" != none ] || kernel=bench-none
+		[ "$mode" != jump ] || kernel=bench-off on=off
 		[ "$mode" != base ] || kernel=bench-base
 		[ "$mode" != off ] || on=off
 		# shellcheck disable=SC2086
@@ -149,7 +151,7 @@ done
 
 lock_build
 "$top/scripts/setup.sh" run
-for kernel in bench-peer bench bench-none bench-peer-irqsoff bench-irqsoff bench-lockstat; do
+for kernel in bench-peer bench bench-off bench-none bench-peer-irqsoff bench-irqsoff bench-lockstat; do
 	"$top/scripts/kernel.sh" $kernel
 	"$top/scripts/initramfs.sh" $kernel
 done
@@ -158,8 +160,8 @@ same_config
 
 step bench-pairs "measure pairs, batches and scans: off, peer, ours" \
 	modes "off peer ours" pairs 1 1G "start pairs batch scan"
-step bench-none "measure pairs and batches without a detector" \
-	modes none pairs 1 1G "start pairs batch"
+step bench-none "measure pairs and batches with jump labels: none, off" \
+	modes "none jump" pairs 1 1G "start pairs batch"
 step bench-remote "measure frees on another CPU: off, peer, ours" \
 	modes "off peer ours" remote 2 1G remote
 step bench-latency "measure the slowest of a million: off, peer, ours" \
@@ -182,12 +184,12 @@ step bench-threads "measure scans by several threads on two CPUs: ours" threads
 step bench-depth1 "measure pairs with trace_depth=1: ours" one_frame
 step bench-locks "count locks on two CPUs: off, ours" locks
 
-for mode in none off peer ours ${BASE:+base}; do
+for mode in none jump off peer ours ${BASE:+base}; do
 	cat "$logs"/bench-*-"$mode".results > "$logs/bench-all-$mode.results"
 done
 echo
 awk -v usec=$fine_usec -f "$top/scripts/bench.awk" \
-	mode=none "$logs/bench-all-none.results" \
+	mode=none "$logs/bench-all-none.results" mode=jump "$logs/bench-all-jump.results" \
 	mode=off "$logs/bench-all-off.results" mode=peer "$logs/bench-all-peer.results" \
 	mode=ours "$logs/bench-all-ours.results" mode=depth1 "$logs/bench-depth1.results" \
 	mode=base ${BASE:+"$logs/bench-all-base.results"} \

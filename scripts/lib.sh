@@ -148,7 +148,7 @@ each_test()
 }
 
 kernels="arm64 arm64-debug arm64-kcsan arm64-defconfig x86_64 x86_64-fp x86_64-debug um rock5b-plus lint series bench
-	bench-none bench-peer bench-fp bench-peer-fp bench-lockstat bench-irqsoff bench-peer-irqsoff
+	bench-off bench-none bench-peer bench-fp bench-peer-fp bench-lockstat bench-irqsoff bench-peer-irqsoff
 	arm64-16k arm64-64k arm64-rt arm64-hwtags arm64-swtags arm64-distro arm64-faults arm64-tiny
 	arm riscv s390"
 
@@ -226,8 +226,8 @@ kernel_setup()
 		targets="mm/kmemleak/ $device_tree"
 		purpose=board
 		;;
-	bench | bench-none | bench-peer | bench-fp | bench-peer-fp | bench-lockstat | bench-irqsoff | \
-	bench-peer-irqsoff)
+	bench | bench-off | bench-none | bench-peer | bench-fp | bench-peer-fp | bench-lockstat | \
+	bench-irqsoff | bench-peer-irqsoff)
 		arch_setup "$GUEST_ARCH"
 		[ "$arch" = arm64 ] || objects=$build/$arch-$1
 		fragments="kmemleak.config $guest_config bench.config"
@@ -246,7 +246,8 @@ kernel_setup()
 	*-fp)		fragments="$fragments frames.config" ;;
 	*-irqsoff)	fragments="$fragments irqsoff.config" ;;
 	*-lockstat)	fragments="$fragments lockstat.config" ;;
-	*-none)		fragments="$fragments none.config" ;;
+	*-off)		fragments="$fragments jump.config" ;;
+	*-none)		fragments="$fragments jump.config none.config" ;;
 	esac
 }
 

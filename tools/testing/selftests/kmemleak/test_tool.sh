@@ -332,13 +332,18 @@ debugfs_goes()
 	return "$status"
 }
 
-# A signal that ends the tool ends the program, too. The program sends it, as timeout does:
-# in the background a shell has SIGINT ignored.
+# A signal that ends the tool ends the program, too. A child of the program sends it, as
+# timeout does: in the background a shell has SIGINT ignored. It waits until the program
+# is one that does not ignore SIGQUIT, as a shell does.
 run_is_ended()
 {
 	for signal in INT QUIT TERM HUP; do
 		# shellcheck disable=SC2016
-		"$TOOL" run -- sh -c 'kill -$0 $PPID; exec sleep 1000' $signal \
+		"$TOOL" run -- sh -c '{
+				until grep -q sleep /proc/$$/comm; do usleep 1000; done
+				kill -$0 $PPID
+			} &
+			exec sleep 1000' $signal \
 			> "$KML_TMP/out" 2> "$KML_TMP/err"
 		status=$?
 		number=$(kill -l $signal)
