@@ -402,7 +402,7 @@ test_benchmark_as_it_is_printed()
 			print which, kind name, mode[which]
 	}' > "$work/figures"
 	[ "$(wc -l < "$work/figures")" -ge 20 ] || mistake "$hacking has no rows of make bench"
-	for mode in none off peer ours depth1 threads locks-off locks-on; do
+	for mode in none jump off peer ours depth1 threads locks-off locks-on; do
 		sed -n "s/^$mode /row /p" "$work/figures" > "$work/$mode"
 	done
 	# A pair and a class of locks, and made-up figures for all else.
@@ -411,7 +411,7 @@ test_benchmark_as_it_is_printed()
 	done
 	for round in 1 2 3 4 5 6; do
 		status=0
-		awk -v usec=1 -f scripts/bench.awk mode=none "$work/none" \
+		awk -v usec=1 -f scripts/bench.awk mode=none "$work/none" mode=jump "$work/jump" \
 			mode=off "$work/off" mode=peer "$work/peer" \
 			mode=ours "$work/ours" mode=depth1 "$work/depth1" mode=threads "$work/threads" \
 			mode=locks-off "$work/locks-off" mode=locks-on "$work/locks-on" \
