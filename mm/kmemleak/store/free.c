@@ -26,15 +26,17 @@
 
 #define GFP_HELD	(GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY)
 
-#define HELD_IN_PAGE	((PAGE_SIZE - sizeof(void *)) / sizeof(void *))
+#define HELD_IN_PAGE	(PAGE_SIZE / sizeof(void *) - 2)
 
 /**
  * struct held_page - objects that are allocated, to be freed again
  * @next: the page that was filled before
+ * @nr: how many of them are in this one
  * @object: the objects
  */
 struct held_page {
 	struct held_page *next;
+	unsigned long nr;
 	void *object[HELD_IN_PAGE];
 };
 
@@ -42,7 +44,7 @@ struct held_page {
  * struct held - all objects of a cache that are free
  * @cache: the cache; NULL: there is none
  * @pages: where they are written down
- * @nr: how many there are
+ * @nr: how many there are, in all pages
  */
 struct held {
 	struct kmem_cache *cache;
@@ -54,12 +56,13 @@ static bool make_room(struct held *held)
 {
 	struct held_page *page;
 
-	if (held->nr % HELD_IN_PAGE)
+	if (held->pages && held->pages->nr < HELD_IN_PAGE)
 		return true;
 	page = (void *)__get_free_page(GFP_HELD);
 	if (!page)
 		return false;
 	page->next = held->pages;
+	page->nr = 0;
 	held->pages = page;
 	return true;
 }
@@ -82,6 +85,7 @@ static bool is_adopted(const void *object)
 
 static void hold_those_of_node(struct held *held, int node)
 {
+	struct held_page *page;
 	void *object;
 
 	do {
@@ -90,7 +94,9 @@ static void hold_those_of_node(struct held *held, int node)
 		object = kmem_cache_alloc_node(held->cache, GFP_HELD | __GFP_THISNODE, node);
 		if (!object)
 			return;
-		held->pages->object[held->nr++ % HELD_IN_PAGE] = object;
+		page = held->pages;
+		page->object[page->nr++] = object;
+		held->nr++;
 		cond_resched();
 	} while (is_adopted(object));
 }
@@ -109,21 +115,16 @@ static void free_all(struct held *held)
 {
 	struct held_page *page;
 
-	while (held->nr) {
-		held->nr--;
-		kmem_cache_free(held->cache,
-				held->pages->object[held->nr % HELD_IN_PAGE]);
-		cond_resched();
-		if (held->nr % HELD_IN_PAGE)
-			continue;
-		page = held->pages;
+	while ((page = held->pages)) {
 		held->pages = page->next;
+		while (page->nr) {
+			kmem_cache_free(held->cache, page->object[--page->nr]);
+			cond_resched();
+		}
 		/* Nobody else may take them for references. */
 		memset(page, 0, sizeof(*page));
 		free_page((unsigned long)page);
 	}
-	/* Room for one that there was not. */
-	free_page((unsigned long)held->pages);
 }
 
 /* Caches come in at the front of the list: then one of them is handled twice. */
