@@ -9,8 +9,8 @@
 #            good, and PROGRAM goes on as if nobody had sent it.
 # Output:    BusyBox: goes on, status 0; after exec: status 131
 #            dash: status 131; after exec: status 131
-# Met in:    a test of a tool that passes signals on, which took until the end of a
-#            "sleep 1000" about once in a hundred times.
+# Met in:    a test of a tool that passes signals on, which on a busy machine waited for
+#            the end of a "sleep 1000".
 #
 # Fails if that is not so any more. Nothing of this project is used.
 
