@@ -43,6 +43,7 @@ matrix_test()	# ROW
 		return
 	fi
 	tests=$matrix_tests
+	[ "$1" != debug ] || tests=
 	# It is slow; what it is for are the KUnit suites, and races of other kinds.
 	[ "$row_kernel" != arm64-kcsan ] || tests="test_live.sh test_annotations.sh"
 	GUEST_ARCH=${row_kernel%%-*} "$top/scripts/setup.sh" run || return

@@ -22,12 +22,10 @@ rounds()
 {
 	if [ -e /proc/lockdep ]; then
 		echo 3
-	elif [ -n "$BARE" ]; then
-		echo 40
-	elif [ "$(nproc)" -gt 2 ]; then
+	elif [ -n "$BARE" ] || [ "$(nproc)" -gt 2 ]; then
 		echo 40
 	else
-		echo 100
+		echo 60
 	fi
 }
 

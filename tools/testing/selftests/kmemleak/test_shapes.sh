@@ -19,7 +19,7 @@ if [ -e /proc/lockdep ]; then
 	ROUNDS=${KML_ROUNDS:-5}
 	OF_ONE=3
 elif grep -q -w init_on_alloc=0 /proc/cmdline; then
-	ROUNDS=${KML_ROUNDS:-200}
+	ROUNDS=${KML_ROUNDS:-100}
 	LIMIT=${KML_LIMIT:-2}
 else
 	ROUNDS=${KML_ROUNDS:-40}
