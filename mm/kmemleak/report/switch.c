@@ -107,6 +107,7 @@ static int get_ready(void)
 	if (ret)
 		return ret;
 	kml_names_init();
+	kml_unknown_forget();
 	ret = kml_slab_init();
 	if (ret)
 		return ret;

@@ -484,6 +484,7 @@ void kml_unknown_add(enum kml_space space, unsigned long start, size_t size);
 void kml_foreign_add(unsigned long start, size_t size);
 void kml_foreign_remove(unsigned long start);
 unsigned long kml_unknown_objects(void);
+void kml_unknown_forget(void);
 bool kml_know_all(void);
 int kml_visit_unknown(kml_visit_t visit);
 

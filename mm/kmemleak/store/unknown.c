@@ -26,6 +26,7 @@
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/printk.h>
+#include <linux/string.h>
 #include <linux/vmalloc.h>
 
 #include "../../slab.h"
@@ -51,7 +52,7 @@ static DECLARE_BITMAP(foreign_map, UNKNOWN_PARTS);
 /* Were there ever any? */
 static bool foreign_seen;
 
-/* Objects that were ever unknown. */
+/* Objects that were ever unknown, since tracking began. */
 static atomic_long_t unknown_objects;
 
 /* Page frames in one part, as a power of two; -1: not known yet. */
@@ -185,6 +186,22 @@ void kml_foreign_remove(unsigned long start)
 {
 	if (READ_ONCE(foreign_seen))
 		exchange_foreign(start, ~start, 0);
+}
+
+/**
+ * kml_unknown_forget() - forget that anything was unknown
+ *
+ * Context: Process context, while no hook is called and no scan runs, before all that
+ * there is becomes a root in another way.
+ */
+void kml_unknown_forget(void)
+{
+	lockdep_assert_held(&kml_scan_mutex);
+	bitmap_zero(unknown_map, UNKNOWN_PARTS);
+	bitmap_zero(foreign_map, UNKNOWN_PARTS);
+	memset(foreign, 0, sizeof(foreign));
+	WRITE_ONCE(foreign_seen, false);
+	atomic_long_set(&unknown_objects, 0);
 }
 
 /**
