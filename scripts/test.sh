@@ -105,7 +105,9 @@ test_debug()
 		test_reader.sh test_concurrent.sh test_hotplug.sh test_parameters.sh \
 		test_stats.sh test_groups.sh test_json.sh test_leaks.sh test_allocators.sh \
 		test_live.sh test_annotations.sh test_release.sh test_lifecycle.sh \
-		test_same_address.sh test_oom.sh test_on.sh test_off.sh
+		test_same_address.sh test_oom.sh test_off.sh
+	guest "the same kernel, booted with kmemleak=off" arm64-debug 2 1G 900 \
+		"kmemleak=off kunit.enable=0" no-kunit test_boot_off.sh test_on.sh
 }
 
 # With ORC. All else that is tested of a PC is with ARCH=x86_64.
