@@ -40,6 +40,17 @@ static void tell(FILE *to, struct json *json, const struct options *options,
 		json_string(json, name, value);
 }
 
+static int make_it(bool on, const struct options *options)
+{
+	struct control control;
+
+	control_open(&control, options);
+	control_need_live(&control);
+	if (!(on ? control_on(&control) : control_off(&control)))
+		warn("the detector is %s already", on ? "on" : "off");
+	return EXIT_CLEAN;
+}
+
 /**
  * command_on() - let the detector track from now on
  * @options: of the command line
@@ -49,14 +60,8 @@ static void tell(FILE *to, struct json *json, const struct options *options,
  */
 int command_on(const struct options *options, char **args)
 {
-	struct control control;
-
 	(void)args;
-	control_open(&control, options);
-	control_need_live(&control);
-	if (!control_on(&control))
-		warn("the detector is on already");
-	return EXIT_CLEAN;
+	return make_it(true, options);
 }
 
 /**
@@ -68,14 +73,8 @@ int command_on(const struct options *options, char **args)
  */
 int command_off(const struct options *options, char **args)
 {
-	struct control control;
-
 	(void)args;
-	control_open(&control, options);
-	control_need_live(&control);
-	if (!control_off(&control))
-		warn("the detector is off already");
-	return EXIT_CLEAN;
+	return make_it(false, options);
 }
 
 /**
