@@ -321,6 +321,27 @@ kml_has_time()
 	[ $(($(date +%s) - $1)) -lt "${KML_PATIENCE:-120}" ]
 }
 
+# kml_answers COMMAND ANSWER: that is what the detector says to it.
+kml_answers()
+{
+	answer=$(kml_ctl "$1")
+	[ "$answer" = "$2" ] && return
+	echo "$1 is answered with $answer"
+	return 1
+}
+
+# What keeps the allocators of each CPU busy, as long as there is the file.
+kml_start_load()
+{
+	touch "$KML_TMP/run"
+	for cpu in /sys/devices/system/cpu/cpu[0-9]*; do
+		"$KML_HERE/kmemleak_load" "$KML_TMP/run" &
+		while [ -e "$KML_TMP/run" ]; do
+			cat "$cpu"/uevent /proc/self/maps /proc/self/mountinfo > /dev/null
+		done &
+	done
+}
+
 # Off, and all forgotten that was found.
 kml_switch_off()
 {

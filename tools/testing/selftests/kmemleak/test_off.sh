@@ -6,14 +6,6 @@
 # shellcheck source=/dev/null
 . "$(dirname "$0")/kmemleak_lib.sh"
 
-answers()
-{
-	answer=$(kml_ctl "$1")
-	[ "$answer" = "$2" ] && return
-	echo "$1 is answered with $answer"
-	return 1
-}
-
 # So are scripts that go by it.
 probe_fails()
 {
@@ -62,18 +54,6 @@ tool_says_so()
 	[ $? = 3 ] && grep 'kmemleak=on' "$KML_TMP/err"
 }
 
-# What keeps the allocators of each CPU busy while the detector goes.
-start_load()
-{
-	touch "$KML_TMP/run"
-	for cpu in /sys/devices/system/cpu/cpu[0-9]*; do
-		"$KML_HERE/kmemleak_load" "$KML_TMP/run" &
-		while [ -e "$KML_TMP/run" ]; do
-			cat "$cpu"/uevent /proc/self/maps /proc/self/mountinfo > /dev/null
-		done &
-	done
-}
-
 metadata()
 {
 	[ ! -e "$KML_STATS" ] || kml_stat "metadata bytes"
@@ -99,14 +79,14 @@ kml_scan > /dev/null
 
 kml_test "something is reported" kml_records
 kml_records > "$KML_TMP/records"
-start_load
+kml_start_load
 sleep 2
 kml_test "off is taken under load, and ends a scan" off_ends_scan
 for command in scan scan=on scan=off scan=5 stack=on stack=off dump=0x10; do
-	kml_test "then $command is not permitted" answers "$command" EPERM
+	kml_test "then $command is not permitted" kml_answers "$command" EPERM
 done
 for command in bogus scanx offx; do
-	kml_test "$command is still no command" answers "$command" EINVAL
+	kml_test "$command is still no command" kml_answers "$command" EINVAL
 done
 for command in scan=off scan; do
 	kml_test "a script that writes $command to find out is told so" probe_fails "$command"

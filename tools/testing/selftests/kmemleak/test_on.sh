@@ -15,14 +15,6 @@ SWITCHES=${SWITCHES:-20}
 PARAMETERS=/sys/module/kmemleak/parameters
 PLACES=$KML_DEBUGFS/kmemleak_places
 
-answers()
-{
-	answer=$(kml_ctl "$1")
-	[ "$answer" = "$2" ] && return
-	echo "$1 is answered with $answer"
-	return 1
-}
-
 # kml_place COMMAND: by a process whose stack is gone when it has been done.
 kml_place()
 {
@@ -144,17 +136,6 @@ pages_parameter()
 		echo roots > $PARAMETERS/pages
 }
 
-start_load()
-{
-	touch "$KML_TMP/run"
-	for cpu in /sys/devices/system/cpu/cpu[0-9]*; do
-		"$KML_HERE/kmemleak_load" "$KML_TMP/run" &
-		while [ -e "$KML_TMP/run" ]; do
-			cat "$cpu"/uevent /proc/self/maps /proc/self/mountinfo > /dev/null
-		done &
-	done
-}
-
 # Where it is found to be off, or to be on, makes no difference.
 never_a_false_report()
 {
@@ -195,7 +176,7 @@ fi
 kml_setup 16 kmemleak_selftest
 kml_load kmemleak_places || kml_skip_rest "cannot load kmemleak_places"
 
-kml_test "on is refused while it is on" answers on EALREADY
+kml_test "on is refused while it is on" kml_answers on EALREADY
 kml_test "what was there before is not reported" nothing_old_is_reported
 kml_test "it tells how much that is" told
 kml_test "it can go without a word" old_objects_go_silently
@@ -212,11 +193,11 @@ kml_test "and no longer once it is free" new_places_freed
 kml_test "pages are roots as long as there is something unknown" pages_parameter
 kml_test "the less is unknown the more has been freed" unknown_shrinks
 kml_test "metadata is given back" metadata_returns
-kml_test "nothing is permitted then" answers scan EPERM
+kml_test "nothing is permitted then" kml_answers scan EPERM
 kml_test "the parameter does the same" by_parameter
 
 kml_load kmemleak_churn || kml_skip_rest "cannot load kmemleak_churn"
-start_load
+kml_start_load
 renice -n -20 -p $$ > /dev/null
 kml_test "never a false report, however often it is switched" never_a_false_report
 rm -f "$KML_TMP/run"
