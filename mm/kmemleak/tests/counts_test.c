@@ -85,6 +85,7 @@ static struct kml_record *new_leak(struct kunit *test)
 	struct kml_record *rec = kunit_kzalloc(test, sizeof(*rec), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, rec);
+	raw_spin_lock_init(&rec->lock);
 	rec->size = 8;
 	rec->jiffies = jiffies;
 	return rec;
