@@ -76,9 +76,9 @@ test_puts_everything_in_place()
 	[ ! -e "$work/tree/mm/kmemleak.c" ]
 	(cd "$top" && find mm tools include lib Documentation -type f \
 		! -path tools/mm/kmemleak/kmemleak) | while read -r file; do
-		# Of KUnit and kselftest there is something for some versions only.
+		# Of KUnit and kselftest there is nothing for the oldest version.
 		case $kver,$file in
-		6.12,* | *,mm/* | *,tools/*/kmemleak/* | *,Documentation/* | *,include/linux/*) ;;
+		6.12,* | 7.*,* | *,mm/* | *,tools/*/kmemleak/* | *,Documentation/* | *,include/linux/*) ;;
 		*)	continue ;;
 		esac
 		cmp "$top/$file" "$work/tree/$file"
@@ -124,9 +124,12 @@ test_touches_nothing_else()
 				arch/x86/include/asm/unwind.h arch/x86/kernel/unwind_orc.c ;;
 		esac
 		case $kver in
-		6.12)	printf '%s\n' include/kunit/test.h lib/kunit/Makefile lib/kunit/test.c \
+		6.12 | 7.*)
+			printf '%s\n' include/kunit/test.h lib/kunit/Makefile lib/kunit/test.c \
 				tools/testing/selftests/Makefile \
 				tools/testing/selftests/kselftest/runner.sh ;;
+		esac
+		case $kver in
 		7.*)	echo mm/slab_common.c ;;
 		esac
 		printf '%s\n' Documentation/dev-tools/kmemleak.rst MAINTAINERS \

@@ -186,7 +186,7 @@ test_newest()	# VERSION
 	# shellcheck disable=SC2086
 	guest "Linux $newest: some tests" arm64 2 1G 1800 kunit.enable=1 $fewer \
 		test_recall.sh test_churn.sh test_allocators.sh test_leaks.sh test_control.sh \
-		test_reader.sh test_groups.sh test_json.sh \
+		test_reader.sh test_groups.sh test_json.sh test_kunit.sh test_kselftest.sh \
 		ksft_kmemleak_confirm.sh ksft_kmemleak_dedup.sh
 }
 

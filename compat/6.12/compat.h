@@ -23,6 +23,9 @@
 #define kmem_cache_alloc_from_sheaf(...)	((void *)NULL)
 #define kmem_cache_return_sheaf(...)	do { } while (0)
 
+/* What makes parameters for a test of KUnit is not told for which one. */
+#define KML_PARAMS			const void *last, char *desc
+
 /* A timer got its function apart from the rest. */
 #define hrtimer_setup(timer, fn, clock, mode)				\
 do {									\

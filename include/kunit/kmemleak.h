@@ -7,6 +7,7 @@
 #define _KUNIT_KMEMLEAK_H
 
 struct kunit;
+struct kunit_case;
 struct kunit_suite;
 
 /**
@@ -24,14 +25,16 @@ enum kunit_kmemleak {
 #ifdef CONFIG_DEBUG_KMEMLEAK
 
 void kunit_kmemleak_begin(struct kunit_suite *suite);
-void kunit_kmemleak_case(struct kunit_suite *suite, struct kunit *test);
+void kunit_kmemleak_case(struct kunit *test);
+void kunit_kmemleak_params(struct kunit_case *test_case, struct kunit *test);
 void kunit_kmemleak_end(struct kunit_suite *suite);
 
 #else /* !CONFIG_DEBUG_KMEMLEAK */
 
 static inline void kunit_kmemleak_begin(struct kunit_suite *suite) { }
-static inline void kunit_kmemleak_case(struct kunit_suite *suite,
-				       struct kunit *test) { }
+static inline void kunit_kmemleak_case(struct kunit *test) { }
+static inline void kunit_kmemleak_params(struct kunit_case *test_case,
+					 struct kunit *test) { }
 static inline void kunit_kmemleak_end(struct kunit_suite *suite) { }
 
 #endif /* CONFIG_DEBUG_KMEMLEAK */

@@ -48,29 +48,45 @@ void kunit_kmemleak_begin(struct kunit_suite *suite)
 		kmemleak_test_begin(&since);
 }
 
-/**
- * kunit_kmemleak_case() - let a case fail if something was lost since the one before
- * @suite: its suite
- * @test: the case, or one of its parameters, after its clean-up
- */
-void kunit_kmemleak_case(struct kunit_suite *suite, struct kunit *test)
+static bool has_lost(struct kunit *test)
 {
 	int leaks;
 
 	if (!active)
-		return;
+		return false;
 	leaks = kmemleak_test_end(&since);
 	if (leaks < 0) {
 		/* Nobody asks for it again in this suite. */
 		active = false;
 		kunit_info(test, "kmemleak: no scan, error %d", leaks);
-		return;
+		return false;
 	}
 	if (!leaks)
-		return;
-	kunit_set_failure(test);
+		return false;
 	kunit_err(test, "kmemleak: %d objects were allocated and lost", leaks);
 	kmemleak_test_report(&since, RECORDS, print_line, test);
+	return true;
+}
+
+/**
+ * kunit_kmemleak_case() - let a case fail if something was lost since the one before
+ * @test: the case, or one of its parameters, after its clean-up
+ */
+void kunit_kmemleak_case(struct kunit *test)
+{
+	if (has_lost(test))
+		kunit_set_failure(test);
+}
+
+/**
+ * kunit_kmemleak_params() - let a case fail if what makes its parameters lost something
+ * @test_case: the case, with parameters or without, after the last one and their exit
+ * @test: what it runs as
+ */
+void kunit_kmemleak_params(struct kunit_case *test_case, struct kunit *test)
+{
+	if (test_case->generate_params && has_lost(test))
+		test_case->status = KUNIT_FAILURE;
 }
 
 /**

@@ -9,6 +9,11 @@
 
 #include "hidden.h"
 
+/* What makes parameters is told for which test, but by older kernels. */
+#ifndef KML_PARAMS
+#define KML_PARAMS	struct kunit *test, const void *last, char *desc
+#endif
+
 /* So many at a time: a dead word may hide one or the other. */
 #define LOST	16
 
@@ -71,6 +76,21 @@ static void losing_param(struct kunit *test)
 		lose_some();
 }
 
+/* After the last one it is not this function that does. */
+static const void *losing_late_gen_params(KML_PARAMS)
+{
+	if (last) {
+		lose_some();
+		return NULL;
+	}
+	param_name(params, desc);
+	return params;
+}
+
+static void losing_late(struct kunit *test)
+{
+}
+
 static void free_kept(struct kunit_suite *suite)
 {
 	unsigned int i;
@@ -93,6 +113,7 @@ static struct kunit_case all_cases[] = {
 	KUNIT_CASE(losing_kept),
 	KUNIT_CASE(losing_failed),
 	KUNIT_CASE_PARAM(losing_param, losing_gen_params),
+	KUNIT_CASE_PARAM(losing_late, losing_late_gen_params),
 	KUNIT_CASE(losing_nothing),
 	{}
 };
