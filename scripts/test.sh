@@ -83,11 +83,14 @@ test_release()
 	run_demos
 	guest "the kernel with the detector: all tests" arm64 2 1G 2400
 	# How commands and files read does not depend on the number of CPUs, nor what there
-	# is of memory. Of KUnit's suites, those of the store and of scans.
-	guest "the same kernel, 4 CPUs: some tests" arm64 4 1G 1500 \
-		"kunit.filter_glob=kmemleak_[qrs]*" test_recall.sh test_churn.sh \
-		test_reader.sh test_concurrent.sh test_hotplug.sh test_leaks.sh test_live.sh \
-		test_lifecycle.sh test_same_address.sh test_off.sh
+	# is of memory. Of KUnit's suites, those of the store and of scans. In 6.1, files of
+	# debugfs go on to refer to suites that were chosen so, when these have been freed.
+	few=kunit.filter_glob=kmemleak_[qrs]*
+	[ "$kver" != 6.1 ] || few=kunit.enable=1
+	guest "the same kernel, 4 CPUs: some tests" arm64 4 1G 1500 "$few" \
+		test_recall.sh test_churn.sh test_reader.sh test_concurrent.sh \
+		test_hotplug.sh test_leaks.sh test_live.sh test_lifecycle.sh \
+		test_same_address.sh test_off.sh
 	guest "the same kernel, booted with kmemleak=off" arm64 2 1G 600 \
 		"kmemleak=off kunit.enable=0" no-kunit test_boot_off.sh test_late.sh test_on.sh
 	# What users have to expect: nothing makes leaks easier to find.

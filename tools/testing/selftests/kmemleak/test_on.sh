@@ -55,9 +55,10 @@ old_places_hold()
 		kml_scan && places none
 }
 
+# Of other objects than before: what hides one of those may do so for ever.
 old_places_let_go()
 {
-	kml_place void && kml_scan && places all
+	kml_place take && kml_place void && kml_scan && places all
 }
 
 # The same of places that came later, of which some were never registered.
