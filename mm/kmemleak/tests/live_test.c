@@ -150,7 +150,7 @@ static void live_records(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < OBJECTS; i++)
-		objects[i] = allocate(192);
+		objects[i] = allocate(256);
 	for (i = 0; i < OBJECTS; i += 4) {
 		KUNIT_ASSERT_TRUE(test, kml_ref_find(KML_VIRT, addr_of(objects[i]), &ref));
 		mutex_lock(&kml_scan_mutex);
@@ -164,7 +164,7 @@ static void live_records(struct kunit *test)
 	count_all(test);
 	sum = sum_of(allocate, &group);
 	KUNIT_EXPECT_EQ(test, sum.objects, OBJECTS / 4 * 3);
-	KUNIT_EXPECT_EQ(test, sum.bytes, OBJECTS / 4 * 3 * 192);
+	KUNIT_EXPECT_EQ(test, sum.bytes, OBJECTS / 4 * 3 * 256);
 	KUNIT_ASSERT_NOT_NULL(test, group);
 	KUNIT_EXPECT_EQ(test, group->comms, 1);
 	KUNIT_EXPECT_TRUE(test, list_is_singular(&group->members));
