@@ -355,8 +355,9 @@ void kmemleak_wipe_stack(void);
 /**
  * kmemleak_wipe_registers() - forget what registers hold that functions keep
  *
- * To be called by a function that is not returned to, before the call that it makes for
- * that: what it had in these registers is saved on the stack as long as that call lasts.
+ * To be called before a call that lasts, such as one that sleeps or does not return, by a
+ * function that has no more use for what it had in these registers: it is saved, on the
+ * stack or in the task, as long as that call lasts.
  *
  * Context: Any.
  */
