@@ -15,7 +15,8 @@ trap 'exit 143' TERM HUP
 # Files of the unmodified source that the tests need: all of it is large.
 mkdir "$work/pristine"
 (cd "$pristine" && cp -Rp --parents Makefile MAINTAINERS mm lib/Kconfig.debug lib/stackdepot.c \
-	lib/kunit include/kunit include/linux/kmemleak.h kernel/kthread.c kernel/module kernel/rcu kernel/stop_machine.c \
+	lib/kunit include/kunit include/linux/kmemleak.h kernel/kthread.c kernel/module kernel/params.c \
+	kernel/rcu kernel/stop_machine.c \
 	arch/x86/entry/entry_64.S arch/x86/include/asm/unwind.h arch/x86/kernel/unwind_orc.c \
 	Documentation/dev-tools Documentation/core-api/mm-api.rst \
 	tools/testing/selftests/lib.mk tools/testing/selftests/Makefile \
@@ -133,8 +134,8 @@ test_touches_nothing_else()
 		7.*)	echo mm/slab_common.c ;;
 		esac
 		printf '%s\n' Documentation/dev-tools/kmemleak.rst MAINTAINERS \
-			include/linux/kmemleak.h kernel/kthread.c kernel/rcu/tree.c \
-			kernel/stop_machine.c lib/stackdepot.c "$kconfig" mm/Makefile \
+			include/linux/kmemleak.h kernel/kthread.c kernel/params.c \
+			kernel/rcu/tree.c kernel/stop_machine.c lib/stackdepot.c "$kconfig" mm/Makefile \
 			mm/kmemleak.c mm/slub.c mm/vmalloc.c
 	} | sort | diff - "$work/changed"
 }
