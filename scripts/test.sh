@@ -85,7 +85,7 @@ test_release()
 	# How commands and files read does not depend on the number of CPUs, nor what there
 	# is of memory. Of KUnit's suites, those of the store and of scans. In 6.1, files of
 	# debugfs go on to refer to suites that were chosen so, when these have been freed.
-	few=kunit.filter_glob=kmemleak_[qrs]*
+	few='kunit.filter_glob=kmemleak_[qrs]*'
 	[ "$kver" != 6.1 ] || few=kunit.enable=1
 	guest "the same kernel, 4 CPUs: some tests" arm64 4 1G 1500 "$few" \
 		test_recall.sh test_churn.sh test_reader.sh test_concurrent.sh \
