@@ -205,8 +205,8 @@ profile_agrees()
 {
 	kml_load kmemleak_growth way=list steps=25 step_ms=10 || return
 	sleep 2
-	ours=$(jq -s '[.[] | select(.trace[1] // "" | endswith("[kmemleak_growth]")) | .bytes] | add' \
-		"$LIVE.json")
+	ours=$(jq -s '[.[] | select(.trace[1] // "" | endswith("[kmemleak_growth]")).bytes] |
+		add' "$LIVE.json")
 	theirs=$(awk '/\[kmemleak_growth\]/ { sum += $1 } END { print sum + 0 }' /proc/allocinfo)
 	kml_unload kmemleak_growth
 	echo "bytes: $ours, by /proc/allocinfo $theirs"
