@@ -71,7 +71,12 @@ fi
 if grep -n -E -e "$splats" "$log.console" | grep -v "BUG: KCSAN:" > "$log.splats" ||
    [ ! -s "$log.console" ]; then
 	echo "not ok - $where: no splat on the console"
-	head -n 20 "$log.splats" | tr -d '\r' | sed 's/^/    /'
+	first=$(sed -n '1s/:.*//p' "$log.splats")
+	{
+		head -n 20 "$log.splats"
+		echo "the first of them:"
+		tail -n "+${first:-1}" "$log.console" | head -n 40
+	} | tr -d '\r' | sed 's/^/    /'
 	echo "    (the whole console: $log.console)"
 else
 	echo "ok - $where: no splat on the console"
