@@ -121,7 +121,11 @@ test_touches_nothing_else()
 		(cd "$pristine" && grep -l 'mm/kmemleak\.c' Documentation/core-api/mm-api.rst) || :
 		case $kver in
 		6.1)	printf '%s\n' kernel/module/main.c arch/x86/entry/entry_64.S ;;
-		*)	printf '%s\n' kernel/module/debug_kmemleak.c \
+		6.12)	printf '%s\n' kernel/module/main.c ;;
+		esac
+		case $kver in
+		6.12 | 7.*)
+			printf '%s\n' kernel/module/debug_kmemleak.c \
 				arch/x86/include/asm/unwind.h arch/x86/kernel/unwind_orc.c ;;
 		esac
 		case $kver in

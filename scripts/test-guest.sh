@@ -68,7 +68,9 @@ else
 fi
 
 # Data races have a check of their own, since those of others are not ours.
-if grep -n -E -e "$splats" "$log.console" | grep -v "BUG: KCSAN:" > "$log.splats" ||
+expected=$top/tools/testing/selftests/kmemleak/kmemleak_splats.awk
+if awk -f "$expected" "$log.console" | grep -n -E -e "$splats" |
+   grep -v "BUG: KCSAN:" > "$log.splats" ||
    [ ! -s "$log.console" ]; then
 	echo "not ok - $where: no splat on the console"
 	first=$(sed -n '1s/:.*//p' "$log.splats")

@@ -368,7 +368,8 @@ kml_skip_rest()
 
 kml_no_splat()
 {
-	! kml_log "$KML_START" | grep -E 'WARNING: |BUG: |Oops|INFO: |[Cc]all [Tt]race'
+	! kml_log "$KML_START" | awk -f "$KML_HERE/kmemleak_splats.awk" |
+		grep -E 'WARNING: |BUG: |Oops|INFO: |[Cc]all [Tt]race'
 }
 
 kml_finish()
