@@ -44,6 +44,7 @@
 
 #define ptrauth_strip_kernel_insn_pac	ptrauth_strip_insn_pac
 #define stack_depot_request_early_init	stack_depot_want_early_init
+#define mem_alloc_profiling_enabled()	false
 #define KUNIT_CASE_SLOW			KUNIT_CASE
 
 #endif /* __MM_KMEMLEAK_COMPAT_6_1_H */

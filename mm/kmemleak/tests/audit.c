@@ -380,16 +380,18 @@ static bool is_marked(const struct kml_audit *audit, depot_stack_handle_t trace,
 }
 
 /*
- * Is it an array of free objects, a sheaf, that the slab allocator had to make while
- * somebody allocated or freed something?
+ * Is it something that the slab allocator had to make while somebody allocated or freed
+ * something: an array of free objects, a sheaf, or of what is known of the objects of a
+ * slab, for memory allocation profiling?
  */
-static bool is_sheaf(depot_stack_handle_t trace)
+bool kml_is_allocators_own(depot_stack_handle_t trace)
 {
 	struct kml_frames frames = kml_frames_of(trace);
 	char name[KSYM_SYMBOL_LEN];
 
 	while (kml_next_frame(&frames, name)) {
-		if (strstarts(name, "__pcs_") || strstr(name, "_sheaf"))
+		if (strstarts(name, "__pcs_") || strstr(name, "_sheaf") ||
+		    strstr(name, "slab_obj_exts"))
 			return true;
 	}
 	return false;
@@ -421,7 +423,7 @@ static bool meet(struct kml_audit *audit, enum kml_space space,
 	/* Many neighbours come from the same place. */
 	if (trace == audit->innocent)
 		return true;
-	if (is_marked(audit, trace, BIT(space)) && !is_sheaf(trace))
+	if (is_marked(audit, trace, BIT(space)) && !kml_is_allocators_own(trace))
 		return false;
 	audit->innocent = trace;
 	return true;

@@ -88,6 +88,7 @@ struct kml_audit {
 void kml_look(enum kml_space space, unsigned long addr,
 	      struct kml_sight *sight);
 bool kml_trace_has(depot_stack_handle_t trace, const void *fn);
+bool kml_is_allocators_own(depot_stack_handle_t trace);
 void kml_audit_slabs(struct kunit *test);
 void kml_audit(struct kunit *test, struct kml_audit *audit);
 struct kml_record *kml_record_by_others(enum kml_space space,

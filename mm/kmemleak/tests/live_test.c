@@ -17,6 +17,7 @@
 
 #include "../report/report.h"
 #include "../store/slot.h"
+#include "audit.h"
 #include "cache.h"
 #include "slot.h"
 #include "tree.h"
@@ -45,7 +46,7 @@ static void count_all(struct kunit *test)
 	kml_counts_finish(&counts);
 }
 
-/* Of all groups whose traces lead through @fn; @last is one of them. */
+/* Of all groups whose traces lead through @fn, in its own name; @last is one of them. */
 static struct kml_total sum_of(const void *fn, const struct kml_count **last)
 {
 	struct kml_total sum = {};
@@ -54,7 +55,8 @@ static struct kml_total sum_of(const void *fn, const struct kml_count **last)
 	list_for_each_entry(group, &counts.groups, group) {
 		unsigned int i;
 
-		if (!kml_trace_has(group->trace, fn))
+		if (!kml_trace_has(group->trace, fn) ||
+		    kml_is_allocators_own(group->trace))
 			continue;
 		sum.objects += group->all.objects;
 		sum.bytes += group->all.bytes;
