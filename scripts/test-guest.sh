@@ -76,7 +76,10 @@ if awk -f "$expected" "$log.console" | grep -n -E -e "$splats" |
 	first=$(sed -n '1s/:.*//p' "$log.splats")
 	{
 		head -n 20 "$log.splats"
-		echo "the first of them:"
+		# Tests say on the console that they begin; before the first one it is KUnit.
+		echo "the first of them, after: $(head -n "${first:-1}" "$log.console" |
+			sed -n 's/.*kmemleak selftest: \(test_[a-z_]*\.sh\).*/\1/p' |
+			tail -n 1)"
 		tail -n "+${first:-1}" "$log.console" | head -n 40
 	} | tr -d '\r' | sed 's/^/    /'
 	echo "    (the whole console: $log.console)"
