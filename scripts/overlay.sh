@@ -181,11 +181,11 @@ edit()	# ACTION PATH ANCHOR NEW
 		for (tabs = ""; text ~ /^\\t/; text = substr(text, 3))
 			tabs = tabs "\t"
 	}
-	# Lines of the table have lost the tabs at their beginning.
+	# Lines of the table have lost what indents and aligns them.
 	{
 		line = $0
 		indent = ""
-		if (!config && match(line, /^\t+/)) {
+		if (!config && match(line, /^\t+ */)) {
 			indent = substr(line, 1, RLENGTH)
 			line = substr(line, RLENGTH + 1)
 		}
