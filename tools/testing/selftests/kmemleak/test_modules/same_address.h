@@ -62,7 +62,8 @@ static void NAMED(in_hardirq)(struct irq_work *unused)
 }
 
 static DECLARE_TASKLET(tasklet, NAMED(in_softirq));
-static struct irq_work work = IRQ_WORK_INIT_HARD(NAMED(in_hardirq));
+/* Not one that PREEMPT_RT leaves in hard interrupts: nobody may allocate there. */
+static struct irq_work work = IRQ_WORK_INIT(NAMED(in_hardirq));
 
 static noinline void NAMED(in_irqs)(void)
 {
