@@ -95,6 +95,8 @@ reserve_serves()
 	echo 2 > /proc/sys/vm/drop_caches
 	remember
 	kml_make "many=$((left / 2))" || return
+	echo "more objects: $(($(kml_stat objects) - objects))," \
+		"more slabs with slots: $(($(kml_stat slabs) - slabs))"
 	at_least "taken from the pool" "$((left - $(kml_stat "pool left")))" \
 		$((left / 2 - OTHERS)) && none_unknown
 }
