@@ -91,8 +91,6 @@ reserve_serves()
 {
 	# shellcheck disable=SC2086
 	start_failing $SLOTS $RECORDS || return
-	# Slots that freed slabs have left would serve those in the same pages.
-	echo 2 > /proc/sys/vm/drop_caches
 	remember
 	kml_make "many=$((left / 2))" || return
 	echo "more objects: $(($(kml_stat objects) - objects))," \
