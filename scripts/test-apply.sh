@@ -126,11 +126,8 @@ test_touches_nothing_else()
 		case $kver in
 		6.12 | 7.*)
 			printf '%s\n' kernel/module/debug_kmemleak.c \
-				arch/x86/include/asm/unwind.h arch/x86/kernel/unwind_orc.c ;;
-		esac
-		case $kver in
-		6.12 | 7.*)
-			printf '%s\n' include/kunit/test.h lib/kunit/Makefile lib/kunit/test.c \
+				arch/x86/include/asm/unwind.h arch/x86/kernel/unwind_orc.c \
+				include/kunit/test.h lib/kunit/Makefile lib/kunit/test.c \
 				tools/testing/selftests/Makefile \
 				tools/testing/selftests/kselftest/runner.sh ;;
 		esac
