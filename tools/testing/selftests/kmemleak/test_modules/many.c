@@ -54,6 +54,7 @@ int make_children(const char *arg)
 		rec->fate = FATE_QUIET;
 		rec->held = true;
 	}
+	wipe_stack(WIPE_DEPTH);
 	return 0;
 }
 
@@ -109,6 +110,7 @@ int make_many(const char *arg)
 			return -ENOMEM;
 		cond_resched();
 	}
+	wipe_stack(WIPE_DEPTH);
 	return 0;
 }
 
