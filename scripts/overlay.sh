@@ -176,6 +176,8 @@ edit()	# ACTION PATH ANCHOR NEW
 		keep = ENVIRON["ACTION"] ~ /^add/
 		if (config)
 			anchor = "config " anchor
+		nr = split(anchor, part, / \\n /)
+		anchor = part[nr]
 		text = ENVIRON["NEW"]
 		indented = match(text, /^(\\t)+/)
 		for (tabs = ""; text ~ /^\\t/; text = substr(text, 3))
@@ -192,15 +194,20 @@ edit()	# ACTION PATH ANCHOR NEW
 	}
 	# A Kconfig block ends where the next line starts in the first column.
 	/^[^ \t]/ { inside = 0 }
-	line == anchor {
+	line == anchor && (nr == 1 || before == part[1]) {
 		found++
 		inside = config
+		before = line
 		if (keep)
 			print
-		if (text != "")
+		if (ENVIRON["ACTION"] == "add-text")
+			while ((getline line < text) > 0)
+				print line
+		else if (text != "")
 			print (indented ? tabs : indent) text (config ? "\n" : "")
 		next
 	}
+	line != "" { before = line }
 	!inside
 	END {
 		if (found == 1)
@@ -268,6 +275,12 @@ stage()
 		add-line | change-line | change-config)
 			take_original "$path"
 			edit "$action" "$path" "${argument%% => *}" "${argument#* => }"
+			echo "kept $path" >> "$work/want"
+			;;
+		add-text)
+			[ -f "$top/${argument#* => }" ] || die "the repository lacks ${argument#* => }"
+			take_original "$path"
+			edit "$action" "$path" "${argument%% => *}" "$top/${argument#* => }"
 			echo "kept $path" >> "$work/want"
 			;;
 		*)

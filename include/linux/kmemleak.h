@@ -43,11 +43,14 @@ static __always_inline bool kmemleak_is_called(void)
 
 /* mm/kmemleak/track/hooks.c. The functions without underscores are those to call. */
 void __kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp);
+void __kmemleak_slab_alloc(const void *ptr, const struct kmem_cache *cache, gfp_t gfp,
+			   const void *frame);
 void __kmemleak_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp);
 void __kmemleak_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp);
 void __kmemleak_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp);
 void __kmemleak_alloc_nolock(const void *ptr, size_t size);
 void __kmemleak_free(const void *ptr);
+void __kmemleak_slab_free(const void *ptr, const struct kmem_cache *cache);
 void __kmemleak_free_nolock(const void *ptr);
 void __kmemleak_free_part(const void *ptr, size_t size);
 void __kmemleak_free_part_phys(phys_addr_t phys, size_t size);
@@ -343,6 +346,55 @@ static inline void kmemleak_free_recursive(const void *ptr,
 		__kmemleak_free(ptr);
 }
 
+/*
+ * Where the frame of a function is in whose caller a trace begins; where the detector
+ * cannot read frames, the address that the function returns to.
+ */
+#if defined(CONFIG_ARM64) ||						\
+	(defined(CONFIG_X86_64) && defined(CONFIG_UNWINDER_ORC)) ||	\
+	(defined(CONFIG_FRAME_POINTER) && !defined(CONFIG_UML) &&	\
+	 (defined(CONFIG_X86_64) || defined(CONFIG_RISCV) || defined(CONFIG_ARM)))
+#define KMEMLEAK_READS_FRAMES
+#define kmemleak_frame()	__builtin_frame_address(0)
+#else
+#define kmemleak_frame()	__builtin_return_address(0)
+#endif
+
+/**
+ * kmemleak_slab_alloc() - an object of a slab was allocated
+ * @ptr: its first byte; NULL is ignored
+ * @cache: its cache, which may be one with SLAB_NOLEAKTRACE
+ * @gfp: flags of the allocation, used for the metadata too
+ *
+ * The trace begins with the caller of the function that calls this. To be called if
+ * kmemleak_is_called(), by one that is not inlined.
+ *
+ * Context: Any but NMI.
+ */
+static __always_inline void kmemleak_slab_alloc(const void *ptr,
+						const struct kmem_cache *cache,
+						gfp_t gfp)
+{
+	__kmemleak_slab_alloc(ptr, cache, gfp, kmemleak_frame());
+	/* No jump is made of the call: the frame has to be there. */
+	barrier();
+}
+
+/**
+ * kmemleak_slab_free() - an object of a slab is about to be freed
+ * @ptr: its first byte
+ * @cache: its cache, which may be one with SLAB_NOLEAKTRACE
+ *
+ * Context: Any but NMI. Waits until a scan that reads the object has read one
+ * chunk of it.
+ */
+static __always_inline void kmemleak_slab_free(const void *ptr,
+					       const struct kmem_cache *cache)
+{
+	if (kmemleak_is_called())
+		__kmemleak_slab_free(ptr, cache);
+}
+
 /* For tests. */
 void kmemleak_test_begin(struct kmemleak_test *test);
 int kmemleak_test_end(struct kmemleak_test *test);
@@ -393,6 +445,11 @@ static __always_inline void kmemleak_wipe_registers(void)
 
 static inline void kmemleak_init(void) { }
 
+static inline bool kmemleak_is_called(void)
+{
+	return false;
+}
+
 static inline void kmemleak_alloc(const void *ptr, size_t size, int min_count,
 				  gfp_t gfp) { }
 static inline void kmemleak_alloc_percpu(const void __percpu *ptr, size_t size,
@@ -413,6 +470,11 @@ static inline void kmemleak_alloc_recursive(const void *ptr, size_t size,
 					    gfp_t gfp) { }
 static inline void kmemleak_free_recursive(const void *ptr,
 					   slab_flags_t slab_flags) { }
+static inline void kmemleak_slab_alloc(const void *ptr,
+				       const struct kmem_cache *cache,
+				       gfp_t gfp) { }
+static inline void kmemleak_slab_free(const void *ptr,
+				      const struct kmem_cache *cache) { }
 
 static inline void kmemleak_update_trace(const void *ptr) { }
 static inline void kmemleak_not_leak(const void *ptr) { }

@@ -51,6 +51,7 @@ int kml_switch_off(void)
 		return ret;
 	/* From here on scans see the state, and a signal comes too late. */
 	kml_state_advance(KML_STATE_OFF);
+	kml_trace_keep(false);
 	kml_allow_scans();
 	kml_thread_end();
 
@@ -145,6 +146,7 @@ static int begin(void)
 {
 	int ret;
 
+	kml_trace_keep(true);
 	kml_state_begin_late();
 	kml_call_hooks(true);
 	kml_adopt_sections();
@@ -180,6 +182,7 @@ int kml_switch_on(void)
 		ret = begin();
 	if (ret && kml_tracking()) {
 		kml_state_advance(KML_STATE_OFF);
+		kml_trace_keep(false);
 		kml_forget();
 	}
 	mutex_unlock(&kml_scan_mutex);

@@ -677,9 +677,8 @@ size_t kml_slab_tables_memory(void)
  * @tables: array of pointers to them, of which each is reset
  * @nr: how many there are
  *
- * Hooks look at the state of the detector before they look for an object. One
- * that has found it on may come here at any time later. So no table is freed
- * before all who could find it are gone.
+ * Hooks look for an object before they look at the state of the detector. So no
+ * table is freed before all who could find it are gone.
  *
  * Context: Process context; may sleep.
  */

@@ -67,6 +67,7 @@ struct kml_slot {
  * @stride: bytes from one object to the next, or in a grain; fixed
  * @size: length of an object in bytes, 0 where each has its own; written under
  *	kml_slab_lock, grows while there are objects
+ * @lengths: @stride and @size, as they stand in a &struct kmem_cache
  * @length: length in bytes; fixed
  * @nr: number of @slots; fixed
  * @space: address space, an enum kml_space; fixed
@@ -99,8 +100,13 @@ struct kml_slab {
 		};
 		struct hlist_node hash;
 	};
-	u32 stride;
-	u32 size;
+	union {
+		struct {
+			u32 stride;
+			u32 size;
+		};
+		u64 lengths;
+	};
 	u32 length;
 	u16 nr;
 	u16 common;

@@ -96,13 +96,15 @@ static struct kml_origin with_name(struct kml_origin origin)
 bool kml_slot_alloc_new(unsigned long addr, size_t size, gfp_t gfp,
 			struct kml_origin origin)
 {
+	const struct kmem_cache *cache;
 	int tries = SLOT_TRIES;
 	bool done;
 
 	/* A scan may close it at once. */
 	do {
 		rcu_read_lock();
-		done = kml_slot_alloc(addr, size, with_name(origin));
+		cache = kml_cache_at(addr, size);
+		done = cache && kml_slot_alloc(addr, cache, with_name(origin));
 		rcu_read_unlock();
 	} while (!done && tries-- && kml_slab_for_object(addr, size, gfp));
 	return done;

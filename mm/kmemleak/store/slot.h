@@ -65,42 +65,70 @@ static __always_inline bool kml_index_at(const struct kml_slab *slab,
 		      *index < slab->nr);
 }
 
-/* Does the slab describe the slab that @addr is in now? */
+/* Are objects of the cache as long, and as far from each other? */
+static __always_inline bool kml_slab_has_lengths(const struct kml_slab *slab,
+						 const struct kmem_cache *cache)
+{
+	BUILD_BUG_ON(offsetof(struct kmem_cache, object_size) !=
+		     offsetof(struct kmem_cache, size) + sizeof(slab->stride));
+	if (IS_ENABLED(CONFIG_64BIT))
+		return READ_ONCE(slab->lengths) == *(const u64 *)&cache->size;
+	return slab->stride == cache->size &&
+	       READ_ONCE(slab->size) == cache->object_size;
+}
+
+/* Does the slab describe the slab of the cache that @addr is in now? */
 static __always_inline bool
 kml_slab_is_current(const struct kml_slab *slab, unsigned long addr,
-		    size_t size)
+		    const struct kmem_cache *cache)
 {
 	const struct page *head = virt_to_head_page((void *)addr);
-	const struct kmem_cache *cache = READ_ONCE(slab->cache);
 
-	/* Of a page that is no slab what is NULL may be taken for its cache. */
-	if (unlikely(!cache || (struct slab *)head != slab->backing))
-		return false;
 	/* One cache has slabs of several lengths, depending on what is free. */
-	return likely(cache == slab->backing->slab_cache &&
-		      cache->size == slab->stride &&
-		      size == READ_ONCE(slab->size) &&
+	return likely((struct slab *)head == slab->backing &&
+		      cache == READ_ONCE(slab->cache) &&
+		      kml_slab_has_lengths(slab, cache) &&
 		      slab->backing->objects == slab->nr);
+}
+
+/*
+ * The cache whose slab @addr is in, if its objects are so long; NULL if that is not known.
+ * To be called within an RCU read-side critical section.
+ */
+static __always_inline const struct kmem_cache *kml_cache_at(unsigned long addr,
+							     size_t size)
+{
+	const struct kml_slab *slab = kml_slab_at(addr);
+	const struct kmem_cache *cache;
+
+	if (unlikely(!slab))
+		return NULL;
+	cache = READ_ONCE(slab->cache);
+	/* Of a page that is no slab what is NULL may be taken for its cache. */
+	if (unlikely(!cache || cache != slab->backing->slab_cache))
+		return NULL;
+	return likely(size == READ_ONCE(slab->size)) ? cache : NULL;
 }
 
 /**
  * kml_slot_alloc() - put a new slab object into its slot
  * @addr: its first address
- * @size: its length in bytes
+ * @cache: its cache
  * @origin: who allocated it, and where
  *
  * Context: Any but NMI; the RCU read-side critical section in which the name was
  * looked up.
  * Return: true if it is tracked now; false if there is no slab for it.
  */
-static __always_inline bool kml_slot_alloc(unsigned long addr, size_t size,
+static __always_inline bool kml_slot_alloc(unsigned long addr,
+					   const struct kmem_cache *cache,
 					   struct kml_origin origin)
 {
 	struct kml_slab *slab;
 	u32 index;
 
 	slab = kml_slab_at(addr);
-	if (unlikely(!slab) || !kml_slab_is_current(slab, addr, size) ||
+	if (unlikely(!slab) || !kml_slab_is_current(slab, addr, cache) ||
 	    !kml_index_at(slab, addr, &index))
 		return false;
 	kml_slot_publish(&slab->slots[index], origin);

@@ -11,6 +11,7 @@
 #define __MM_KMEMLEAK_FRAMES_H
 
 #include <linux/compiler.h>
+#include <linux/kmemleak.h>
 #include <linux/mm.h>
 #include <linux/sched/task_stack.h>
 
@@ -35,6 +36,11 @@
 #define KML_FRAME_RECORDS
 #elif defined(CONFIG_UNWINDER_ORC) && defined(ORC_TYPE_END_OF_STACK)
 #define KML_FRAME_SIZES
+#endif
+
+#if (defined(KML_FRAME_RECORDS) || defined(KML_FRAME_SIZES)) != \
+	defined(KMEMLEAK_READS_FRAMES)
+#error "The hooks of the slab allocator take frames for something else"
 #endif
 
 #if defined(KML_FRAME_RECORDS) || defined(KML_FRAME_SIZES)
@@ -69,6 +75,12 @@ static __always_inline unsigned long kml_return_address(unsigned long lr)
 #endif
 }
 
+/* Where a function returns to, by its kmemleak_frame(). */
+static __always_inline unsigned long kml_caller(const void *frame)
+{
+	return kml_return_address(kml_record_at((unsigned long)frame)->lr);
+}
+
 /* What @frame may be of the last record of the stack that has one at @frame, or 0. */
 static __always_inline unsigned long kml_last_record(unsigned long frame)
 {
@@ -82,6 +94,13 @@ static __always_inline unsigned long kml_last_record(unsigned long frame)
 		return 0;
 	return stack + THREAD_SIZE - sizeof(struct kml_frame_record) + KML_RECORD_BELOW;
 #endif
+}
+
+#else /* !KML_FRAME_RECORDS && !KML_FRAME_SIZES */
+
+static __always_inline unsigned long kml_caller(const void *frame)
+{
+	return (unsigned long)frame;
 }
 
 #endif /* KML_FRAME_RECORDS || KML_FRAME_SIZES */

@@ -89,14 +89,19 @@ static noinline void alloc_traced(const void *ptr, size_t size, int min_count,
 	kml_track(KML_VIRT, addr, size, min_count, 0, gfp, origin);
 }
 
-/* All that is not done at once. */
+/*
+ * All that is not done at once.
+ * @origin: if its handle is 0, it is to be found out
+ */
 static noinline void alloc_slowly(const void *ptr, size_t size, int min_count,
-				  gfp_t gfp, unsigned long caller,
-				  const void *frame)
+				  gfp_t gfp, struct kml_origin origin,
+				  unsigned long caller, const void *frame)
 {
-	if (kml_tracking() && !IS_ERR_OR_NULL(ptr))
-		alloc_traced(ptr, size, min_count, gfp,
-			     origin_of(caller, frame, gfp));
+	if (!kml_tracking() || IS_ERR_OR_NULL(ptr))
+		return;
+	if (!origin.handles)
+		origin = origin_of(caller, frame, gfp);
+	alloc_traced(ptr, size, min_count, gfp, origin);
 }
 
 /*
@@ -113,12 +118,6 @@ static __always_inline bool add_name(struct kml_origin *origin)
 	return true;
 }
 
-static __always_inline bool alloc_at_once(const void *ptr, size_t size,
-					  struct kml_origin origin)
-{
-	return add_name(&origin) && kml_slot_alloc(addr_of(ptr), size, origin);
-}
-
 static noinline void alloc_percpu_slowly(unsigned long addr, size_t size,
 					 gfp_t gfp, unsigned long caller,
 					 const void *frame)
@@ -132,28 +131,52 @@ static noinline void alloc_percpu_slowly(unsigned long addr, size_t size,
 		kml_track(KML_PERCPU, addr, size, 1, 0, gfp, origin);
 }
 
+/* Nothing is cached of any trace while the detector does not track. */
+static __always_inline bool
+alloc_at_once(unsigned long addr, const struct kmem_cache *cache, const void *frame,
+	      struct kml_origin *where)
+{
+	struct kml_origin origin = kml_origin_cached(frame);
+
+	*where = origin;
+	return likely(origin.handles) && add_name(&origin) &&
+	       kml_slot_alloc(addr, cache, origin);
+}
+
 void __kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp)
 {
 	const void *frame = __builtin_frame_address(0);
-	struct kml_origin origin;
+	const struct kmem_cache *cache;
+	struct kml_origin where = {};
 	bool done;
 
-	if (likely(READ_ONCE(kml_state) == KML_STATE_ON && min_count == 1)) {
+	if (likely(min_count == 1)) {
 		rcu_read_lock();
-		origin = kml_origin_cached(frame);
-		done = likely(origin.handles) &&
-		       alloc_at_once(ptr, size, origin);
+		cache = kml_cache_at(addr_of(ptr), size);
+		done = cache && alloc_at_once(addr_of(ptr), cache, frame, &where);
 		rcu_read_unlock();
 		if (likely(done))
 			return;
-		if (origin.handles) {
-			alloc_traced(ptr, size, min_count, gfp, origin);
-			return;
-		}
 	}
-	alloc_slowly(ptr, size, min_count, gfp, _RET_IP_, frame);
+	alloc_slowly(ptr, size, min_count, gfp, where, _RET_IP_, frame);
 }
 EXPORT_SYMBOL_GPL(__kmemleak_alloc);
+
+void __kmemleak_slab_alloc(const void *ptr, const struct kmem_cache *cache, gfp_t gfp,
+			   const void *frame)
+{
+	struct kml_origin where;
+	bool done;
+
+	if (unlikely(cache->flags & SLAB_NOLEAKTRACE))
+		return;
+	rcu_read_lock();
+	done = alloc_at_once(addr_of(ptr), cache, frame, &where);
+	rcu_read_unlock();
+	if (unlikely(!done))
+		alloc_slowly(ptr, cache->object_size, 1, gfp, where,
+			     kml_caller(frame), frame);
+}
 
 void __kmemleak_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp)
 {
@@ -162,8 +185,7 @@ void __kmemleak_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp)
 	struct kml_origin origin;
 	bool done;
 
-	if (likely(READ_ONCE(kml_state) == KML_STATE_ON &&
-		   kml_percpu_fits(addr, size))) {
+	if (likely(kml_percpu_fits(addr, size))) {
 		rcu_read_lock();
 		origin = kml_origin_cached(frame);
 		done = likely(origin.handles) && add_name(&origin) &&
@@ -219,20 +241,30 @@ static noinline void free_other(const void *ptr)
 {
 	unsigned long addr = addr_of(ptr);
 
-	if (IS_ERR_OR_NULL(ptr) || kml_slot_free_shared(addr))
+	if (!kml_following_frees() || IS_ERR_OR_NULL(ptr) ||
+	    kml_slot_free_shared(addr))
 		return;
 	kml_untrack(KML_VIRT, addr);
 	kml_foreign_remove(addr);
 }
 
-void __kmemleak_free(const void *ptr)
+static __always_inline void free_object(const void *ptr)
 {
-	if (unlikely(!kml_following_frees()))
-		return;
 	if (unlikely(!kml_slot_free(addr_of(ptr))))
 		free_other(ptr);
 }
+
+void __kmemleak_free(const void *ptr)
+{
+	free_object(ptr);
+}
 EXPORT_SYMBOL_GPL(__kmemleak_free);
+
+void __kmemleak_slab_free(const void *ptr, const struct kmem_cache *cache)
+{
+	if (likely(!(cache->flags & SLAB_NOLEAKTRACE)))
+		free_object(ptr);
+}
 
 void __kmemleak_free_part(const void *ptr, size_t size)
 {
@@ -382,6 +414,7 @@ void __init kmemleak_init(void)
 	/* Without slabs, all objects have records. */
 	kml_slab_init();
 	kml_trace_init();
+	kml_trace_keep(true);
 	kml_state_advance(KML_STATE_ON);
 
 	kml_adopt_sections();

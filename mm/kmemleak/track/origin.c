@@ -45,7 +45,7 @@ DEFINE_PER_CPU(struct kml_trace_entry *, kml_trace_cache) = common_cache;
 /* Frames that are kept. */
 static unsigned int trace_depth = KML_TRACE_DEPTH;
 
-unsigned long kml_trace_seed __read_mostly = KML_TRACE_DEPTH;
+unsigned long kml_trace_seed __read_mostly;
 static DEFINE_MUTEX(seed_mutex);
 
 static unsigned long epoch_of(unsigned long seed)
@@ -90,9 +90,24 @@ int kml_trace_set_depth(unsigned int depth)
 		return -EINVAL;
 	mutex_lock(&seed_mutex);
 	trace_depth = depth;
-	set_seed(epoch_of(kml_trace_seed), depth);
+	if (kml_trace_depth_of(kml_trace_seed))
+		set_seed(epoch_of(kml_trace_seed), depth);
 	mutex_unlock(&seed_mutex);
 	return 0;
+}
+
+/**
+ * kml_trace_keep() - have traces, or none
+ * @keep: false as long as nothing is tracked; then all hooks go the long way, which
+ *	looks at the state of the detector
+ *
+ * Context: Process context; may sleep.
+ */
+void kml_trace_keep(bool keep)
+{
+	mutex_lock(&seed_mutex);
+	set_seed(epoch_of(kml_trace_seed), keep ? trace_depth : 0);
+	mutex_unlock(&seed_mutex);
 }
 
 static int set_trace_depth(const char *val, const struct kernel_param *kp)

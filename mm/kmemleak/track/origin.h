@@ -52,7 +52,7 @@ DECLARE_PER_CPU(struct kml_trace_entry *, kml_trace_cache);
 
 /*
  * What hashes start with: the epoch, and in the lowest bits the depth that traces are
- * kept to. In one word, so that nobody sees a mixture.
+ * kept to, 0 while there are none. In one word, so that nobody sees a mixture.
  */
 extern unsigned long kml_trace_seed;
 

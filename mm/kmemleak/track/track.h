@@ -43,6 +43,7 @@ void kml_code_describe(unsigned long frame, char *buf);
 unsigned int kml_trace_fetch(depot_stack_handle_t trace,
 			     unsigned long **entries);
 int kml_trace_set_depth(unsigned int depth);
+void kml_trace_keep(bool keep);
 size_t kml_trace_memory(void);
 void kml_trace_new_epoch(void);
 void kml_trace_init(void);
