@@ -141,14 +141,18 @@ static void adopt_page(struct page *page, void *arg)
 				page_size(page));
 }
 
-/* From here on all is tracked that comes. What is there becomes a root. */
+/*
+ * From here on all is tracked that comes. What is there becomes a root. Code is patched
+ * one place after the other: an object that is tracked must not be freed where the hook
+ * is not called yet.
+ */
 static int begin(void)
 {
 	int ret;
 
+	kml_call_hooks(true);
 	kml_trace_keep(true);
 	kml_state_begin_late();
-	kml_call_hooks(true);
 	kml_adopt_sections();
 	kml_adopt_boot_memory();
 	kml_scan_init();

@@ -45,7 +45,7 @@
 
 #if defined(KML_FRAME_RECORDS) || defined(KML_FRAME_SIZES)
 
-/* What the compiler leaves of a frame; with ORC, in the hooks alone. */
+/* What the compiler leaves of a frame; with ORC, where kmemleak_frame() is asked for. */
 struct kml_frame_record {
 	unsigned long fp;
 #ifdef CONFIG_ARM
