@@ -77,6 +77,22 @@ stop_guests()
 	done < "$guests"
 }
 
+# By one thread of QEMU's: see test_on.sh.
+one_thread()
+{
+	export GUEST_ACCEL=tcg,thread=single
+}
+
+# test_off KERNEL TEST.sh...: what it takes to be on does not depend on more threads.
+test_off()
+{
+	one_thread
+	kernel=$1
+	shift
+	guest "$kernel, booted with kmemleak=off" "$kernel" 2 1G 1200 \
+		"kmemleak=off kunit.enable=0" SINGLE=1 no-kunit "$@"
+}
+
 test_release()
 {
 	kernel_for_guests arm64 || return 0
@@ -91,8 +107,7 @@ test_release()
 		test_recall.sh test_churn.sh test_reader.sh test_concurrent.sh \
 		test_hotplug.sh test_leaks.sh test_live.sh test_lifecycle.sh \
 		test_same_address.sh test_off.sh
-	guest "the same kernel, booted with kmemleak=off" arm64 2 1G 600 \
-		"kmemleak=off kunit.enable=0" no-kunit test_boot_off.sh test_late.sh test_on.sh
+	(test_off arm64 test_boot_off.sh test_late.sh test_on.sh)
 	# What users have to expect: nothing makes leaks easier to find.
 	guest "the same kernel, without init_on_alloc: recall" arm64 2 1G 1500 \
 		"init_on_alloc=0 kunit.enable=0" no-kunit test_recall.sh test_shapes.sh
@@ -109,14 +124,7 @@ test_debug()
 		test_stats.sh test_groups.sh test_json.sh test_leaks.sh test_allocators.sh \
 		test_live.sh test_annotations.sh test_release.sh test_lifecycle.sh \
 		test_same_address.sh test_oom.sh test_off.sh
-	guest "the same kernel, booted with kmemleak=off" arm64-debug 2 1G 900 \
-		"kmemleak=off kunit.enable=0" no-kunit test_boot_off.sh test_on.sh
-}
-
-# By one thread of QEMU's: see test_on.sh.
-one_thread()
-{
-	export GUEST_ACCEL=tcg,thread=single
+	(test_off arm64-debug test_boot_off.sh test_on.sh)
 }
 
 # Linux 7.2 has met that while it booted.
@@ -147,15 +155,7 @@ test_x86_64_whole()
 	guest "x86_64: all tests" x86_64 2 1G 2400
 	guest "x86_64, 4 CPUs: some tests" x86_64 4 1G 1500 test_recall.sh test_churn.sh \
 		test_concurrent.sh test_hotplug.sh test_lifecycle.sh test_oom.sh test_off.sh
-	(test_x86_64_off)
-}
-
-test_x86_64_off()
-{
-	one_thread
-	guest "x86_64, booted with kmemleak=off" x86_64 2 1G 900 \
-		"kmemleak=off kunit.enable=0" SINGLE=1 no-kunit test_boot_off.sh test_late.sh \
-		test_on.sh
+	(test_off x86_64 test_boot_off.sh test_late.sh test_on.sh)
 }
 
 test_x86_64_fp()

@@ -190,6 +190,23 @@ kml_all()
 	awk -v fate="$1" '$4 != "any" { $4 = fate } { print }'
 }
 
+# The least and the largest number of frames that a record of what is leaked now has.
+# Leaks of earlier attempts, or tests, that were hidden until now do not count.
+kml_frame_numbers()
+{
+	kml_expected | awk '$4 != "any"' > "$KML_TMP/now"
+	awk 'part == 1 { now[$1]; next }
+		/^unreferenced object/ {
+			if (mine)
+				print nr
+			nr = 0
+			mine = $(NF - 2) in now
+		}
+		/^    [^ ]+\+0x[0-9a-f]+\/0x[0-9a-f]+/ { nr++ }
+		END { if (mine) print nr }' part=1 "$KML_TMP/now" part=2 "$KML_FILE" |
+		sort -n | sed -n '1p; $p' | xargs
+}
+
 # kml_compare_files REPORT EXPECTED [LATER [ONLY]]: a report with what is expected
 # of it; see kmemleak_report.awk.
 kml_compare_files()

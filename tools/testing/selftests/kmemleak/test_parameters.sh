@@ -67,29 +67,12 @@ leaks_not_in_log()
 	! leaks_in_log && kml_expected | kml_compare
 }
 
-# The least and the largest number of frames that a record of what is leaked now has.
-# Leaks of earlier attempts, or tests, that were hidden until now do not count.
-frame_numbers()
-{
-	kml_expected | awk '$4 != "any"' > "$KML_TMP/now"
-	awk 'part == 1 { now[$1]; next }
-		/^unreferenced object/ {
-			if (mine)
-				print nr
-			nr = 0
-			mine = $(NF - 2) in now
-		}
-		/^    [^ ]+\+0x[0-9a-f]+\/0x[0-9a-f]+/ { nr++ }
-		END { if (mine) print nr }' part=1 "$KML_TMP/now" part=2 "$KML_FILE" |
-		sort -n | sed -n '1p; $p' | xargs
-}
-
 # deep NUMBER: what is leaked now has as many frames.
 deep()
 {
 	set_parameter "$DEPTH" "$1" && fresh_leaks && kml_scan || return
-	[ "$(frame_numbers)" = "$1 $1" ] && return
-	echo "there are $(frame_numbers) frames, not $1"
+	[ "$(kml_frame_numbers)" = "$1 $1" ] && return
+	echo "there are $(kml_frame_numbers) frames, not $1"
 	return 1
 }
 
