@@ -11,7 +11,6 @@
 #define __MM_KMEMLEAK_FRAMES_H
 
 #include <linux/compiler.h>
-#include <linux/kmemleak.h>
 #include <linux/mm.h>
 #include <linux/sched/task_stack.h>
 
@@ -36,11 +35,6 @@
 #define KML_FRAME_RECORDS
 #elif defined(CONFIG_UNWINDER_ORC) && defined(ORC_TYPE_END_OF_STACK)
 #define KML_FRAME_SIZES
-#endif
-
-#if (defined(KML_FRAME_RECORDS) || defined(KML_FRAME_SIZES)) != \
-	defined(KMEMLEAK_READS_FRAMES)
-#error "The hooks of the slab allocator take frames for something else"
 #endif
 
 #if defined(KML_FRAME_RECORDS) || defined(KML_FRAME_SIZES)

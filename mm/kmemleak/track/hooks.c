@@ -26,6 +26,11 @@
 #include "../store/slot.h"
 #include "origin.h"
 
+#if (defined(KML_FRAME_RECORDS) || defined(KML_FRAME_SIZES)) != \
+	defined(KMEMLEAK_READS_FRAMES)
+#error "The hooks of the slab allocator take frames for something else"
+#endif
+
 /* As it is compiled: the first hooks are called long before code can be patched. */
 struct static_key_true kmemleak_key = STATIC_KEY_TRUE_INIT;
 EXPORT_SYMBOL(kmemleak_key);
