@@ -38,20 +38,40 @@ splats="$splats|sleeping function|suspicious RCU|possible .* detected|inconsiste
 splats="$splats|list_(add|del) corruption|refcount_t:|ODEBUG:|UBSAN|blocked for more"
 splats="$splats|held lock freed|lock held when returning|bad page|Bad page"
 
-: > "$log.results"
-guest_place
-guest_run "$guest" "$seconds" "$cpus_wanted" "$memory_wanted" "kunit.enable=1$options -- tests $*" &
-runner=$!
-
 # The results as they come. mawk would wait for a full buffer.
 line_by_line=
 ! awk -W version 2>&1 < /dev/null | grep -q mawk || line_by_line="-W interactive"
-# shellcheck disable=SC2086
-tail -f -n +1 -s 0.2 --pid=$runner "$log.results" 2> /dev/null |
-	awk $line_by_line -v where="$where" -f "$top/scripts/ktap.awk"
+
+run_tests()	# TEST...
+{
+	: > "$log.results"
+	guest_run "$guest" "$seconds" "$cpus_wanted" "$memory_wanted" \
+		"kunit.enable=1$options -- tests $*" &
+	runner=$!
+	# shellcheck disable=SC2086
+	tail -f -n +1 -s 0.2 --pid=$runner "$log.results" 2> /dev/null |
+		awk $line_by_line -v where="$where" -f "$top/scripts/ktap.awk"
+	wait $runner
+}
+
+# QEMU 7.2 may run a breakpoint that is not there any more: see test_on.sh. Linux 7.2 has
+# met that while it booted.
+fell_over_while_booting()
+{
+	[ ! -s "$log.results" ] && grep -q 'Oops: int3' "$log.console"
+}
+
+guest_place
+ended=0
+run_tests "$@" || ended=$?
+if [ $ended != 0 ] && fell_over_while_booting; then
+	echo "$where: QEMU ran code that had been patched, and boots again"
+	ended=0
+	run_tests "$@" || ended=$?
+fi
 ! grep -q "^[ #]*not ok " "$log.results" || echo "    (what failed tests have to say: $log.results)"
 
-if wait $runner; then
+if [ $ended = 0 ]; then
 	echo "ok - $where: ran to its end"
 else
 	echo "not ok - $where: ran to its end"

@@ -127,19 +127,10 @@ test_debug()
 	(test_off arm64-debug test_boot_off.sh test_on.sh)
 }
 
-# Linux 7.2 has met that while it booted.
-boot_safely()
-{
-	case $kver in
-	7.*)	one_thread ;;
-	esac
-}
-
 # With ORC. All else that is tested of a PC is with ARCH=x86_64.
 test_x86_64()
 {
 	export GUEST_ARCH=x86_64
-	boot_safely
 	"$top/scripts/setup.sh" test || return
 	kernel_for_guests x86_64 || return 0
 	# shellcheck disable=SC2086
@@ -150,7 +141,6 @@ test_x86_64()
 
 test_x86_64_whole()
 {
-	boot_safely
 	kernel_for_guests x86_64 || return 0
 	guest "x86_64: all tests" x86_64 2 1G 2400
 	guest "x86_64, 4 CPUs: some tests" x86_64 4 1G 1500 test_recall.sh test_churn.sh \
