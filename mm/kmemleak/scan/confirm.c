@@ -191,6 +191,7 @@ static int pass(struct kml_confirmation *conf)
 	ktime_t begin = ktime_get();
 	int ret;
 
+	kml_wipe_registers();
 	kml_threads_gather(kml_share_job, true);
 	kml_watch_start();
 	ret = kml_further_pass();
@@ -293,8 +294,10 @@ static int repeat(struct kml_confirmation *conf)
 						     CONFIRM_STABLE;
 		if (evidence >= enough)
 			return 0;
-		if (conf->passes <= CONFIRM_GRACE && !conf->last_quiet)
+		if (conf->passes <= CONFIRM_GRACE && !conf->last_quiet) {
+			kml_wipe_registers();
 			synchronize_rcu();
+		}
 		ret = pass(conf);
 		if (ret)
 			return ret;

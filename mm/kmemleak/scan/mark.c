@@ -456,6 +456,7 @@ static size_t mark_slots(struct kml_worker *self, struct kml_slab *slab,
 static int pause_scan(struct kml_worker *self)
 {
 	self->section = 0;
+	kml_wipe_registers();
 	cond_resched_tasks_rcu_qs();
 	return kml_scan_must_stop();
 }

@@ -6,6 +6,7 @@
 #define __MM_KMEMLEAK_REFS_H
 
 #include <linux/jiffies.h>
+#include <linux/kmemleak.h>
 #include <linux/sizes.h>
 
 #include "scan.h"
@@ -196,6 +197,18 @@ void kml_stacks_init(void);
 void kml_hide_stack(const void *stack);
 void kml_hide_stacks(void);
 int kml_visit_stacks(const struct kml_root_visitor *visitor);
+void kml_wipe_scratch(void);
+
+/*
+ * To be called before others may run, or a thread sleeps. What it has read is in its
+ * registers, and would be references: in its task, or for who runs next on the CPU.
+ */
+static __always_inline void kml_wipe_registers(void)
+{
+	kml_wipe_scratch();
+	kmemleak_wipe_registers();
+}
+
 void kml_visit_stopped_stacks(const struct kml_root_visitor *visitor);
 int kml_visit_cpu(unsigned int cpu, kml_visit_t visit);
 int kml_visit_block(const struct zone *zone, unsigned long pfn, unsigned long end,

@@ -213,6 +213,9 @@ static void take_live_stack(void *unused)
 	kml_forget_saved_registers();
 	if (!live)
 		return;
+	/* A thread of the scan that came after it was decided who is asked. */
+	if (kml_live_from(stack, NULL, stack + THREAD_SIZE))
+		return;
 	live->nr = 0;
 	if (regs && user_mode(regs)) {
 		sp = end;
@@ -459,6 +462,25 @@ static int visit_all_stacks(const struct kml_root_visitor *visitor, bool stopped
 			ret = visit_stack(task, visitor);
 	}
 	return ret;
+}
+
+#ifdef CONFIG_CC_HAS_ZERO_CALL_USED_REGS
+#define __zero_scratch	__attribute__((__zero_call_used_regs__("all-gpr")))
+#else
+#define __zero_scratch
+#endif
+
+/**
+ * kml_wipe_scratch() - overwrite the registers that calls do not keep
+ *
+ * What a thread of the scan has had there stays for whoever runs next on its CPU, who
+ * may be asked before anything else was written to them.
+ *
+ * Context: Any.
+ */
+noinline __zero_scratch void kml_wipe_scratch(void)
+{
+	barrier();
 }
 
 /**

@@ -322,6 +322,7 @@ void kml_threads_wait(struct kml_wait_for *wait)
 		cond_resched_tasks_rcu_qs();
 	} else {
 		/* The other one may need this CPU. */
+		kml_wipe_registers();
 		schedule_timeout_idle(1);
 	}
 }
@@ -365,6 +366,7 @@ static void help(struct work_struct *work)
 	/* Pairs with smp_store_release() in kml_threads_run(). */
 	if (smp_load_acquire(&threads.begun))
 		threads.job();
+	kml_wipe_scratch();
 	wait = (struct kml_wait_for)KML_WAIT_INIT;
 	while (READ_ONCE(threads.open))
 		kml_threads_wait(&wait);

@@ -510,6 +510,55 @@ static void scan_stopper(struct kunit *test)
 
 #endif /* CONFIG_SMP */
 
+/* ---- Registers of the scan itself ---- */
+
+#if defined(CONFIG_CC_HAS_ZERO_CALL_USED_REGS) &&			\
+	(defined(CONFIG_ARM64) || (defined(CONFIG_X86_64) && !defined(CONFIG_UML)))
+
+#define SCAN_NUMBER	0x5eed5eed5eed5eedUL
+
+#ifdef CONFIG_ARM64
+#define SCAN_SCRATCH	"x10"
+#define SCAN_MOVE	"mov %0, x10"
+#else
+#define SCAN_SCRATCH	"r10"
+#define SCAN_MOVE	"movq %%r10, %0"
+#endif
+
+/* What a register, which calls do not keep, holds after a call of @wipe. */
+static noinline unsigned long scan_left_by(void (*wipe)(void))
+{
+	register unsigned long scratch asm(SCAN_SCRATCH) = SCAN_NUMBER;
+	unsigned long left;
+
+	asm volatile("" : : "r"(scratch));
+	wipe();
+	asm volatile(SCAN_MOVE : "=r"(left));
+	return left;
+}
+
+static noinline void scan_wipe_nothing(void)
+{
+	barrier();
+}
+
+static void scan_scratch_registers(struct kunit *test)
+{
+	/* Else the test tells nothing. */
+	if (!IS_ENABLED(CONFIG_ZERO_CALL_USED_REGS))
+		KUNIT_EXPECT_EQ(test, scan_left_by(scan_wipe_nothing), SCAN_NUMBER);
+	KUNIT_EXPECT_EQ(test, scan_left_by(kml_wipe_scratch), 0);
+}
+
+#else
+
+static void scan_scratch_registers(struct kunit *test)
+{
+	kunit_skip(test, "the compiler cannot wipe them, or the test knows none of them");
+}
+
+#endif
+
 static struct kunit_case stack_cases[] = {
 	KUNIT_CASE(scan_register),
 	KUNIT_CASE(scan_dead_stack),
@@ -520,6 +569,7 @@ static struct kunit_case stack_cases[] = {
 	KUNIT_CASE(scan_kthread_frame),
 	KUNIT_CASE(scan_thread_registers),
 	KUNIT_CASE(scan_stopper),
+	KUNIT_CASE(scan_scratch_registers),
 	{}
 };
 
