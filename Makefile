@@ -23,6 +23,13 @@ export MATRIX
 MACHINE ?=
 export MACHINE
 
+# The directory of a module of the user's own for the guest of run and shell, and a file of
+# options for its kernel.
+MODULE ?=
+export MODULE
+FRAGMENT ?=
+export FRAGMENT
+
 .DEFAULT_GOAL := help
 .PHONY: help run test bench recall shell apply unapply patch clean
 
@@ -36,6 +43,8 @@ help:
 	@echo 'make recall              count the leaks found on a defconfig kernel: a long build'
 	@echo 'make shell               boot it and give a shell in it'
 	@echo 'make run MACHINE=NAME    on a machine like a board: rock5b-plus, small; shell, too'
+	@echo 'make run MODULE=DIR      build a module of yours, load it, unload it: what did it leak'
+	@echo 'make shell MODULE=DIR    have it in the shell; FRAGMENT=FILE: more options for its kernel'
 	@echo 'make apply KSRC=DIR      put the detector into a kernel source'
 	@echo 'make unapply KSRC=DIR    take it out again'
 	@echo 'make patch [KSRC=DIR]    write a series of patches, build/kmemleak-VERSION/'

@@ -6,6 +6,8 @@
 # Starts guests. To be sourced after lib.sh. Before a guest is started,
 # kernel_setup or guest_prepare has to say of which kernel.
 
+. "$top/scripts/module.sh"
+
 # The machines that MACHINE can name, the first one of an architecture being that of a
 # guest without MACHINE: QEMU's board, the CPU, or several, of which the first one that
 # QEMU has is taken, how many of them, and the memory.
@@ -54,16 +56,23 @@ guest_choose_cpu()
 	die "this QEMU has none of: $guest_cpu"
 }
 
-# All that a guest for other purposes than `make test` needs.
+# All that a guest for other purposes than `make test` needs. MODULE may name the
+# directory of a module, and FRAGMENT a file of options for the kernel.
 guest_prepare()
 {
 	guest_machine "$GUEST_ARCH" "${MACHINE:-}"
-	kernel_setup "$GUEST_ARCH"
+	[ -z "${FRAGMENT:-}" ] || [ -f "$FRAGMENT" ] || die "FRAGMENT is no file: $FRAGMENT"
+	guest_kernel=${FRAGMENT:+own-}$GUEST_ARCH
+	kernel_setup "$guest_kernel"
+	[ -z "$users_module" ] || module_source
 	lock_build
 	"$top/scripts/setup.sh" run
 	guest_choose_cpu
-	"$top/scripts/kernel.sh" "$GUEST_ARCH"
-	"$top/scripts/initramfs.sh" "$GUEST_ARCH"
+	"$top/scripts/kernel.sh" "$guest_kernel"
+	"$top/scripts/initramfs.sh" "$guest_kernel"
+	[ -n "$users_module" ] || return 0
+	step module "build the module in $from" module_build
+	module_pack
 }
 
 # In front of QEMU: a time limit, but for an interactive guest.
@@ -82,7 +91,7 @@ guest_qemu()	# CPUS MEMORY COMMAND_LINE QEMU_OPTIONS...
 	$guest_prefix "$emulator" -M "$guest_board" -cpu "$guest_cpu" \
 		-smp "$cpus" -m "$memory" -nic none -no-reboot \
 		${GUEST_ACCEL:+-accel "$GUEST_ACCEL"} \
-		-kernel "$objects/$image" -initrd "$objects/initramfs.cpio" \
+		-kernel "$objects/$image" -initrd "${guest_initrd:-$objects/initramfs.cpio}" \
 		-append "console=$console panic=-1 kmemleak=on $append" "$@"
 }
 
@@ -163,4 +172,8 @@ guest_complain()	# LOG of a guest_run that failed
 	esac
 	echo "the end of its console ($log.console):"
 	tail -n 40 "$log.console" 2> /dev/null | tr -d '\r' | sed 's/^/    /'
+	if [ -s "$log.results" ]; then
+		echo "the end of its results ($log.results):"
+		tail -n 40 "$log.results" | sed 's/^/    /'
+	fi
 }

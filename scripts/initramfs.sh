@@ -96,7 +96,7 @@ pack()
 		echo "file /bin/busybox $busybox 755 0 0"
 		echo "slink /bin/sh busybox 777 0 0"
 		echo "slink /usr/bin/env /bin/busybox 777 0 0"
-		for file in init bench demo tests tool; do
+		for file in init bench demo module tests tool; do
 			echo "file /$file $top/initramfs/$file 755 0 0"
 		done
 		if [ "$purpose" = selftests ] && [ -d "$jq" ]; then

@@ -73,7 +73,7 @@ configure()
 			cat "$top/configs/$fragment"
 		done
 		[ $purpose != selftests ] || cat "$selftests_config"
-		[ -z "$variant" ] || cat "$top/configs/$variant"
+		[ -z "$variant" ] || cat "$variant"
 	} | as_called_then | last_of_each > "$wanted"
 
 	# The rest takes several seconds, and has only these to go by.

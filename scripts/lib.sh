@@ -19,8 +19,10 @@ jobs=$(nproc)
 
 # Whose guests are wanted. The scripts that others call find it under this name.
 export GUEST_ARCH="${GUEST_ARCH:-${ARCH:-arm64}}"
+# A directory of a module for the guest. A user's Makefile may have a variable MODULE, too.
+users_module=${MODULE:-}
 # Without these a user's settings would reach our kernels.
-unset ARCH CROSS_COMPILE KBUILD_OUTPUT O MAKEFLAGS MFLAGS MAKELEVEL KCONFIG_ALLCONFIG
+unset MODULE ARCH CROSS_COMPILE KBUILD_OUTPUT O MAKEFLAGS MFLAGS MAKELEVEL KCONFIG_ALLCONFIG
 export LC_ALL=C
 
 mkdir -p "$logs"
@@ -150,7 +152,7 @@ each_test()
 kernels="arm64 arm64-debug arm64-kcsan arm64-defconfig x86_64 x86_64-fp x86_64-debug um rock5b-plus lint series bench
 	bench-off bench-none bench-peer bench-fp bench-peer-fp bench-lockstat bench-irqsoff bench-peer-irqsoff
 	arm64-16k arm64-64k arm64-rt arm64-hwtags arm64-swtags arm64-distro arm64-faults arm64-tiny
-	arm riscv s390"
+	arm riscv s390 own-arm64 own-x86_64"
 
 # kernel_setup NAME: the kernels that we build, and from what.
 kernel_setup()
@@ -176,13 +178,19 @@ kernel_setup()
 		arch_setup "${1%-*}"
 		fragments="kmemleak.config $guest_config smp.config tests.config"
 		# It has not all that the selftests want.
-		[ "$arch" != s390 ] || variant=$guest_config
+		[ "$arch" != s390 ] || variant=$top/configs/$guest_config
+		;;
+	own-*)
+		arch_setup "${1#*-}"
+		fragments="kmemleak.config $guest_config smp.config tests.config"
+		variant=$FRAGMENT
+		origin=$arch
 		;;
 	arm64-16k | arm64-64k | arm64-rt | arm64-hwtags | arm64-swtags | arm64-distro | \
 	arm64-faults | arm64-tiny)
 		arch_setup arm64
 		fragments="kmemleak.config $guest_config smp.config tests.config"
-		variant=${1#*-}.config
+		variant=$top/configs/${1#*-}.config
 		origin=arm64
 		;;
 	series)

@@ -5,6 +5,9 @@
 # the report beside the lines of the driver that allocated what it leaked.
 # Fails if the report is not exactly what the driver leaked, or if the detector had
 # not the memory that it needs.
+#
+# With MODULE it is a module of the user's: loaded, unloaded, and what it has leaked is
+# shown, with status 1.
 
 set -eu
 . "$(dirname "$0")/lib.sh"
@@ -13,7 +16,6 @@ guest_prepare
 
 driver=kmemleak_leaky
 test_modules=$objects/selftests/tools/testing/selftests/kmemleak/test_modules
-module=$test_modules/$driver.ko
 
 # Compare leaks of the driver, by its own words, "expect ADDRESS SIZE FUNCTION ...",
 # with the entries of the report: each found, and no other.
@@ -88,12 +90,12 @@ build_tool()
 
 # For each place that leaks the function of the driver that allocated, with the
 # line.
-show_source()
+show_source()	# DIRECTORY NAME: of the module
 {
 	mkdir -p "$log.saved"
 	cp "$log.report" "$log.saved/kmemleak"
-	"$build/tool/kmemleak" scan --debugfs "$log.saved" --modules "$module" |
-	awk -v suffix="[$driver]" '
+	"$build/tool/kmemleak" scan --debugfs "$log.saved" --modules "$1" |
+	awk -v suffix="[$2]" '
 	/^[0-9]/ { first = 1 }
 	first && $2 == suffix {
 		first = 0
@@ -118,21 +120,53 @@ show_source()
 	done
 }
 
-step tool "build the command-line tool" build_tool
-begin=$(date +%s)
-printf '%s' "==> boot $machine ($guest_cpus x $guest_cpu, $guest_memory), load $driver, scan ... "
-guest_run run 300 "$guest_cpus" "$guest_memory" "-- demo $driver" || {
-	echo failed
-	guest_complain run
-	exit 1
+boot()	# WHAT COMMAND_LINE
+{
+	begin=$(date +%s)
+	printf '%s' "==> boot $machine ($guest_cpus x $guest_cpu, $guest_memory), $1 ... "
+	guest_run run 300 "$guest_cpus" "$guest_memory" "$2" || {
+		echo failed
+		guest_complain run
+		exit 1
+	}
+	echo "$(($(date +%s) - begin)) s"
 }
-echo "$(($(date +%s) - begin)) s"
 
+run_module()
+{
+	names=$(sed 's|.*/||' "$module_copy.files" | xargs)
+	boot "load and unload $names, scan" "-- module $names"
+	sed -n '/^status: /q; p' "$log.results"
+	sed '1,/^status: /d' "$log.results" > "$log.report"
+	for name in $names; do
+		[ -s "$log.report" ] || break
+		show_source "$module_copy" "$(echo "${name%.ko}" | tr - _)"
+	done
+	echo
+	case $(sed -n 's/^status: //p' "$log.results") in
+	0)	echo "CLEAN: the module has leaked nothing."
+		return
+		;;
+	1)	echo "LEAKS: the module has lost what is shown above." ;;
+	*)	echo "the end of the kernel log ($log.console):"
+		tail -n 20 "$log.console" | tr -d '\r' | sed 's/^/    /'
+		echo "FAILED: the module was not tried."
+		;;
+	esac
+	return 1
+}
+
+step tool "build the command-line tool" build_tool
+if [ -n "$users_module" ]; then
+	run_module
+	exit
+fi
+boot "load $driver, scan" "-- demo $driver"
 judge > "$log.mistakes" && right=yes || right=no
 sed -n "/^unreferenced/,\$p" "$log.results" > "$log.report"
-show_source > "$log.source"
+show_source "$test_modules" "$driver" > "$log.source"
 if [ "$right" = yes ] && [ ! -s "$log.source" ]; then
-	echo "  no source lines of $module" > "$log.mistakes"
+	echo "  no source lines of $driver" > "$log.mistakes"
 	right=no
 fi
 

@@ -97,6 +97,7 @@ test_release()
 {
 	kernel_for_guests arm64 || return 0
 	run_demos
+	"$top/scripts/test-module.sh"
 	guest "the kernel with the detector: all tests" arm64 2 1G 2400
 	# How commands and files read does not depend on the number of CPUs, nor what there
 	# is of memory. Of KUnit's suites, those of the store and of scans. In 6.1, files of
@@ -142,6 +143,8 @@ test_x86_64()
 test_x86_64_whole()
 {
 	kernel_for_guests x86_64 || return 0
+	run_demos
+	"$top/scripts/test-module.sh"
 	guest "x86_64: all tests" x86_64 2 1G 2400
 	guest "x86_64, 4 CPUs: some tests" x86_64 4 1G 1500 test_recall.sh test_churn.sh \
 		test_concurrent.sh test_hotplug.sh test_lifecycle.sh test_oom.sh test_off.sh
