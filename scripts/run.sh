@@ -110,7 +110,7 @@ show_source()	# DIRECTORY NAME: of the module
 		echo
 		# The whole function: what should have freed is in there too.
 		awk -v line="$line" '
-		/^[A-Za-z_].*\(/ { from = NR }
+		/^[A-Za-z_].*\(/ && NR <= line { from = NR }
 		{ text[NR] = $0 }
 		NR >= line && /^}/ { exit }
 		END {

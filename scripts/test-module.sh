@@ -55,6 +55,8 @@ pair()
 
 	void helper_free(void *table)
 	{
+		int of_no_use;
+
 		kfree(table);
 	}
 	EXPORT_SYMBOL_GPL(helper_free);
