@@ -14,6 +14,9 @@
 /* There is none: see who uses it. */
 #define SLAB_NO_MERGE			0
 
+/* What is bound to no CPU had a flag, and all else had none. */
+#define WQ_PERCPU			0
+
 /* Shrinkers were static, and had a name when they were registered. */
 #define shrinker_alloc(flags, name)					\
 ({									\

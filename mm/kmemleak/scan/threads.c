@@ -3,11 +3,13 @@
  * Kernel memory leak detector: the threads that share the work of a scan.
  *
  * The thread that holds kml_scan_mutex is one of them. The others, its helpers, are
- * work items of a queue that is bound to no CPU, which therefore keeps off isolated
- * ones, and has workers whatever happens to CPUs. A helper is called for a pass, and
- * comes if it gets a CPU; once the pass ends, nobody can come any more. So nobody
- * waits for a helper that has not come: if there is no memory for one more worker, or
- * no CPU has time, the scan has fewer threads, and goes on.
+ * work items, each for another CPU, none for an isolated one, and have workers whatever
+ * happens to CPUs. If the scheduler were to choose it would often wake them up where the
+ * one runs that has called them, and move them at the next tick: a pass is hardly longer.
+ * A helper is called for a pass, and comes if it gets its CPU; once the pass ends, nobody
+ * can come any more. So nobody waits for a helper that has not come: if there is no
+ * memory for one more worker, or a CPU has no time, the scan has fewer threads, and goes
+ * on.
  *
  * Those who came stay to the end of the pass, and keep their CPUs busy, so that it can
  * be told afterwards whether anything but the scan has run: see quiet.c.
@@ -24,8 +26,10 @@
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/sched/isolation.h>
 #include <linux/sched/task.h>
+#include <linux/smp.h>
 #include <linux/string.h>
 #include <linux/workqueue.h>
 
@@ -93,6 +97,8 @@ static struct {
 	/* The pass is watched, so that nobody may sleep in it. */
 	bool watched;
 	void (*job)(void);
+	/* CPUs for those who have not been called yet. */
+	struct cpumask cpus;
 } threads = {
 	.lock = __RAW_SPIN_LOCK_UNLOCKED(threads.lock),
 	.nr = 1,
@@ -211,11 +217,10 @@ static void unequip(struct kml_worker *worker)
  */
 unsigned int kml_threads_wanted(void)
 {
-	const struct cpumask *cpus = housekeeping_cpumask(HK_TYPE_DOMAIN);
 	unsigned int cpu, nr = 0;
 
-	for_each_cpu_and(cpu, cpus, cpu_online_mask)
-		nr++;
+	for_each_online_cpu(cpu)
+		nr += !cpu_is_isolated(cpu);
 	return clamp(nr, 1U, READ_ONCE(scan_threads) ?: KML_THREADS_MAX);
 }
 
@@ -373,6 +378,38 @@ static void help(struct work_struct *work)
 	go(self);
 }
 
+/* All but the one that calls. */
+static void offer_cpus(void)
+{
+	unsigned int cpu;
+
+	cpumask_clear(&threads.cpus);
+	for_each_online_cpu(cpu) {
+		if (!cpu_is_isolated(cpu))
+			cpumask_set_cpu(cpu, &threads.cpus);
+	}
+	cpumask_clear_cpu(raw_smp_processor_id(), &threads.cpus);
+}
+
+/* An idle one, if there is any; where there is no other CPU at all, the one that calls. */
+static int choose_cpu(void)
+{
+	unsigned int cpu;
+
+	if (cpumask_empty(&threads.cpus))
+		offer_cpus();
+	for_each_cpu(cpu, &threads.cpus) {
+		if (idle_cpu(cpu))
+			break;
+	}
+	if (cpu >= nr_cpu_ids)
+		cpu = cpumask_first(&threads.cpus);
+	if (cpu >= nr_cpu_ids)
+		return WORK_CPU_UNBOUND;
+	cpumask_clear_cpu(cpu, &threads.cpus);
+	return cpu;
+}
+
 /* Waking up takes them some time. */
 static void wait_for_helpers(void)
 {
@@ -413,8 +450,9 @@ void kml_threads_gather(void (*job)(void), bool watched)
 	raw_spin_lock(&threads.lock);
 	WRITE_ONCE(threads.open, true);
 	raw_spin_unlock(&threads.lock);
+	offer_cpus();
 	for (i = 1; i < threads.nr; i++)
-		queue_work(helpers_wq, &helpers[i]);
+		queue_work_on(choose_cpu(), helpers_wq, &helpers[i]);
 	if (watched)
 		wait_for_helpers();
 }
@@ -483,5 +521,6 @@ void kml_threads_init(void)
 	for (i = 1; i < KML_THREADS_MAX; i++)
 		INIT_WORK(&helpers[i], help);
 	/* Without it there are no helpers. */
-	helpers_wq = alloc_workqueue("kmemleak_scan", WQ_UNBOUND, KML_THREADS_MAX);
+	helpers_wq = alloc_workqueue("kmemleak_scan", WQ_PERCPU | WQ_CPU_INTENSIVE,
+				     KML_THREADS_MAX);
 }
