@@ -7,7 +7,7 @@
  * runs leaves traces in counters that the kernel keeps anyway: a task leaves a
  * context switch, a CPU that is woken up too, everything else an interrupt or a
  * softirq. A pass is quiet if none of them has counted but the scheduler's tick
- * on the CPUs that scan. The helpers of a scan are there before the watch begins, and
+ * on the CPUs that scan, and the scan's own question to the others. The helpers of a scan are there before the watch begins, and
  * stay until it has ended, so that they leave no context switch.
  *
  * What may hide behind the tick is a timer of the highest resolution that expires
@@ -29,7 +29,8 @@
  * struct activity - what has run so far
  * @switches: context switches of all CPUs
  * @softirqs: of all CPUs but those of the scheduler, which the tick raises
- * @others: interrupts of all CPUs but those that scan
+ * @others: interrupts of all CPUs but those that scan, and but those by which these
+ *	have asked the others for their stacks
  * @own: interrupts of each of these
  * @ticks: how many of these may have been the tick
  */
@@ -98,7 +99,7 @@ static void sum_up(struct activity *sum)
 	for_each_possible_cpu(cpu) {
 		sum->softirqs += softirqs_of(cpu);
 		if (!scans(cpu))
-			sum->others += interrupts_of(cpu);
+			sum->others += interrupts_of(cpu) - per_cpu(kml_times_asked, cpu);
 	}
 }
 

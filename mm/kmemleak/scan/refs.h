@@ -7,6 +7,7 @@
 
 #include <linux/jiffies.h>
 #include <linux/kmemleak.h>
+#include <linux/percpu-defs.h>
 #include <linux/sizes.h>
 
 #include "scan.h"
@@ -192,6 +193,8 @@ void kml_threads_init(void);
 #define KML_CPU_STACKS	3
 
 extern struct kml_range kml_cpu_stacks[KML_CPU_STACKS];
+
+DECLARE_PER_CPU(unsigned long, kml_times_asked);
 
 void kml_stacks_init(void);
 void kml_hide_stack(const void *stack);

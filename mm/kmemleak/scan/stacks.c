@@ -201,6 +201,9 @@ static struct pt_regs *interrupted_registers(void)
 }
 #endif
 
+/* How often a CPU was asked by an interrupt: these are the scan's own, see quiet.c. */
+DEFINE_PER_CPU(unsigned long, kml_times_asked);
+
 static void take_live_stack(void *unused)
 {
 	struct live_stack *live = this_cpu_read(live_stack);
@@ -210,6 +213,8 @@ static void take_live_stack(void *unused)
 	/* An idle CPU may be woken up to do this without an interrupt. */
 	unsigned long sp = (unsigned long)__builtin_frame_address(0);
 
+	if (in_hardirq())
+		__this_cpu_inc(kml_times_asked);
 	kml_forget_saved_registers();
 	if (!live)
 		return;

@@ -19,6 +19,7 @@
  * noted what either took.
  */
 #include <linux/cpumask.h>
+#include <linux/delay.h>
 #include <linux/init.h>
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
@@ -44,6 +45,9 @@
  */
 #define SPIN_MAX	2
 #define SPIN_TURNS	1000
+
+/* And so long it sleeps then, at least, before it looks again, in microseconds. */
+#define NAP_US		100
 
 #define STACK_SIZE	(KML_MARK_STACK * sizeof(struct kml_mark_entry))
 
@@ -328,7 +332,7 @@ void kml_threads_wait(struct kml_wait_for *wait)
 	} else {
 		/* The other one may need this CPU. */
 		kml_wipe_registers();
-		schedule_timeout_idle(1);
+		usleep_range_state(NAP_US, 2 * NAP_US, TASK_IDLE);
 	}
 }
 
