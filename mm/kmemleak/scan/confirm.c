@@ -117,8 +117,11 @@ static int record_all_suspects(void)
 	kml_for_each(KML_UNSEEN, select_suspect, share_suspect, &shared);
 	if (!shared)
 		return 0;
-	/* Later frees see that they are shared. */
-	synchronize_rcu();
+	/*
+	 * Later frees see that they are shared. Each pass interrupts all CPUs anyway, so
+	 * that there is nobody left who minds being hurried.
+	 */
+	synchronize_rcu_expedited();
 	kml_for_each(KML_UNSEEN, select_suspect, record_suspect, NULL);
 	return kml_scan_gray();
 }
@@ -296,7 +299,7 @@ static int repeat(struct kml_confirmation *conf)
 			return 0;
 		if (conf->passes <= CONFIRM_GRACE && !conf->last_quiet) {
 			kml_wipe_registers();
-			synchronize_rcu();
+			synchronize_rcu_expedited();
 		}
 		ret = pass(conf);
 		if (ret)

@@ -83,6 +83,41 @@ static void quiet_happens(struct kunit *test)
 		   QUIET_USECS);
 }
 
+static int quiet_ignore_memory(const void *start, const void *end,
+			       const struct kml_root *root)
+{
+	return 0;
+}
+
+static int quiet_ignore_stack(const void *stack, const void *live, const void *end,
+			      const struct kml_root *root)
+{
+	return 0;
+}
+
+static void ask_others(void)
+{
+	static const struct kml_root_visitor visitor = {
+		.memory = quiet_ignore_memory,
+		.task_stack = quiet_ignore_stack,
+	};
+
+	kml_visit_stacks(&visitor);
+}
+
+/* Or no pass would ever be quiet where there are other CPUs: each of them does this. */
+static void quiet_while_asking(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < QUIET_TRIES; i++) {
+		if (is_quiet_during(ask_others))
+			return;
+		cond_resched();
+	}
+	KUNIT_FAIL(test, "in none of %u times that others were asked", QUIET_TRIES);
+}
+
 static void let_others_run(void)
 {
 	schedule_timeout_uninterruptible(1);
@@ -221,6 +256,7 @@ static void quiet_moving(struct kunit *test)
 
 static struct kunit_case quiet_cases[] = {
 	KUNIT_CASE(quiet_happens),
+	KUNIT_CASE(quiet_while_asking),
 	KUNIT_CASE(quiet_not_with_tasks),
 	KUNIT_CASE(quiet_not_with_interrupts),
 	KUNIT_CASE(quiet_not_with_softirqs),
