@@ -418,7 +418,7 @@ bool kml_exact_pass(u64 *us)
 	struct kml_worker *self = &kml_refs.workers[0];
 
 	lockdep_assert_held(&kml_scan_mutex);
-	kml_search_start();
+	kml_begin_pass();
 	atomic_long_set(&exact.next, 0);
 	atomic64_set(&exact.begin, 0);
 	atomic64_set(&exact.end, 0);

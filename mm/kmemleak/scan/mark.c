@@ -108,13 +108,31 @@ static void mark_record(enum kml_space space, unsigned long addr,
 		hand_surplus(surplus, holder);
 }
 
+/* Counts of earlier passes are void. Nobody else counts meanwhile. */
+static bool is_first_alone(struct kml_slab *slab, unsigned int index)
+{
+	if (slab->counted != (u16)kml_refs.pass) {
+		bitmap_zero(kml_slab_counted(slab), slab->nr);
+		slab->counted = kml_refs.pass;
+	}
+	return !__test_and_set_bit(index, kml_slab_counted(slab));
+}
+
 /* The first reference to a vm_struct is its own, all others are its area's. */
 static bool is_first_reference(struct kml_slab *slab, unsigned int index,
 			       const struct kml_holder *holder)
 {
 	unsigned long area;
+	bool first;
 
-	if (!test_and_set_bit(index, kml_slab_counted(slab)))
+	if (likely(!kml_refs.shared)) {
+		first = is_first_alone(slab, index);
+	} else {
+		raw_spin_lock(&kml_gray_lock);
+		first = is_first_alone(slab, index);
+		raw_spin_unlock(&kml_gray_lock);
+	}
+	if (first)
 		return true;
 	area = kml_slot_surplus(slab, index);
 	if (area)

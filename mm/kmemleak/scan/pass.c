@@ -160,7 +160,7 @@ int kml_further_pass(void)
 {
 	int ret;
 
-	kml_search_start();
+	kml_begin_pass();
 	if (kml_refs.shared)
 		return share_pass(true);
 	ret = scan_roots();

@@ -336,7 +336,6 @@ int kml_scan_gray(void);
 bool kml_slot_in_use(const struct kml_slab *slab, unsigned int index);
 bool kml_holder_of(const struct kml_slab *slab, const unsigned long *word,
 		   struct kml_holder *holder);
-void kml_search_start(void);
 int kml_search_in_slab(struct kml_slab *slab);
 bool kml_search_selects(const struct kml_record *rec, void *arg);
 void kml_search_in_use(void);

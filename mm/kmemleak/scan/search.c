@@ -121,7 +121,7 @@ static int search_special_slab(struct kml_slab *slab)
  * kml_search_in_slab() - look for suspects in the objects of a slab that are in use
  * @slab: the slab, pinned
  *
- * Context: Whoever marks, since kml_search_start(); may sleep.
+ * Context: Whoever marks, since kml_begin_pass(); may sleep.
  * Return: 0 or an error as of kml_scan_must_stop().
  */
 int kml_search_in_slab(struct kml_slab *slab)
@@ -177,7 +177,7 @@ static int scan_in_use(const struct kml_ref *ref, void *arg)
  *
  * In the order of addresses, slabs first.
  *
- * Context: Holder of kml_scan_mutex, since kml_search_start(); may sleep.
+ * Context: Holder of kml_scan_mutex, since kml_begin_pass(); may sleep.
  */
 void kml_search_in_use(void)
 {
@@ -187,21 +187,4 @@ void kml_search_in_use(void)
 	kml_walk_slabs(search_in, &ret);
 	if (!ret)
 		kml_for_each(KML_JUDGED, select_in_use, scan_in_use, NULL);
-}
-
-static void forget_counts(struct kml_slab *slab, void *arg)
-{
-	bitmap_zero(kml_slab_counted(slab), slab->nr);
-}
-
-/**
- * kml_search_start() - begin with a further pass
- *
- * Context: Holder of kml_scan_mutex; may sleep.
- */
-void kml_search_start(void)
-{
-	lockdep_assert_held(&kml_scan_mutex);
-	kml_begin_pass();
-	kml_walk_slabs(forget_counts, NULL);
 }

@@ -240,6 +240,7 @@ static void start_slab(struct kml_slab *slab, void *arg)
 {
 	bitmap_zero(slab->seen, slab->nr);
 	bitmap_zero(kml_slab_counted(slab), slab->nr);
+	slab->counted = kml_refs.pass;
 	if (READ_ONCE(slab->gray))
 		shade_gray_slots(slab);
 }

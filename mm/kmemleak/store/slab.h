@@ -76,6 +76,8 @@ struct kml_slot {
  * @queued: is in the list of slabs to be scanned; kml_gray_lock
  * @gray: has, or once had, objects that are roots
  * @adopted: may have unknown objects; see adopt.c
+ * @counted: the end of the number of the pass that kml_slab_counted() is of; if
+ *	others mark too, kml_gray_lock
  * @common: @nr; 0 if it has, or once had, objects of which not all words may be
  *	references, or for which further references count
  * @ref: pins; the tree holds one
@@ -116,6 +118,7 @@ struct kml_slab {
 	bool queued;
 	bool gray;
 	bool adopted;
+	u16 counted;
 	refcount_t ref;
 	struct kml_slab *gray_next;
 	unsigned long seen[];
@@ -149,7 +152,7 @@ static inline unsigned long *kml_slab_gray(struct kml_slab *slab)
 	return slab->seen + BITS_TO_LONGS(slab->nr);
 }
 
-/* Bitmap of slots that this mark pass found referenced; set by those who mark. */
+/* Bitmap of slots that a mark pass found referenced; if others mark too, kml_gray_lock. */
 static inline unsigned long *kml_slab_counted(struct kml_slab *slab)
 {
 	return slab->seen + 2 * BITS_TO_LONGS(slab->nr);
