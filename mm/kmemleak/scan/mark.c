@@ -213,9 +213,6 @@ static __always_inline bool push_shared(const struct kml_mark_entry *entry,
 					struct kml_mark_entry *top,
 					struct kml_worker *self)
 {
-	/* What the fast path may fill ends where the stack begins. */
-	if (unlikely(top == self->room + KML_MARK_STACK))
-		return false;
 	if (atomic_long_fetch_or_relaxed(bit, (atomic_long_t *)seen) & bit)
 		return true;
 	*top = *entry;
@@ -253,7 +250,7 @@ static noinline bool mark_linear(unsigned long addr, unsigned long offset,
 		     KML_SLOT_LIVE))
 		return false;
 	if (unlikely(stack >= self->room)) {
-		if (kml_refs.shared) {
+		if (stack < self->limit) {
 			const struct kml_mark_entry entry = {
 				.start = (const unsigned long *)(addr - within),
 				.nr = size / sizeof(long),
@@ -261,7 +258,8 @@ static noinline bool mark_linear(unsigned long addr, unsigned long offset,
 
 			return push_shared(&entry, seen, bit, stack, self);
 		}
-		if (!slab->queued)
+		/* Others may mark in it, too. */
+		if (self->limit || !slab->queued)
 			return false;
 		kml_slab_gray(slab)[BIT_WORD(index)] |= bit;
 		*seen = old | bit;

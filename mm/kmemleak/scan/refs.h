@@ -81,6 +81,7 @@ struct kml_mark_entry {
  * @old: behind the last one that may be free by now: it was found in an earlier RCU
  *	read-side critical section
  * @room: up to there the fast path may fill @stack; where that begins, if others mark
+ * @limit: up to there it may be filled if others mark; NULL if not
  * @stack: KML_MARK_STACK objects to be scanned next
  * @buffer: KML_CHUNK bytes; NULL for that of the store
  * @words: read by all passes so far; read by others
@@ -95,6 +96,7 @@ struct kml_worker {
 	struct kml_mark_entry *top;
 	struct kml_mark_entry *old;
 	struct kml_mark_entry *room;
+	struct kml_mark_entry *limit;
 	struct kml_mark_entry *stack;
 	unsigned long *buffer;
 	unsigned long words;

@@ -197,6 +197,7 @@ static bool equip(struct kml_worker *worker)
 	worker->old = memory;
 	/* Who helps is never alone. */
 	worker->room = memory;
+	worker->limit = worker->stack + KML_MARK_STACK;
 	worker->buffer = memory + STACK_SIZE;
 	return true;
 }
@@ -208,6 +209,7 @@ static void unequip(struct kml_worker *worker)
 	kml_free_hidden(worker->stack, STACK_SIZE + KML_CHUNK);
 	worker->stack = NULL;
 	worker->room = NULL;
+	worker->limit = NULL;
 	worker->buffer = NULL;
 }
 
@@ -451,6 +453,7 @@ void kml_threads_gather(void (*job)(void), bool watched)
 	WRITE_ONCE(kml_refs.shared, true);
 	/* The fast path is for those who are alone. */
 	self->room = self->stack;
+	self->limit = self->stack + KML_MARK_STACK;
 	raw_spin_lock(&threads.lock);
 	WRITE_ONCE(threads.open, true);
 	raw_spin_unlock(&threads.lock);
@@ -510,6 +513,7 @@ void kml_threads_dismiss(void)
 	while (!all_have_gone())
 		kml_threads_wait(&wait);
 	self->room = self->stack + KML_MARK_STACK;
+	self->limit = NULL;
 	WRITE_ONCE(kml_refs.shared, false);
 }
 
