@@ -6,9 +6,10 @@
  * pass is still to read to one that it has read. That takes somebody who runs. What
  * runs leaves traces in counters that the kernel keeps anyway: a task leaves a
  * context switch, a CPU that is woken up too, everything else an interrupt or a
- * softirq. A pass is quiet if none of them has counted but the scheduler's tick
- * on the CPUs that scan, and the scan's own question to the others. The helpers of a scan are there before the watch begins, and
- * stay until it has ended, so that they leave no context switch.
+ * softirq. A pass is quiet if none of them has counted but the scheduler's tick on
+ * the CPUs that scan, and the scan's own question to the others. The helpers of a scan
+ * are there before the watch begins, and stay until it has ended, so that they leave no
+ * context switch.
  *
  * What may hide behind the tick is a timer of the highest resolution that expires
  * with it, to the nanosecond, in each pass. So one quiet pass is not relied on
