@@ -17,30 +17,6 @@ bool kml_scan_stacks = true;
 
 /* ---- Roots ---- */
 
-/**
- * kml_live_from() - tell from where on a stack is a root
- * @stack: the stack
- * @live: what of it is in use
- * @end: its end
- *
- * The frames of the scan's own threads hold addresses of whatever they look at.
- *
- * Context: Holder of kml_scan_mutex, or for it.
- * Return: @live, or where the stack of the scan begins to be none of the scan.
- */
-const void *kml_live_from(const void *stack, const void *live, const void *end)
-{
-	unsigned int i;
-
-	for (i = 0; i < KML_THREADS_MAX; i++) {
-		const void *frame = READ_ONCE(kml_refs.workers[i].frame);
-
-		if (frame >= stack && frame < end)
-			return frame;
-	}
-	return live;
-}
-
 static int scan_memory(const void *start, const void *end,
 		       const struct kml_root *root)
 {

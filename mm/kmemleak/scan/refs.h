@@ -6,7 +6,6 @@
 #define __MM_KMEMLEAK_REFS_H
 
 #include <linux/jiffies.h>
-#include <linux/kmemleak.h>
 #include <linux/percpu-defs.h>
 #include <linux/sizes.h>
 
@@ -185,6 +184,8 @@ unsigned int kml_threads_end(void);
 void kml_threads_gather(void (*job)(void), bool watched);
 void kml_threads_run(void);
 void kml_threads_dismiss(void);
+const void *kml_live_from(const void *stack, const void *live, const void *end);
+void kml_wipe_registers(void);
 void kml_threads_wait(struct kml_wait_for *wait);
 bool kml_runs_helper(int cpu);
 void kml_threads_init(void);
@@ -202,18 +203,6 @@ void kml_stacks_init(void);
 void kml_hide_stack(const void *stack);
 void kml_hide_stacks(void);
 int kml_visit_stacks(const struct kml_root_visitor *visitor);
-void kml_wipe_scratch(void);
-
-/*
- * To be called before others may run, or a thread sleeps. What it has read is in its
- * registers, and would be references: in its task, or for who runs next on the CPU.
- */
-static __always_inline void kml_wipe_registers(void)
-{
-	kml_wipe_scratch();
-	kmemleak_wipe_registers();
-}
-
 void kml_visit_stopped_stacks(const struct kml_root_visitor *visitor);
 int kml_visit_cpu(unsigned int cpu, kml_visit_t visit);
 int kml_visit_block(const struct zone *zone, unsigned long pfn, unsigned long end,
@@ -349,7 +338,6 @@ void kml_share_job(void);
 
 /* ---- pass.c: mark passes ---- */
 
-const void *kml_live_from(const void *stack, const void *live, const void *end);
 /*
  * What of the stack of a thread that scans is in use by its callers: the record of the
  * function, and the registers that it keeps for them. On x86_64 these, five at most,

@@ -469,25 +469,6 @@ static int visit_all_stacks(const struct kml_root_visitor *visitor, bool stopped
 	return ret;
 }
 
-#ifdef CONFIG_CC_HAS_ZERO_CALL_USED_REGS
-#define __zero_scratch	__attribute__((__zero_call_used_regs__("all-gpr")))
-#else
-#define __zero_scratch
-#endif
-
-/**
- * kml_wipe_scratch() - overwrite the registers that calls do not keep
- *
- * What a thread of the scan has had there stays for whoever runs next on its CPU, who
- * may be asked before anything else was written to them.
- *
- * Context: Any.
- */
-noinline __zero_scratch void kml_wipe_scratch(void)
-{
-	barrier();
-}
-
 /**
  * kml_visit_stopped_stacks() - the same as kml_visit_stacks() when all CPUs are stopped
  * @visitor: what to do with it; may not sleep

@@ -320,6 +320,50 @@ bool kml_runs_helper(int cpu)
 }
 
 /**
+ * kml_live_from() - tell from where on a stack is a root
+ * @stack: the stack
+ * @live: what of it is in use
+ * @end: its end
+ *
+ * The frames of the scan's own threads hold addresses of whatever they look at.
+ *
+ * Context: Holder of kml_scan_mutex, or for it.
+ * Return: @live, or where the stack of the scan begins to be none of the scan.
+ */
+const void *kml_live_from(const void *stack, const void *live, const void *end)
+{
+	unsigned int i;
+
+	for (i = 0; i < KML_THREADS_MAX; i++) {
+		const void *frame = READ_ONCE(kml_refs.workers[i].frame);
+
+		if (frame >= stack && frame < end)
+			return frame;
+	}
+	return live;
+}
+
+#ifdef CONFIG_CC_HAS_ZERO_CALL_USED_REGS
+#define __zero_scratch	__attribute__((__zero_call_used_regs__("all-gpr")))
+#else
+#define __zero_scratch
+#endif
+
+/**
+ * kml_wipe_registers() - overwrite registers that calls do not keep
+ *
+ * To be called before others may run, or the thread sleeps. What it has had there stays
+ * for whoever runs next on its CPU, who may be asked before anything else was written to
+ * them.
+ *
+ * Context: Any.
+ */
+noinline __zero_scratch void kml_wipe_registers(void)
+{
+	barrier();
+}
+
+/**
  * kml_threads_wait() - let some time go by until another thread has done something
  * @wait: how long the caller has waited for it, at first KML_WAIT_INIT
  *
@@ -377,7 +421,7 @@ static void help(struct work_struct *work)
 	/* Pairs with smp_store_release() in kml_threads_run(). */
 	if (smp_load_acquire(&threads.begun))
 		threads.job();
-	kml_wipe_scratch();
+	kml_wipe_registers();
 	wait = (struct kml_wait_for)KML_WAIT_INIT;
 	while (READ_ONCE(threads.open))
 		kml_threads_wait(&wait);

@@ -547,7 +547,7 @@ static void scan_scratch_registers(struct kunit *test)
 	/* Else the test tells nothing. */
 	if (!IS_ENABLED(CONFIG_ZERO_CALL_USED_REGS))
 		KUNIT_EXPECT_EQ(test, scan_left_by(scan_wipe_nothing), SCAN_NUMBER);
-	KUNIT_EXPECT_EQ(test, scan_left_by(kml_wipe_scratch), 0);
+	KUNIT_EXPECT_EQ(test, scan_left_by(kml_wipe_registers), 0);
 }
 
 #else
