@@ -7,6 +7,10 @@
 
 module_source()
 {
+	# Not all shells expand it there.
+	case $users_module in
+	\~/*)	users_module=$HOME/${users_module#\~/} ;;
+	esac
 	from=$(cd "$users_module" 2> /dev/null && pwd) ||
 		die "MODULE is no directory: $users_module"
 	[ -f "$from/Kbuild" ] || [ -f "$from/Makefile" ] ||

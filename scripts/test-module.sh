@@ -116,7 +116,7 @@ test_leak_is_shown_with_its_line()
 {
 	driver
 	list > "$work/before"
-	runs 1 MODULE="$work/driver"
+	runs 1 HOME="$work" MODULE="~/driver"
 	grep -q '^with frames of my_driver: 1 of 1$' "$work/out"
 	grep -q '^my_init() in my-driver.c, allocated at line 8, never freed:$' "$work/out"
 	grep -q '^  > *8 .*table = kmalloc(100, GFP_KERNEL);$' "$work/out"
