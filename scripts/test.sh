@@ -97,7 +97,6 @@ test_release()
 {
 	kernel_for_guests arm64 || return 0
 	run_demos
-	"$top/scripts/test-module.sh"
 	guest "the kernel with the detector: all tests" arm64 2 1G 2400
 	# How commands and files read does not depend on the number of CPUs, nor what there
 	# is of memory. Of KUnit's suites, those of the store and of scans. In 6.1, files of
@@ -144,7 +143,6 @@ test_x86_64_whole()
 {
 	kernel_for_guests x86_64 || return 0
 	run_demos
-	"$top/scripts/test-module.sh"
 	guest "x86_64: all tests" x86_64 2 1G 2400
 	guest "x86_64, 4 CPUs: some tests" x86_64 4 1G 1500 test_recall.sh test_churn.sh \
 		test_concurrent.sh test_hotplug.sh test_lifecycle.sh test_oom.sh test_off.sh
@@ -264,6 +262,7 @@ if [ "$GUEST_ARCH" = x86_64 ]; then
 	part "x86_64" test_x86_64_whole
 	part "x86_64 with everything that finds mistakes" test_x86_64_debug
 	part "x86_64 with frame pointers" test_x86_64_fp
+	part "modules of users' own" "$top/scripts/test-module.sh"
 	part "guests" tell_guests
 	tell
 	exit
@@ -274,6 +273,7 @@ part "the kernel with the detector" test_release
 part "the kernel with the detector and everything that finds mistakes" test_debug
 [ "$kver" != 6.12 ] || part "the newest kernel" test_newest 7.3
 part "x86_64" test_x86_64
+part "modules of users' own" "$top/scripts/test-module.sh"
 part "count tests" "$top/scripts/test-ktap.sh"
 part "tell data races apart" "$top/scripts/test-kcsan.sh"
 part "the memory model" "$top/scripts/test-litmus.sh"
