@@ -59,7 +59,8 @@ grammar()
 			complain("frame of what?")
 		next
 	}
-	/^    0x[0-9a-f]+$/ { next }
+	/^    0x[0-9a-f]+( \[[^] ]+\])?$/ { next }
+	/^    \[(unknown|generated) code\]$/ { next }
 	{ complain("what is this?") }
 	END {
 		if (groups < 100)
