@@ -27,6 +27,12 @@ export MACHINE
 # options for its kernel.
 MODULE ?=
 export MODULE
+ifeq ($(origin MODULE)$(MODULE),command line)
+$(error MODULE is empty: name the directory of a module)
+endif
+# Parameters for it.
+PARAMS ?=
+export PARAMS
 FRAGMENT ?=
 export FRAGMENT
 

@@ -110,19 +110,33 @@ lock_build()
 	flock -n 8 || die "another make is at work in $build"
 }
 
+# Until it is told to end; nobody is to wait for its sleep.
+show_life()
+{
+	trap 'kill $!; exit' TERM
+	while :; do
+		sleep 30 > /dev/null 2>&1 &
+		wait $!
+		printf '. '
+	done
+}
+
 # step NAME WHAT COMMAND...: a step of the set-up, its output in logs/NAME.log,
-# its time on the terminal. Not to be called where its status is tested: a shell
-# function does not stop at the first failure there.
+# its time on the terminal, with a dot each half a minute. Not to be called where its
+# status is tested: a shell function does not stop at the first failure there.
 step()
 {
 	name=$1 what=$2
 	shift 2
 	printf '%s' "==> $what ... "
 	begin=$(date +%s)
+	show_life &
+	dots=$!
 	set +e
 	(set -e; "$@") > "$logs/$name.log" 2>&1 < /dev/null
 	status=$?
 	set -e
+	kill "$dots"
 	if [ $status = 0 ]; then
 		echo "$(($(date +%s) - begin)) s"
 	else

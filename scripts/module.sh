@@ -12,32 +12,41 @@ module_source()
 	\~/*)	users_module=$HOME/${users_module#\~/} ;;
 	esac
 	from=$(cd "$users_module" 2> /dev/null && pwd) ||
-		die "MODULE is no directory: $users_module"
+		die "MODULE is no directory: $users_module; name the one with its Makefile"
+	case $top/ in
+	"$from"/*) die "MODULE has the detector in it: $from" ;;
+	esac
 	[ -f "$from/Kbuild" ] || [ -f "$from/Makefile" ] ||
-		die "no Kbuild or Makefile in $from, such as of a line: obj-m := NAME.o"
+		die "there is no Makefile in $from; one line is enough: obj-m := NAME.o"
 	module_copy=$objects/module
 }
 
 # In a copy, since a module for guests is of no use elsewhere. It is made anew, as files
 # of another directory may have the same names and be older than what was built. With
-# debug information, for source lines, and whatever warnings there are.
+# debug information, for source lines, and whatever warnings there are. $(PWD) is where
+# the Makefile is, as usual, and messages name the user's files.
 module_build()
 {
 	rm -rf "$module_copy"
 	rsync -a --exclude='.*' --exclude='*.o' --exclude='*.ko' --exclude='*.mod' \
 		--exclude='*.mod.c' --exclude=modules.order --exclude=Module.symvers \
 		"$from/" "$module_copy/"
-	if ! kernel_make M="$module_copy" KCFLAGS="-g -Wno-error" modules > "$logs/module.make" 2>&1; then
-		cat "$logs/module.make"
+	cd "$module_copy" || return
+	built=yes
+	kernel_make M="$module_copy" KCFLAGS="-g -Wno-error" modules > "$logs/module.make" 2>&1 ||
+		built=no
+	sed "s|$module_copy/|$from/|g" "$logs/module.make"
+	if [ "$built" = no ]; then
 		! grep -q -E "undefined!|implicit declaration" "$logs/module.make" ||
 			echo "The kernel of the guest is a small one. FRAGMENT=FILE adds" \
 				"options to it, as CONFIG_I2C=y."
 		return 1
 	fi
-	cat "$logs/module.make"
 	module_files > "$module_copy.files"
 	[ -s "$module_copy.files" ] || {
-		echo "Nothing was built: what is to be built stands in obj-m."
+		echo "Nothing was built: the Makefile needs a line such as obj-m := NAME.o"
+		echo "If it has obj-\$(CONFIG_X), add CONFIG_X=m behind make run. If the" \
+			"sources are in a directory below it, name that one."
 		return 1
 	}
 }

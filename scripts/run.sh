@@ -135,7 +135,9 @@ boot()	# WHAT COMMAND_LINE
 run_module()
 {
 	names=$(sed 's|.*/||' "$module_copy.files" | xargs)
-	boot "load and unload $names, scan" "-- module $names"
+	boot "load and unload $names, scan" "-- module $names ${PARAMS:-}"
+	[ -f "$module_copy/exercise.sh" ] ||
+		echo "There is no exercise.sh in $from: the module was loaded and unloaded only."
 	sed -n '/^status: /q; p' "$log.results"
 	sed '1,/^status: /d' "$log.results" > "$log.report"
 	for name in $names; do
@@ -144,7 +146,7 @@ run_module()
 	done
 	echo
 	case $(sed -n 's/^status: //p' "$log.results") in
-	0)	echo "CLEAN: the module has leaked nothing."
+	0)	echo "CLEAN: what has run has leaked nothing."
 		return
 		;;
 	1)	echo "LEAKS: the module has lost what is shown above." ;;

@@ -41,17 +41,21 @@ driver()
 	C
 }
 
-# Two modules, built by a Kbuild, of which one uses the other, and a script that writes a
-# parameter.
+# Two modules, built by a Kbuild, of which one uses the other and comes with an option that
+# the kernel does not know, and a script that writes a parameter.
 pair()
 {
-	mkdir "$work/driver"
-	echo 'obj-m := helper.o my-driver.o' > "$work/driver/Kbuild"
+	mkdir -p "$work/driver/include"
+	cat > "$work/driver/Kbuild" <<-'K'
+	obj-m := helper.o
+	obj-$(CONFIG_MINE) += my-driver.o
+	ccflags-y := -I$(PWD)/include
+	K
+	echo 'void helper_free(void *table);' > "$work/driver/include/helper.h"
 	cat > "$work/driver/helper.c" <<-'C'
 	#include <linux/module.h>
 	#include <linux/slab.h>
-
-	void helper_free(void *table);
+	#include "helper.h"
 
 	void helper_free(void *table)
 	{
@@ -66,8 +70,7 @@ pair()
 	cat > "$work/driver/my-driver.c" <<-'C'
 	#include <linux/module.h>
 	#include <linux/slab.h>
-
-	void helper_free(void *table);
+	#include "helper.h"
 
 	static void *table;
 	static int len;
@@ -91,6 +94,7 @@ pair()
 	C
 	cat > "$work/driver/exercise.sh" <<-'S'
 	#!/bin/sh
+	echo "the length was $(cat /sys/module/my_driver/parameters/len)"
 	echo 7 > /sys/module/my_driver/parameters/len
 	echo "the length is $(cat /sys/module/my_driver/parameters/len)"
 	S
@@ -120,6 +124,7 @@ test_leak_is_shown_with_its_line()
 	grep -q '^with frames of my_driver: 1 of 1$' "$work/out"
 	grep -q '^my_init() in my-driver.c, allocated at line 8, never freed:$' "$work/out"
 	grep -q '^  > *8 .*table = kmalloc(100, GFP_KERNEL);$' "$work/out"
+	grep -q '^There is no exercise.sh in ' "$work/out"
 	grep -q '^LEAKS: ' "$work/out"
 	list | diff "$work/before" -
 }
@@ -127,7 +132,8 @@ test_leak_is_shown_with_its_line()
 test_modules_without_a_leak()
 {
 	pair
-	runs 0 MODULE="$work/driver"
+	runs 0 MODULE="$work/driver" PARAMS="len=5" CONFIG_MINE=m
+	grep -q '^the length was 5$' "$work/out"
 	grep -q '^the length is 7$' "$work/out"
 	grep -q '^no new leaks$' "$work/out"
 	grep -q '^CLEAN: ' "$work/out"
@@ -177,10 +183,17 @@ refused()
 
 test_what_is_no_module_is_refused()
 {
-	refused "MODULE is no directory: $work/none" MODULE="$work/none"
+	refused "MODULE is no directory: $work/none; name the one with its Makefile" \
+		MODULE="$work/none"
 	mkdir "$work/empty"
-	refused "no Kbuild or Makefile in $work/empty, such as of a line: obj-m := NAME.o" \
+	refused "there is no Makefile in $work/empty; one line is enough: obj-m := NAME.o" \
 		MODULE="$work/empty"
+	cd "$top"
+	refused "MODULE has the detector in it: $top" MODULE=.
+	if make run MODULE= > "$work/out" 2>&1; then
+		return 1
+	fi
+	grep -q 'MODULE is empty' "$work/out"
 	refused "FRAGMENT is no file: $work/none" FRAGMENT="$work/none"
 }
 
@@ -205,7 +218,7 @@ test_what_cannot_be_built_says_why()
 	not_built '^Nothing was built: '
 	echo 'obj-m := my-driver.o' > "$work/driver/Makefile"
 	sed 's/table ?/tabel ?/' "$work/good.c" > "$work/driver/my-driver.c"
-	not_built 'my-driver.c:9:.*tabel'
+	not_built "$work/driver/my-driver.c:9:.*tabel"
 	sed 's/return table/nowhere(); &/; s/^static void \*table/void nowhere(void);\n&/' \
 		"$work/good.c" > "$work/driver/my-driver.c"
 	not_built 'nowhere.* undefined!'
