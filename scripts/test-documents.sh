@@ -668,7 +668,7 @@ test_messages_of_make()
 	here && !/---/ && !/write error:/ { gsub(/^ *`|` *$/, "", $2); print $2 }' $hacking \
 		> "$work/messages"
 	texts_of_scripts > "$work/texts"
-	sed -nE 's/.*\$\(error (.*)\)\).*/\1/p' Makefile | sed 's/\$[@A-Z]/\x01/g' >> "$work/texts"
+	sed -nE 's/.*\$\(error ([^)]*)\).*/\1/p' Makefile | sed 's/\$[@A-Z]/\x01/g' >> "$work/texts"
 	known $hacking "$work/messages" "$work/texts"
 }
 
@@ -709,7 +709,7 @@ there()
 test_files_that_are_named()
 {
 	{
-		sed -nE 's/^\[[a-z]+\]: (.*)/\1/p' README.md $hacking
+		sed -nE 's/^\[[a-z]+\]: ([^#]*).*/\1/p' README.md $hacking
 		grep -ohE '\]\([^)]+\)' README.md $hacking | sed 's/^](//; s/)$//'
 		grep -ohE '^\| `[^`]+` ' README.md $hacking | sed 's/^| `//; s/` $//' | grep / | grep -v ' '
 		grep -ohE '`(mm|include|Documentation|tools|scripts|compat|configs|initramfs)/[^` ]*`' \
