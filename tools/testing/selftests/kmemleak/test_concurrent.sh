@@ -71,7 +71,11 @@ many_signals()
 	waited=$(kml_stat "last scan ms waited before")
 	for msecs in 1 3 5 7 9 11 13 15 17 19 21 23 25 27 29 31 33 35 37 39; do
 		answer=$(scan_with_signal $(((msecs % 4 == 3) * ${waited%.*} + msecs)))
-		[ "$answer" != OK ] || continue
+		# It was done before that, and has found what the next one would find.
+		if [ "$answer" = OK ]; then
+			leak_twice || return
+			continue
+		fi
 		interrupted "$answer" || return
 	done
 	expected_found
