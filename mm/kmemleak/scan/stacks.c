@@ -62,6 +62,9 @@ struct live_stack {
 /* A page for each CPU, NULL where there was no memory for it; kml_scan_mutex. */
 static DEFINE_PER_CPU(struct live_stack *, live_stack);
 
+/* How often a CPU was asked by an interrupt: these are the scan's own, see quiet.c. */
+DEFINE_PER_CPU(unsigned long, kml_times_asked);
+
 /* What user space had in its registers, at the end of the stack, is nothing. */
 static const void *end_of_stack_in_use(struct task_struct *task,
 				       const void *stack)
@@ -200,9 +203,6 @@ static struct pt_regs *interrupted_registers(void)
 	return get_irq_regs();
 }
 #endif
-
-/* How often a CPU was asked by an interrupt: these are the scan's own, see quiet.c. */
-DEFINE_PER_CPU(unsigned long, kml_times_asked);
 
 static void take_live_stack(void *unused)
 {
