@@ -64,6 +64,19 @@ static bool is_quiet_during(void (*fn)(void))
 	return quiet;
 }
 
+/* If nothing else runs, which one try may be too few for. */
+static bool is_quiet_in_time(void (*fn)(void))
+{
+	unsigned int i;
+
+	for (i = 0; i < QUIET_TRIES; i++) {
+		if (is_quiet_during(fn))
+			return true;
+		cond_resched();
+	}
+	return false;
+}
+
 static void do_nothing(void)
 {
 	udelay(QUIET_USECS);
@@ -72,15 +85,9 @@ static void do_nothing(void)
 /* It must be seen at all, or each scan would be made the long way. */
 static void quiet_happens(struct kunit *test)
 {
-	unsigned int i;
-
-	for (i = 0; i < QUIET_TRIES; i++) {
-		if (is_quiet_during(do_nothing))
-			return;
-		cond_resched();
-	}
-	KUNIT_FAIL(test, "something ran in each of %u times of %u us", QUIET_TRIES,
-		   QUIET_USECS);
+	if (!is_quiet_in_time(do_nothing))
+		KUNIT_FAIL(test, "something ran in each of %u times of %u us", QUIET_TRIES,
+			   QUIET_USECS);
 }
 
 static int quiet_ignore_memory(const void *start, const void *end,
@@ -108,14 +115,8 @@ static void ask_others(void)
 /* Or no pass would ever be quiet where there are other CPUs: each of them does this. */
 static void quiet_while_asking(struct kunit *test)
 {
-	unsigned int i;
-
-	for (i = 0; i < QUIET_TRIES; i++) {
-		if (is_quiet_during(ask_others))
-			return;
-		cond_resched();
-	}
-	KUNIT_FAIL(test, "in none of %u times that others were asked", QUIET_TRIES);
+	if (!is_quiet_in_time(ask_others))
+		KUNIT_FAIL(test, "in none of %u times that others were asked", QUIET_TRIES);
 }
 
 static void let_others_run(void)
