@@ -76,21 +76,32 @@ unpack()	# APT PACKAGE...: into a directory of their own
 	done
 }
 
+# Of the guest's architecture, from Debian 12, or for those that it is not for, from the
+# release after it.
+unpack_for_guest()	# PACKAGE...
+{
+	if [ "$arch" != riscv ]; then
+		start_apart "$debian_arch"
+		unpack apt_apart "$@"
+		return
+	fi
+	start_apart "$(dpkg --print-architecture)"
+	find_mirror
+	start_apart "$debian_arch"
+	use_suite trixie
+	unpack apt_suite "$@"
+}
+
+# Of the directories for programs or libraries: newer packages have it in those of /usr.
+from_package()	# NAME TO
+{
+	cp "$(find "$apt/root" ! -type d -path "*/$1" -print -quit)" "$2"
+}
+
 fetch_busybox()
 {
-	if [ "$arch" = riscv ]; then
-		# Debian 12 is not for it.
-		start_apart "$(dpkg --print-architecture)"
-		find_mirror
-		start_apart "$debian_arch"
-		use_suite trixie
-		unpack apt_suite busybox-static
-	else
-		start_apart "$debian_arch"
-		unpack apt_apart busybox-static
-	fi
-	# Newer ones have it in /usr.
-	cp "$apt"/root/bin/busybox "$busybox.tmp" || cp "$apt"/root/usr/bin/busybox "$busybox.tmp"
+	unpack_for_guest busybox-static
+	from_package bin/busybox "$busybox.tmp"
 	mv "$busybox.tmp" "$busybox"
 	rm -rf "$apt"
 }
@@ -98,13 +109,13 @@ fetch_busybox()
 # With the libraries that it needs, of which those of the compiler are installed.
 fetch_jq()
 {
-	start_apart "$debian_arch"
-	unpack apt_apart jq libjq1 libonig5 libc6
+	unpack_for_guest jq libjq1 libonig5 libc6
 	rm -rf "$jq" "$jq.tmp"
 	mkdir "$jq.tmp"
-	cp "$apt/root/usr/bin/jq" "$apt/root/usr/lib/$tools"/lib*.so.? \
-		"$apt/root/lib/$tools"/ld-linux-*.so.? "$apt/root/lib/$tools/libc.so.6" \
-		"$apt/root/lib/$tools/libm.so.6" "$jq.tmp"
+	from_package bin/jq "$jq.tmp"
+	for library in libjq.so.1 libonig.so.5 libc.so.6 libm.so.6 'ld*.so.?'; do
+		from_package "$tools/$library" "$jq.tmp"
+	done
 	mv "$jq.tmp" "$jq"
 	rm -rf "$apt"
 }
