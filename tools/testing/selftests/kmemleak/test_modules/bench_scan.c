@@ -269,9 +269,12 @@ MODULE_PARM_DESC(now, "Nanoseconds");
 /* Since it was read before. */
 static int get_wait(char *buffer, const struct kernel_param *kp)
 {
+	u64 wait = longest_wait;
+
 	if (bench_failed)
 		return -ENOMEM;
-	return sysfs_emit(buffer, "%llu\n", xchg(&longest_wait, 0));
+	longest_wait = 0;
+	return sysfs_emit(buffer, "%llu\n", wait);
 }
 
 static const struct kernel_param_ops wait_ops = { .get = get_wait };

@@ -36,6 +36,7 @@ MODULE_PARM_DESC(steps, "how often there is more; 0: always");
  * @key: its key there
  * @work: to be done, some day
  * @refs: references that were taken
+ * @payload: what makes it as large as others
  */
 struct item {
 	struct list_head entry;
