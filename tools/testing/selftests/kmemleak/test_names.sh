@@ -23,16 +23,34 @@ GROWTH=144000
 
 kml_setup 5 kmemleak_selftest
 
+# Of allocations of several sizes.
 kml_time()
 {
 	"$KML_HERE/kmemleak_names" time
 }
 
-# less TIME THAN: it is not more than SLOWER percent longer.
+# shorter TIMES [TIMES]: the lesser one of each size.
+shorter()
+{
+	echo "$1 ${2:-$1}" | awk '{
+		for (i = 1; i <= NF / 2; i++)
+			printf "%s%d", (i > 1 ? " " : ""),
+			       ($i < $(i + NF / 2) ? $i : $(i + NF / 2))
+	}'
+}
+
+# not_longer TIMES THAN: with no more than a half of the sizes it is more than SLOWER
+# percent longer. For QEMU, a store to a page that it has run code from takes 45 times as
+# long, and one of the pages that a task and what it allocates are in may be of a program
+# that has ended. Ten times as long was seen, of an allocation.
 not_longer()
 {
-	[ $((100 * $1)) -le $(((100 + SLOWER) * $2)) ] && return
-	echo "an allocation takes $1 ns, and took $2 ns"
+	echo "$1 $2" | awk -v slower="$SLOWER" '{
+		for (i = 1; i <= NF / 2; i++)
+			longer += 100 * $i > (100 + slower) * $(i + NF / 2)
+		exit !NF || longer > NF / 4
+	}' && return
+	echo "allocations take $1 ns, and took $2 ns"
 	return 1
 }
 
@@ -63,7 +81,7 @@ take_names()
 		now=$(kml_time)
 		# The last one may have been alone.
 		kill -0 $taker 2> /dev/null || [ -z "$during" ] || break
-		[ -n "$during" ] && [ "$during" -le "$now" ] || during=$now
+		during=$(shorter "$now" "$during")
 	done
 	wait $taker
 	status=$?
