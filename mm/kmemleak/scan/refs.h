@@ -339,15 +339,29 @@ void kml_share_job(void);
 /* ---- pass.c: mark passes ---- */
 
 /*
+ * Words beneath where the frame pointer points that hold what a function keeps for its
+ * caller: on x86_64 registers alone, on others the record, too. On s390 they are in the
+ * caller's frame, and it is the last one of them.
+ */
+#if KML_X86_64
+#define KML_FRAME_BELOW	5
+#elif defined(CONFIG_ARM) || defined(CONFIG_S390)
+#define KML_FRAME_BELOW	10
+#elif defined(CONFIG_RISCV)
+#define KML_FRAME_BELOW	13
+#else
+#define KML_FRAME_BELOW	0
+#endif
+
+/*
  * What of the stack of a thread that scans is in use by its callers: the record of the
- * function, and the registers that it keeps for them. On x86_64 these, five at most,
- * stand beneath the record.
+ * function, and the registers that it keeps for them.
  */
 static __always_inline const void *kml_own_frame(void)
 {
-	const unsigned long *record = __builtin_frame_address(0);
+	const unsigned long *frame = __builtin_frame_address(0);
 
-	return KML_X86_64 ? record - 5 : record;
+	return frame - KML_FRAME_BELOW;
 }
 
 void kml_passes_start(const void *frame);
