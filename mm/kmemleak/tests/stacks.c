@@ -15,7 +15,7 @@
 #include <linux/stacktrace.h>
 #include <linux/string.h>
 
-#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+#if (defined(CONFIG_X86_64) && !defined(CONFIG_UML)) || defined(CONFIG_S390)
 #include <asm/stacktrace.h>
 #endif
 
@@ -25,38 +25,50 @@
 
 /* ---- Comparing ---- */
 
+/* Where the stack ends that @word is on, if it is one of interrupts; NULL: not known. */
+static const unsigned long *end_of_stack_at(const unsigned long *word)
+{
+#if KML_X86_64 || defined(CONFIG_S390)
+	struct stack_info info = {};
+	unsigned long mask = 0;
+	int err;
+
 #if KML_X86_64
+	err = get_stack_info((unsigned long *)word, current, &info, &mask);
+#else
+	err = get_stack_info((unsigned long)word, current, &info, &mask);
+#endif
+	return err ? NULL : (const unsigned long *)info.end;
+#elif defined(CONFIG_ARM) || defined(CONFIG_RISCV)
+	return PTR_ALIGN(word + 1, THREAD_SIZE);
+#else
+	return NULL;
+#endif
+}
 
 /* How many of the frames have their return addresses on the stack that is in use. */
 static unsigned int on_this_stack(const unsigned long *want, unsigned int nr)
 {
 	/* Itself it stands on the stack, beneath them. */
-	const unsigned long *word = want + nr;
-	struct stack_info info = {};
-	unsigned long mask = 0;
+	const unsigned long *word = want + nr, *end = end_of_stack_at(word);
 	unsigned int i;
 
-	if (get_stack_info((unsigned long *)word, current, &info, &mask))
-		return 0;
+	if (!end)
+		return nr;
 	for (i = 0; i < nr; i++) {
-		while (word < (const unsigned long *)info.end &&
-		       READ_ONCE_NOCHECK(*word) != want[i])
+		while (word < end && READ_ONCE_NOCHECK(*word) != want[i])
 			word++;
-		if (word++ >= (const unsigned long *)info.end)
+		if (word++ >= end)
 			break;
 	}
 	return i;
 }
 
-#endif /* KML_X86_64 */
-
 /* What the unwinder says, without what was interrupted. */
 static unsigned int cut_off(unsigned long *want, unsigned int nr)
 {
-#if KML_X86_64
 	if (!in_task())
 		nr = on_this_stack(want, nr);
-#endif
 	return filter_irq_stacks(want, nr);
 }
 

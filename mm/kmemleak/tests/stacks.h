@@ -21,7 +21,11 @@
 #define LONG		(KML_TRACE_DEPTH + 4)
 
 /* Are all stacks cached, or those of tasks? Others are left to the unwinder. */
-#define ALL_CACHED	(IS_ENABLED(CONFIG_ARM64) && IS_ENABLED(CONFIG_VMAP_STACK))
+#if defined(KML_FRAME_RECORDS) && defined(KML_STACKS_ALIGNED)
+#define ALL_CACHED	true
+#else
+#define ALL_CACHED	false
+#endif
 #if defined(KML_FRAME_RECORDS) || defined(KML_FRAME_SIZES)
 #define TASKS_CACHED	true
 #else

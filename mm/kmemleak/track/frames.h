@@ -75,12 +75,20 @@ static __always_inline unsigned long kml_caller(const void *frame)
 	return kml_return_address(kml_record_at((unsigned long)frame)->lr);
 }
 
+/* All stacks, those of interrupts too, have the same size, and start at a multiple of it. */
+#if defined(CONFIG_VMAP_STACK) &&					\
+	(defined(CONFIG_ARM64) || defined(CONFIG_ARM) || defined(CONFIG_RISCV))
+#define KML_STACKS_ALIGNED
+#endif
+
 /* What @frame may be of the last record of the stack that has one at @frame, or 0. */
 static __always_inline unsigned long kml_last_record(unsigned long frame)
 {
-#if defined(CONFIG_ARM64) && defined(CONFIG_VMAP_STACK)
-	/* All stacks have this size, and start at a multiple of it. */
-	return (frame | (THREAD_SIZE - 1)) + 1 - sizeof(struct kml_frame_record);
+#ifdef KML_STACKS_ALIGNED
+	unsigned long record = frame - KML_RECORD_BELOW;
+
+	return (record | (THREAD_SIZE - 1)) + 1 - sizeof(struct kml_frame_record) +
+	       KML_RECORD_BELOW;
 #else
 	unsigned long stack = (unsigned long)task_stack_page(current);
 

@@ -15,6 +15,7 @@
  */
 #include <linux/gfp.h>
 #include <linux/init.h>
+#include <linux/kallsyms.h>
 #include <linux/kernel.h>
 #include <linux/kstrtox.h>
 #include <linux/moduleparam.h>
@@ -24,11 +25,20 @@
 #include <linux/stackdepot.h>
 #include <linux/stacktrace.h>
 
-#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+#if (defined(CONFIG_X86_64) && !defined(CONFIG_UML)) || defined(CONFIG_S390)
 #include <asm/unwind.h>
 #endif
 
 #include "origin.h"
+
+/* The function that changes to the stack of an interrupt, where it has to be known. */
+#if defined(CONFIG_ARM)
+#define STACK_SWITCH	"call_with_stack"
+#elif defined(CONFIG_RISCV)
+#define STACK_SWITCH	"call_on_irq_stack"
+#else
+#define STACK_SWITCH	NULL
+#endif
 
 /* Frames of the detector itself that may stand above the allocator's. */
 #define TRACE_INTERNAL	6
@@ -44,6 +54,10 @@ DEFINE_PER_CPU(struct kml_trace_entry *, kml_trace_cache) = common_cache;
 
 /* Frames that are kept. */
 static unsigned int trace_depth = KML_TRACE_DEPTH;
+
+/* Where its code is; nowhere, if it was not found. */
+static unsigned long switch_start __read_mostly;
+static unsigned long switch_size __read_mostly;
 
 unsigned long kml_trace_seed __read_mostly;
 static DEFINE_MUTEX(seed_mutex);
@@ -140,6 +154,17 @@ void kml_trace_new_epoch(void)
 	mutex_unlock(&seed_mutex);
 }
 
+static void find_stack_switch(void)
+{
+	unsigned long start = STACK_SWITCH ? kallsyms_lookup_name(STACK_SWITCH) : 0;
+	unsigned long size, offset;
+
+	if (start && kallsyms_lookup_size_offset(start, &size, &offset)) {
+		switch_start = start;
+		switch_size = size;
+	}
+}
+
 /**
  * kml_trace_init() - give each CPU a cache of its own, if it has none
  *
@@ -150,6 +175,7 @@ void kml_trace_init(void)
 	struct kml_trace_entry *cache;
 	unsigned int cpu;
 
+	find_stack_switch();
 	for_each_possible_cpu(cpu) {
 		if (per_cpu(kml_trace_cache, cpu) != common_cache)
 			continue;
@@ -300,14 +326,50 @@ static unsigned int save_stack(unsigned long *entries, unsigned int max)
 	return nr;
 }
 
-#else /* !KML_X86_64 */
+#elif defined(CONFIG_S390)
+
+/* As above. */
+static unsigned int save_stack(unsigned long *entries, unsigned int max)
+{
+	struct unwind_state state;
+	enum stack_type type;
+	unsigned int nr = 0;
+
+	unwind_start(&state, current, NULL, 0);
+	type = state.stack_info.type;
+	for (; nr < max && !unwind_done(&state); unwind_next_frame(&state)) {
+		unsigned long ip = unwind_get_return_address(&state);
+
+		if (!ip || state.stack_info.type != type)
+			break;
+		entries[nr++] = ip;
+	}
+	return nr;
+}
+
+#else /* !KML_X86_64 && !CONFIG_S390 */
 
 static unsigned int save_stack(unsigned long *entries, unsigned int max)
 {
 	return stack_trace_save(entries, max, 0);
 }
 
-#endif /* !KML_X86_64 */
+#endif /* KML_X86_64, CONFIG_S390 */
+
+/*
+ * How much of a trace was called by the function that has changed to the stack of an
+ * interrupt, itself included, for the same reason.
+ */
+static unsigned int cut_interrupted(const unsigned long *entries, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		if (entries[i] - switch_start < switch_size)
+			return i + 1;
+	}
+	return nr;
+}
 
 /*
  * The return address of the hook, @caller, is the topmost frame that is kept,
@@ -332,8 +394,8 @@ static depot_stack_handle_t save_trace(unsigned long caller,
 
 	entries += skip;
 	nr = min(nr - skip, depth);
-	/* The depot cuts off what was interrupted. */
-	kept = filter_irq_stacks(entries, nr);
+	/* What was interrupted is no part of it. */
+	kept = cut_interrupted(entries, filter_irq_stacks(entries, nr));
 	*exact = frames_agree(frame, depth, entries, kept, kept < nr);
 	for (i = 0; i < kept; i++)
 		entries[i] = kml_code_pack(entries[i]);
