@@ -21,6 +21,7 @@
 
 /* A size that kmalloc() has. */
 #define SIZE		1024
+#define WORD		sizeof(long)
 
 /* What a test has, given back by record_exit() however the test ends. */
 static struct {
@@ -118,11 +119,11 @@ static const struct annotations annotations[] = {
 	{ "not_leak, transient", { { NOT_LEAK }, { TRANSIENT } } },
 	{ "area: all", { { AREA, 0, SIZE } } },
 	{ "area: head", { { AREA, 0, 16 } } },
-	{ "area: tail", { { AREA, 8, SIZE - 8 } }, true },
-	{ "area: tail of 3", { { AREA, 24, SIZE_MAX } }, true },
-	{ "area: tail of 4", { { AREA, 32, SIZE_MAX } } },
-	{ "area: tail of 1", { { AREA, 8, SIZE_MAX } }, true },
-	{ "area: odd tail", { { AREA, 12, SIZE_MAX } } },
+	{ "area: tail", { { AREA, WORD, SIZE - WORD } }, true },
+	{ "area: tail of 3", { { AREA, 3 * WORD, SIZE_MAX } }, true },
+	{ "area: tail of 4", { { AREA, 4 * WORD, SIZE_MAX } } },
+	{ "area: tail of 1", { { AREA, WORD, SIZE_MAX } }, true },
+	{ "area: odd tail", { { AREA, WORD + WORD / 2, SIZE_MAX } } },
 	{ "area: nearly tail", { { AREA, 8, SIZE - 16 } } },
 	{ "area: last bytes", { { AREA, SIZE - 8, 8 } } },
 	{ "area: middle", { { AREA, 128, 64 } } },

@@ -99,7 +99,9 @@ static void scan_vmap_areas(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, copy.vm);
 	KUNIT_EXPECT_NULL(test, copy.list.next);
 	KUNIT_EXPECT_PTR_EQ(test, copy.list.prev, object);
-	KUNIT_EXPECT_NE(test, kml_read_vmap_area(0, &copy), 0);
+	/* There the processor's own page stands at 0. */
+	if (!IS_ENABLED(CONFIG_S390))
+		KUNIT_EXPECT_NE(test, kml_read_vmap_area(0, &copy), 0);
 
 	kfree(object);
 	vfree(area);
