@@ -19,7 +19,8 @@
 #define EXACT_OBJECT	96
 
 /* Passes and scans beside what moves as fast as it can; fewer where all is slow. */
-#define EXACT_SLOW	(IS_ENABLED(CONFIG_LOCKDEP) || IS_ENABLED(CONFIG_KCSAN))
+#define EXACT_SLOW	(IS_ENABLED(CONFIG_LOCKDEP) || IS_ENABLED(CONFIG_KCSAN) || \
+			 !IS_ENABLED(CONFIG_64BIT))
 /* A guest's CPUs stop one after the other where its host has fewer. */
 #define EXACT_PASSES	(EXACT_SLOW ? 10 : num_online_cpus() > 2 ? 50 : 250)
 #define EXACT_SCANS	(EXACT_SLOW ? 2 : 4)
