@@ -124,7 +124,7 @@ noinline void kml_take_twice(struct walk *walk)
 	const void *frame = __builtin_frame_address(0);
 	struct kml_origin first, second;
 	unsigned long want[WANT_MAX];
-	unsigned int nr = stack_trace_save(want, WANT_MAX, 1);
+	unsigned int nr = unwind_from(_RET_IP_, want);
 	unsigned long flags;
 
 	local_irq_save(flags);
@@ -145,7 +145,7 @@ noinline void kml_take_once(struct walk *walk)
 {
 	const void *frame = __builtin_frame_address(0);
 	unsigned long want[WANT_MAX];
-	unsigned int nr = stack_trace_save(want, WANT_MAX, 1);
+	unsigned int nr = unwind_from(_RET_IP_, want);
 
 	kml_compare(walk, ask(_RET_IP_, frame), 0, want, nr);
 }
@@ -154,7 +154,7 @@ noinline void kml_take_once(struct walk *walk)
 noinline void kml_take_object(struct walk *walk)
 {
 	unsigned long want[WANT_MAX];
-	unsigned int nr = stack_trace_save(want, WANT_MAX, 1);
+	unsigned int nr = unwind_from(_RET_IP_, want);
 	void *ptr = kmalloc(OBJECT_SIZE, GFP_ATOMIC);
 	struct kml_origin origin = { 0, 0 };
 	char symbol[KSYM_SYMBOL_LEN] = "";

@@ -10,6 +10,8 @@
 #include <linux/hrtimer.h>
 #include <linux/interrupt.h>
 #include <linux/irq_work.h>
+#include <linux/stacktrace.h>
+#include <linux/string.h>
 
 #include "../store/slot.h"
 #include "../track/origin.h"
@@ -95,6 +97,21 @@ extern const struct context kml_contexts[NR_CONTEXTS];
 static inline unsigned int depth_now(void)
 {
 	return kml_trace_depth_of(READ_ONCE(kml_trace_seed));
+}
+
+/*
+ * What the unwinder says of the callers of the function that calls this, which returns
+ * to @caller. How many frames of its own it tells differs.
+ */
+static __always_inline unsigned int unwind_from(unsigned long caller,
+						unsigned long *want)
+{
+	unsigned int skip = 0, nr = stack_trace_save(want, WANT_MAX, 0);
+
+	while (skip < nr && want[skip] != caller)
+		skip++;
+	memmove(want, want + skip, (nr - skip) * sizeof(*want));
+	return nr - skip;
 }
 
 /* The way hooks take it. */
