@@ -438,6 +438,39 @@ static __always_inline void kmemleak_wipe_registers(void)
 #ifndef CONFIG_FRAME_POINTER
 	asm volatile("xorl %%ebp, %%ebp" : : : "rbp", "cc");
 #endif
+#elif defined(CONFIG_RISCV)
+	asm volatile("li s1, 0\n\t"
+		     "li s2, 0\n\t"
+		     "li s3, 0\n\t"
+		     "li s4, 0\n\t"
+		     "li s5, 0\n\t"
+		     "li s6, 0\n\t"
+		     "li s7, 0\n\t"
+		     "li s8, 0\n\t"
+		     "li s9, 0\n\t"
+		     "li s10, 0\n\t"
+		     "li s11, 0"
+		     : : : "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10",
+			   "s11");
+#elif defined(CONFIG_ARM) && !defined(CONFIG_THUMB2_KERNEL)
+	asm volatile("mov r4, #0\n\t"
+		     "mov r5, #0\n\t"
+		     "mov r6, #0\n\t"
+		     "mov r7, #0\n\t"
+		     "mov r8, #0\n\t"
+		     "mov r9, #0\n\t"
+		     "mov r10, #0"
+		     : : : "r4", "r5", "r6", "r7", "r8", "r9", "r10");
+#elif defined(CONFIG_S390)
+	asm volatile("lghi %%r6, 0\n\t"
+		     "lghi %%r7, 0\n\t"
+		     "lghi %%r8, 0\n\t"
+		     "lghi %%r9, 0\n\t"
+		     "lghi %%r10, 0\n\t"
+		     "lghi %%r11, 0\n\t"
+		     "lghi %%r12, 0\n\t"
+		     "lghi %%r13, 0"
+		     : : : "6", "7", "8", "9", "10", "11", "12", "13");
 #endif
 }
 

@@ -375,10 +375,10 @@ static int visit_thread(struct task_struct *task, const void *stack,
 	return visitor->task_stack(stack, live, outer, &root);
 }
 
-#elif KML_X86_64
+#else
 
 /* Words below the end of a stack among which is the address that kthread() waits at. */
-#define RETURN_DISTANCE	64
+#define RETURN_DISTANCE	128
 
 /* The code of kthread(), behind its first byte; empty if it was not found. */
 static struct kml_range kthread_code;
@@ -399,14 +399,6 @@ static int visit_thread(struct task_struct *task, const void *stack,
 		if (READ_ONCE_NOCHECK(*word) - kthread_code.start < kthread_code.size)
 			return visitor->task_stack(stack, live, word, &root);
 	}
-	return visit_live_part(task, stack, visitor);
-}
-
-#else
-
-static int visit_thread(struct task_struct *task, const void *stack,
-			const struct kml_root_visitor *visitor)
-{
 	return visit_live_part(task, stack, visitor);
 }
 
@@ -561,7 +553,7 @@ static void note_cpu_stacks(void)
 
 static void find_kthread(void)
 {
-#if KML_X86_64
+#ifndef CONFIG_ARM64
 	unsigned long start = kallsyms_lookup_name("kthread"), size, offset;
 
 	if (start && kallsyms_lookup_size_offset(start, &size, &offset))
