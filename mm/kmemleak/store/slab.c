@@ -698,7 +698,8 @@ void kml_free_tables(struct kml_table **tables, unsigned long nr)
 		if (table != &no_table)
 			list_add(&virt_to_page(table)->lru, &unused);
 	}
-	synchronize_rcu();
+	/* Any other grace period waits for what is queued to be freed when it ends, too. */
+	synchronize_rcu_expedited();
 	list_for_each_entry_safe(page, next, &unused, lru)
 		__free_page(page);
 }
