@@ -44,11 +44,11 @@ static enum hrtimer_restart quiet_fire(struct hrtimer *timer)
 static void quiet_start(void (*fn)(void))
 {
 	hrtimer_setup(&quiet_timer.timer, quiet_fire, CLOCK_MONOTONIC,
-		      HRTIMER_MODE_REL_PINNED);
+		      HRTIMER_MODE_REL_PINNED_HARD);
 	quiet_timer.fired = 0;
 	quiet_timer.fn = fn;
 	hrtimer_start(&quiet_timer.timer, ns_to_ktime(QUIET_TIMER),
-		      HRTIMER_MODE_REL_PINNED);
+		      HRTIMER_MODE_REL_PINNED_HARD);
 }
 
 /* Nothing but what @fn does, as far as this CPU goes. */

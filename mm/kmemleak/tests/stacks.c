@@ -127,14 +127,14 @@ noinline void kml_take_twice(struct walk *walk)
 	unsigned int nr = unwind_from(_RET_IP_, want);
 	unsigned long flags;
 
-	local_irq_save(flags);
+	flags = keep_others_out();
 	walk->known += kml_origin_cached(frame).handles != 0;
 	first = ask(_RET_IP_, frame);
 	second = ask(_RET_IP_, frame);
 	/* In interrupts the short cut is not taken. */
 	walk->cached += this_cpu_caches(second.handles) &&
 			(!in_task() || kml_origin_cached(frame).handles);
-	local_irq_restore(flags);
+	let_others_in(flags);
 
 	kml_compare(walk, first, 0, want, nr);
 	kml_compare(walk, second, 0, want, nr);
@@ -278,7 +278,11 @@ static void job_work(struct irq_work *work)
 {
 	struct job *job = container_of(work, struct job, work);
 
-	kml_expect_interrupt(&job->walk, "hardirq");
+	/* With PREEMPT_RT it is a thread that does it. */
+	if (in_hardirq())
+		kml_expect_interrupt(&job->walk, "hardirq");
+	else
+		kml_expect_task(&job->walk);
 	run_job(job);
 }
 

@@ -114,6 +114,26 @@ static __always_inline unsigned int unwind_from(unsigned long caller,
 	return nr - skip;
 }
 
+/* Nothing is to get in between. With PREEMPT_RT nobody may allocate that way. */
+static inline unsigned long keep_others_out(void)
+{
+	unsigned long flags = 0;
+
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		migrate_disable();
+	else
+		local_irq_save(flags);
+	return flags;
+}
+
+static inline void let_others_in(unsigned long flags)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		migrate_enable();
+	else
+		local_irq_restore(flags);
+}
+
 /* The way hooks take it. */
 static __always_inline struct kml_origin ask(unsigned long caller,
 					     const void *frame)

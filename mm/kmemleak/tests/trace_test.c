@@ -170,6 +170,8 @@ static void trace_beneath(struct kunit *test)
 	u64 handles = 0;
 	u32 turns;
 
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		kunit_skip(test, "softirqs run in tasks");
 	start_over(job, kml_take_twice);
 	job->run = kml_take_twice;
 	init_completion(&job->done);
@@ -342,7 +344,7 @@ static noinline void take_forged(struct walk *walk)
 			forge(forged, frame, lie, at);
 			barrier_data(forged);
 
-			local_irq_save(flags);
+			flags = keep_others_out();
 			memset(raw_cpu_read(kml_trace_cache), 0,
 			       KML_TRACE_CACHE_SIZE);
 			origin = ask(_RET_IP_, (void *)frame_of(forged));
@@ -351,7 +353,7 @@ static noinline void take_forged(struct walk *walk)
 				walk->known += this_cpu_caches(origin.handles);
 			else
 				walk->cached += this_cpu_caches(origin.handles);
-			local_irq_restore(flags);
+			let_others_in(flags);
 			kml_compare(walk, origin, 0, want, nr);
 		}
 	}
@@ -405,14 +407,14 @@ static noinline void take_endless(struct walk *walk)
 		return;
 	for (i = 0; i < 2; i++) {
 		barrier_data(forged);
-		local_irq_save(flags);
+		flags = keep_others_out();
 		memset(raw_cpu_read(kml_trace_cache), 0, KML_TRACE_CACHE_SIZE);
 		origin = ask(_RET_IP_, (void *)frame_of(forged));
 		if (i)
 			walk->known += this_cpu_caches(origin.handles);
 		else
 			walk->cached += this_cpu_caches(origin.handles);
-		local_irq_restore(flags);
+		let_others_in(flags);
 		kml_compare(walk, origin, 0, want, nr);
 		forged[end].lr = _RET_IP_;
 	}
@@ -494,7 +496,7 @@ static noinline void take_with_wrong_sizes(struct walk *walk)
 
 	for (wrong = 0; wrong < NR_WRONG_SIZES; wrong++) {
 		for (at = 0; at + 1 < depth_now(); at++) {
-			local_irq_save(flags);
+			flags = keep_others_out();
 			memset(raw_cpu_read(kml_trace_cache), 0,
 			       KML_TRACE_CACHE_SIZE);
 			/* All sizes are learned, and the right one comes back. */
@@ -510,7 +512,7 @@ static noinline void take_with_wrong_sizes(struct walk *walk)
 			kml_compare(walk, origin, 0, want, nr);
 			origin = ask(_RET_IP_, frame);
 			walk->cached += this_cpu_caches(origin.handles);
-			local_irq_restore(flags);
+			let_others_in(flags);
 			kml_compare(walk, origin, 0, want, nr);
 		}
 	}
@@ -639,7 +641,8 @@ static int many_thread(void *data)
 	takers->walk.take = kml_take_once;
 	kml_expect_task(&takers->walk);
 	start_timer(&takers->soft, HRTIMER_MODE_REL_PINNED_SOFT, "softirq");
-	start_timer(&takers->hard, HRTIMER_MODE_REL_PINNED, "hardirq");
+	start_timer(&takers->hard, HRTIMER_MODE_REL_PINNED,
+		    IS_ENABLED(CONFIG_PREEMPT_RT) ? "softirq" : "hardirq");
 	while (!kthread_should_stop()) {
 		walk_random(&takers->walk, &takers->rnd);
 		kml_walk_once(&takers->walk);

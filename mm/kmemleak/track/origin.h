@@ -93,6 +93,14 @@ static __always_inline u64 kml_cached(const struct kml_trace_entry *entry,
 	return likely((key ^ data) == hash) ? data : 0;
 }
 
+/* Does it run for nobody? With PREEMPT_RT, softirqs do so in tasks that are others' too. */
+static __always_inline bool kml_in_interrupt(void)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		return in_hardirq() || in_serving_softirq();
+	return preempt_count() & (HARDIRQ_MASK | SOFTIRQ_OFFSET);
+}
+
 /**
  * kml_origin_cached() - tell who is allocating, and where, if that is easy
  * @frame: the hook's frame, as of __builtin_frame_address(0)
@@ -112,7 +120,7 @@ static __always_inline struct kml_origin kml_origin_cached(const void *frame)
 	unsigned int depth = kml_trace_depth_of(seed);
 	u64 hash = seed;
 
-	if (unlikely(preempt_count() & (HARDIRQ_MASK | SOFTIRQ_OFFSET)) ||
+	if (unlikely(kml_in_interrupt()) ||
 	    unlikely(!kml_hash_frames(&hash, &record, &depth)))
 		return origin;
 	origin.handles = kml_cached(kml_cache_entry(hash), hash);
