@@ -107,9 +107,8 @@ int main(int argc, char **argv)
 		take_names(strtoul(argv[2], NULL, 0));
 		return 0;
 	}
-	if (argc == 2 && !strcmp(argv[1], "time")) {
+	if (argc == 2 && !strcmp(argv[1], "time"))
 		return time_allocations();
-	}
 	fprintf(stderr, "usage: kmemleak_names take NUMBER\n"
 			"       kmemleak_names time\n");
 	return 2;
