@@ -29,6 +29,9 @@
 #ifdef CONFIG_ARM64
 #include <asm/stacktrace.h>
 #endif
+#ifdef CONFIG_IRQ_STACKS
+#include <asm/irq_stack.h>
+#endif
 #if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
 #include <asm/cpu_entry_area.h>
 #include <asm/pgtable_types.h>
@@ -38,6 +41,12 @@
 
 #include "../track/track.h"
 #include "refs.h"
+
+/* Each stack of interrupts is an object of its own, allocated like those of tasks. */
+#if defined(CONFIG_VMAP_STACK) &&					\
+	(defined(CONFIG_ARM64) || defined(CONFIG_ARM) || defined(CONFIG_IRQ_STACKS))
+#define IRQ_STACKS_ALONE
+#endif
 
 /* Frames on the stack of an interrupt that are followed to find the task's. */
 #define IRQ_FRAMES_MAX	64
@@ -91,13 +100,35 @@ static void take_words(struct live_stack *live, const void *from,
 		live->nr += nr;
 }
 
-#if defined(CONFIG_ARM64) && defined(CONFIG_VMAP_STACK)
+#ifdef IRQ_STACKS_ALONE
 /* All stacks of interrupts are as long as those of tasks, and aligned. */
 static void take_irq_stack(struct live_stack *live, unsigned long sp)
 {
 	take_words(live, (void *)sp, ALIGN(sp + 1, THREAD_SIZE));
 }
+#elif KML_X86_64
+static bool find_stack(unsigned long sp, struct stack_info *info)
+{
+	unsigned long mask = 0;
 
+	return !get_stack_info((unsigned long *)sp, current, info, &mask);
+}
+
+static void take_irq_stack(struct live_stack *live, unsigned long sp)
+{
+	struct stack_info info;
+
+	if (find_stack(sp, &info))
+		take_words(live, (void *)sp, (unsigned long)info.end);
+}
+#else
+/* Where they are no slabs of their own, they are searched like other memory. */
+static void take_irq_stack(struct live_stack *live, unsigned long sp)
+{
+}
+#endif
+
+#if defined(CONFIG_ARM64) && defined(CONFIG_VMAP_STACK)
 #ifdef FRAME_META_TYPE_PT_REGS
 /*
  * The frame that was interrupted where the record at @fp stands, or 0. Such a record
@@ -137,21 +168,6 @@ static unsigned long find_task_frame(const void *stack, struct pt_regs *regs)
 	return is_within(stack, fp) ? fp : (unsigned long)stack;
 }
 #elif KML_X86_64
-static bool find_stack(unsigned long sp, struct stack_info *info)
-{
-	unsigned long mask = 0;
-
-	return !get_stack_info((unsigned long *)sp, current, info, &mask);
-}
-
-static void take_irq_stack(struct live_stack *live, unsigned long sp)
-{
-	struct stack_info info;
-
-	if (find_stack(sp, &info))
-		take_words(live, (void *)sp, (unsigned long)info.end);
-}
-
 /* At the end of each such stack is the stack pointer of what it has interrupted. */
 static unsigned long find_task_frame(const void *stack, struct pt_regs *regs)
 {
@@ -167,11 +183,6 @@ static unsigned long find_task_frame(const void *stack, struct pt_regs *regs)
 	return is_within(stack, sp) ? sp : (unsigned long)stack;
 }
 #else
-/* Where they are no slabs of their own, they are searched like other memory. */
-static void take_irq_stack(struct live_stack *live, unsigned long sp)
-{
-}
-
 static unsigned long find_task_frame(const void *stack, struct pt_regs *regs)
 {
 	return (unsigned long)stack;
@@ -582,11 +593,22 @@ void kml_hide_stack(const void *stack)
 	}
 }
 
+#ifdef CONFIG_ARM
+DECLARE_PER_CPU(u8 *, irq_stack_ptr);
+#endif
+
 /* Where they are objects of their own, they are never scanned as such. */
 static void hide_irq_stack(unsigned int cpu)
 {
-#if defined(CONFIG_ARM64) && defined(CONFIG_VMAP_STACK)
-	kml_hide_stack(per_cpu(irq_stack_ptr, cpu));
+#ifdef IRQ_STACKS_ALONE
+	const void *stack = per_cpu(irq_stack_ptr, cpu);
+
+	/* There, what points at it points behind its end, which is no reference. */
+	if (IS_ENABLED(CONFIG_ARM) && stack)
+		stack -= THREAD_SIZE;
+	kml_hide_stack(stack);
+	if (IS_ENABLED(CONFIG_ARM) && stack)
+		kml_paint(KML_VIRT, (unsigned long)stack, KML_GRAY);
 #endif
 }
 
