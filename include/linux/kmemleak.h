@@ -468,9 +468,8 @@ static __always_inline void kmemleak_wipe_registers(void)
 		     "lghi %%r9, 0\n\t"
 		     "lghi %%r10, 0\n\t"
 		     "lghi %%r11, 0\n\t"
-		     "lghi %%r12, 0\n\t"
 		     "lghi %%r13, 0"
-		     : : : "6", "7", "8", "9", "10", "11", "12", "13");
+		     : : : "6", "7", "8", "9", "10", "11", "13");
 #endif
 }
 
