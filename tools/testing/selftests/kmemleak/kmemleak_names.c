@@ -21,18 +21,18 @@
 static const unsigned int files_more[] = { 0, 1, 6, 14, 30 };
 #define FILES_MAX	(FILES_FREE + 30)
 
-/* The kernel allocates room for the path, and frees it at once: it is empty. */
-static void allocate(void)
-{
-	access("", F_OK);
-}
-
 static struct pollfd files[FILES_MAX];
 
-/* The same, of 16 bytes and 8 for each file above those. */
-static void allocate_for(unsigned int more)
+/*
+ * The kernel allocates room for the path, which is empty, or 16 bytes and 8 for each file
+ * above those, and frees it at once.
+ */
+static void allocate(unsigned int more)
 {
-	poll(files, FILES_FREE + more, 0);
+	if (more)
+		poll(files, FILES_FREE + more, 0);
+	else
+		access("", F_OK);
 }
 
 static void take_names(unsigned long number)
@@ -42,7 +42,7 @@ static void take_names(unsigned long number)
 	while (number--) {
 		snprintf(name, sizeof(name), "name-%lx", number);
 		prctl(PR_SET_NAME, name);
-		allocate();
+		allocate(0);
 	}
 }
 
@@ -62,12 +62,8 @@ static long time_allocation(unsigned int more)
 
 	for (batch = 0; batch < BATCHES; batch++) {
 		start = nanoseconds();
-		for (i = 0; i < BATCH; i++) {
-			if (more)
-				allocate_for(more);
-			else
-				allocate();
-		}
+		for (i = 0; i < BATCH; i++)
+			allocate(more);
 		start = nanoseconds() - start;
 		if (!best || start < best)
 			best = start;
