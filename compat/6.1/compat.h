@@ -14,6 +14,9 @@
 /* There is none: see who uses it. */
 #define SLAB_NO_MERGE			0
 
+/* On riscv exceptions leave nothing in the task_struct. */
+#define KML_NO_TASK_REGISTERS
+
 /* What is bound to no CPU had a flag, and all else had none. */
 #define WQ_PERCPU			0
 

@@ -115,7 +115,7 @@ static int get_ready(void)
 	kml_trace_init();
 	ret = kml_note_areas();
 	if (!ret)
-		kml_find_special_cache(kml_area_pages);
+		kml_find_special_caches(kml_area_pages);
 	return ret;
 }
 

@@ -744,7 +744,7 @@ static bool is_long(const struct kml_slab *slab)
  */
 bool kml_is_special(const struct kml_slab *slab)
 {
-	return slab->space == KML_PERCPU || kml_is_vmap_slab(slab) ||
+	return slab->space == KML_PERCPU || kml_has_void_words(slab) ||
 	       is_long(slab);
 }
 

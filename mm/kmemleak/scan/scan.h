@@ -81,6 +81,10 @@ static inline void kml_forget_saved_registers(void)
 {
 #ifdef CONFIG_ARM64
 	memset(&current->thread.cpu_context, 0, offsetof(struct cpu_context, fp));
+#elif defined(CONFIG_RISCV)
+	/* Behind the frame pointer, which is the first one. */
+	memset(&current->thread.s[1], 0,
+	       sizeof(current->thread.s) - sizeof(current->thread.s[0]));
 #endif
 }
 

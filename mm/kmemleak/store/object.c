@@ -304,6 +304,19 @@ bool kml_ref_is_vmap_area(const struct kml_ref *ref)
 }
 
 /**
+ * kml_ref_is_task() - ask whether an object is a task some words of which are void
+ * @ref: the object, pinned or seen under RCU
+ *
+ * Context: Any.
+ * Return: true if that is known.
+ */
+bool kml_ref_is_task(const struct kml_ref *ref)
+{
+	return !ref->rec && kml_has_void_words(ref->slab) &&
+	       !kml_is_vmap_slab(ref->slab);
+}
+
+/**
  * kml_ref_surplus() - tell what further references to an object count for
  * @ref: the object, pinned or seen under RCU
  *

@@ -40,7 +40,7 @@
 /* Slabs handled between two looks at the tree. */
 #define WALK_BATCH	16
 
-const void *kml_special_cache __read_mostly;
+const void *kml_vmap_cache __read_mostly, *kml_task_cache __read_mostly;
 struct kml_percpu_range kml_percpu_range = { .lo = ULONG_MAX };
 
 /* For pages in whose part of the table no slab has been yet. */
@@ -312,16 +312,41 @@ static bool make_tables(unsigned long start, unsigned long length, gfp_t gfp)
 }
 
 /*
- * The cache of the vmap_areas, see content.c. It is never merged with another one:
- * mm/vmalloc.c sees to that. Its first slab comes as soon as the cache does, when
- * nobody else makes caches whose name could be the same. Later one of its objects tells.
+ * The caches of the vmap_areas and of the tasks, see content.c. That of the vmap_areas is
+ * never merged with another one: mm/vmalloc.c sees to that. Their first slabs come as soon
+ * as the caches do, when nobody else makes caches whose name could be the same. Later an
+ * object of each tells.
  */
 static void note_special_cache(const struct kmem_cache *cache)
 {
+	if (!strcmp(cache->name, "task_struct"))
+		kml_task_cache = cache;
 	if (strcmp(cache->name, "vmap_area") || cache->refcount > 1 ||
 	    (cache->flags & SLAB_NO_MERGE) != SLAB_NO_MERGE)
 		return;
-	kml_special_cache = cache;
+	kml_vmap_cache = cache;
+}
+
+static bool is_special_cache(const struct kmem_cache *cache)
+{
+	return cache && (cache == kml_vmap_cache || cache == kml_task_cache);
+}
+
+/**
+ * kml_has_void_words() - ask whether some words of a slab's objects are no references
+ * @slab: the slab
+ *
+ * Context: Any.
+ * Return: true if they have to be read with kml_visit_words().
+ */
+bool kml_has_void_words(const struct kml_slab *slab)
+{
+	const struct kmem_cache *tasks = kml_task_cache;
+
+	if (kml_is_vmap_slab(slab))
+		return true;
+	/* If others share the cache, their words at the same place may be some. */
+	return tasks && slab->cache == tasks && READ_ONCE(tasks->refcount) == 1;
 }
 
 /**
@@ -350,7 +375,7 @@ bool kml_slab_make(const struct kml_slab_shape *shape, bool owner, gfp_t gfp)
 	slab->length = shape->length;
 	slab->backing = shape->backing;
 	slab->cache = shape->cache;
-	slab->common = shape->cache == kml_special_cache ? 0 : slab->nr;
+	slab->common = is_special_cache(shape->cache) ? 0 : slab->nr;
 	slab->inverse = div_u64(U64_MAX, shape->stride) + 1;
 	slab->stride = shape->stride;
 	slab->size = shape->size;
@@ -398,18 +423,25 @@ bool kml_slab_for_object(unsigned long addr, size_t size, gfp_t gfp)
 }
 
 /**
- * kml_find_special_cache() - find out which cache has the vmap_areas
+ * kml_find_special_caches() - find out which caches have the vmap_areas and the tasks
  * @vmalloced: memory from vmalloc()
  *
  * Context: Process context, while no hook is called.
  */
-void kml_find_special_cache(const void *vmalloced)
+void kml_find_special_caches(const void *vmalloced)
 {
 	const struct vmap_area *area = find_vmap_area((unsigned long)vmalloced);
-	const struct slab *slab = area ? virt_to_slab(area) : NULL;
+	const void *objects[] = { area, current };
+	const struct slab *slab;
+	unsigned int i;
 
-	if (slab && !kml_special_cache)
-		note_special_cache(slab->slab_cache);
+	for (i = 0; i < ARRAY_SIZE(objects); i++) {
+		/* The first task is a variable. */
+		slab = objects[i] && kml_is_linear((unsigned long)objects[i]) ?
+		       virt_to_slab(objects[i]) : NULL;
+		if (slab && !is_special_cache(slab->slab_cache))
+			note_special_cache(slab->slab_cache);
+	}
 }
 
 /**

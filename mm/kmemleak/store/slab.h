@@ -175,8 +175,8 @@ struct kml_table {
 	struct kml_slab *slabs[KML_TABLE_PAGES];
 };
 
-/* The cache whose slabs are special, if that is known; see scan/content.c. */
-extern const void *kml_special_cache;
+/* The caches whose slabs are special, as far as they are known; see scan/content.c. */
+extern const void *kml_vmap_cache, *kml_task_cache;
 
 /* What the tables say of an offset into that part. */
 static __always_inline struct kml_slab **kml_table_at(unsigned long offset)
@@ -341,8 +341,10 @@ static __always_inline void kml_slot_age(struct kml_slot *slot, u32 meta)
 /* Is it one of those slabs that have vmap_areas, and nothing else? */
 static inline bool kml_is_vmap_slab(const struct kml_slab *slab)
 {
-	return kml_special_cache && slab->cache == kml_special_cache;
+	return kml_vmap_cache && slab->cache == kml_vmap_cache;
 }
+
+bool kml_has_void_words(const struct kml_slab *slab);
 
 unsigned long kml_slot_surplus(const struct kml_slab *slab, unsigned int index);
 int kml_slot_read(struct kml_slab *slab, unsigned int index, unsigned int cpu,

@@ -309,7 +309,7 @@ extern unsigned long *kml_area_pages;
 bool kml_is_area_page(unsigned long pfn);
 void kml_note_area(unsigned long start, size_t size, bool there);
 int kml_note_areas(void);
-void kml_find_special_cache(const void *vmalloced);
+void kml_find_special_caches(const void *vmalloced);
 void *kml_alloc_hidden(size_t size, gfp_t gfp);
 void kml_free_hidden(void *ptr, size_t size);
 void kml_hide_area(const void *area, size_t size);
@@ -606,6 +606,7 @@ bool kml_ref_is_new(const struct kml_ref *ref);
 const struct kml_record *kml_ref_verdict(const struct kml_ref *ref);
 bool kml_ref_has_areas(const struct kml_ref *ref);
 bool kml_ref_is_vmap_area(const struct kml_ref *ref);
+bool kml_ref_is_task(const struct kml_ref *ref);
 unsigned long kml_ref_surplus(const struct kml_ref *ref);
 const void *kml_ref_content(const struct kml_ref *ref, unsigned int cpu);
 int kml_ref_read(const struct kml_ref *ref, unsigned int cpu, size_t offset,

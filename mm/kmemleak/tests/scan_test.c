@@ -137,7 +137,7 @@ static void scan_vmap_cache(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, area);
 	ours = virt_to_slab(find_vmap_area((unsigned long)area));
 	KUNIT_ASSERT_NOT_NULL(test, ours);
-	KUNIT_EXPECT_PTR_EQ(test, kml_special_cache,
+	KUNIT_EXPECT_PTR_EQ(test, kml_vmap_cache,
 			    (const void *)ours->slab_cache);
 
 	other = kmem_cache_create("kmemleak_test_vmap",
@@ -152,6 +152,48 @@ static void scan_vmap_cache(struct kunit *test)
 	}
 	kmem_cache_destroy(other);
 	vfree(area);
+}
+
+/**
+ * struct task_words - which words of a task_struct are visited
+ * @test: the test
+ * @next: what is left out next
+ * @from: where the next ones begin, in bytes
+ */
+struct task_words {
+	struct kunit *test;
+	const struct kml_void *next;
+	size_t from;
+};
+
+static int check_task_words(const struct kml_words *words, void *arg)
+{
+	struct task_words *seen = arg;
+
+	if (words->offset != seen->from) {
+		KUNIT_EXPECT_EQ(seen->test, seen->from, seen->next->from);
+		KUNIT_EXPECT_EQ(seen->test, words->offset, seen->next->to);
+		seen->next++;
+	}
+	seen->from = words->offset + words->nr * sizeof(long);
+	return 0;
+}
+
+/* What is left there that is no reference is left out, and nothing else. */
+static void scan_task_words(struct kunit *test)
+{
+	struct task_words seen = { .test = test, .next = kml_task_void };
+	struct kml_ref ref;
+
+	KUNIT_ASSERT_TRUE(test, kml_ref_find(KML_VIRT, addr_of(current), &ref));
+	KUNIT_EXPECT_TRUE(test, ref.rec || kml_ref_is_task(&ref));
+	mutex_lock(&kml_scan_mutex);
+	KUNIT_EXPECT_EQ(test, kml_visit_words(&ref, check_task_words, &seen), 0);
+	mutex_unlock(&kml_scan_mutex);
+	KUNIT_EXPECT_EQ(test, seen.from, ALIGN_DOWN(kml_ref_size(&ref), sizeof(long)));
+	if (!ref.rec)
+		KUNIT_EXPECT_EQ(test, seen.next->from, SIZE_MAX);
+	kml_ref_put(&ref);
 }
 
 /* ---- Generations ---- */
@@ -396,6 +438,7 @@ static struct kunit_case scan_cases[] = {
 	KUNIT_CASE(scan_loads),
 	KUNIT_CASE(scan_vmap_areas),
 	KUNIT_CASE(scan_vmap_cache),
+	KUNIT_CASE(scan_task_words),
 	KUNIT_CASE(scan_depot_table),
 	KUNIT_CASE(scan_generations),
 	KUNIT_CASE(scan_barred),
