@@ -5,6 +5,7 @@
 # and how many of these leaks were found. To be sourced after kmemleak_lib.sh.
 #
 # BARE: per-CPU memory counts by itself
+# LARGE: what has so many bytes or more does
 
 # Of so many leaks that were missed it is told who refers to them.
 HOLDERS_TOLD=10
@@ -78,17 +79,19 @@ all_rounds()
 }
 
 # How many of each label were missed, at how many addresses, and how many in all.
-# all_found PERCPU OTHERS: no more than so many of 1000, of per-CPU memory if it counts by
-# itself and of all others.
+# all_found APART OTHERS: no more than so many of 1000, of those that count by themselves
+# and of all others.
 all_found()
 {
-	awk -v bare="$BARE" -v percpu_limit="$1" -v others_limit="$2" '
-		{ label = $NF; sub(/\/.*/, "", label); percpu = bare && label == "percpu" }
-		part == 1 { leaked[label]++; all++; of[percpu]++; next }
+	awk -v bare="$BARE" -v large="$LARGE" -v apart_limit="$1" -v others_limit="$2" '
+		{ label = $NF; sub(/\/.*/, "", label) }
+		{ size = part == 1 ? $2 : $7 }
+		{ apart = bare && label == "percpu" || large && size + 0 >= large + 0 }
+		part == 1 { leaked[label]++; all++; of[apart]++; next }
 		/: not found: / {
 			missed[label]++
 			sum++
-			missing[percpu]++
+			missing[apart]++
 			if (!seen[$6]++)
 				places++
 		}
@@ -98,8 +101,10 @@ all_found()
 			print sum + 0 " of " all + 0 " missed, at " places + 0 " addresses"
 			if (all)
 				print 100 * (all - sum) / all " % are found"
+			if (of[1])
+				print missing[1] + 0 " of the " of[1] " that count apart missed"
 			exit !all || missing[0] * 1000 > of[0] * others_limit ||
-			     missing[1] * 1000 > of[1] * percpu_limit
+			     missing[1] * 1000 > of[1] * apart_limit
 		}' part=1 "$KML_TMP/all_leaked" part=2 "$KML_TMP/all_wrong" > "$KML_TMP/recall"
 	status=$?
 	awk '/: not found: / && ++seen[$7, $NF] <= 3' "$KML_TMP/all_wrong"
