@@ -128,6 +128,7 @@ test_touches_nothing_else()
 			printf '%s\n' kernel/module/debug_kmemleak.c \
 				arch/x86/include/asm/unwind.h arch/x86/kernel/unwind_orc.c \
 				include/kunit/test.h lib/kunit/Makefile lib/kunit/test.c \
+				mm/kfence/core.c \
 				tools/testing/selftests/Makefile \
 				tools/testing/selftests/kselftest/runner.sh ;;
 		esac

@@ -17,6 +17,9 @@
 /* On riscv exceptions leave nothing in the task_struct. */
 #define KML_NO_TASK_REGISTERS
 
+/* KFENCE's table is scanned, as other variables are. */
+#define KML_KFENCE_VARIABLE		1
+
 /* What is bound to no CPU had a flag, and all else had none. */
 #define WQ_PERCPU			0
 

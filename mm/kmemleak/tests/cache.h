@@ -13,8 +13,8 @@ create_own_cache(const char *name, unsigned int size, unsigned int align,
 		 slab_flags_t flags, void (*ctor)(void *ptr))
 {
 	/* Before there was that flag, what user space may see was not merged. */
-	return kmem_cache_create_usercopy(name, size, align,
-					  flags | SLAB_NO_MERGE, 0, size, ctor);
+	flags |= SLAB_NO_MERGE | SLAB_SKIP_KFENCE;
+	return kmem_cache_create_usercopy(name, size, align, flags, 0, size, ctor);
 }
 
 #endif /* __MM_KMEMLEAK_TESTS_CACHE_H */

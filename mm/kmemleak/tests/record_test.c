@@ -7,6 +7,7 @@
  */
 #include <kunit/test.h>
 #include <linux/irq_work.h>
+#include <linux/kfence.h>
 #include <linux/kmemleak.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
@@ -22,6 +23,7 @@
 /* A size that kmalloc() has. */
 #define SIZE		1024
 #define WORD		sizeof(long)
+#define VM_ATTEMPTS	100
 
 /* What a test has, given back by record_exit() however the test ends. */
 static struct {
@@ -34,7 +36,7 @@ static struct {
 
 static noinline __noclone u8 *record_alloc(struct kunit *test)
 {
-	u8 *ptr = kmalloc(SIZE, GFP_KERNEL | __GFP_ZERO);
+	u8 *ptr = kmalloc(SIZE, KML_PLAIN_GFP | __GFP_ZERO);
 
 	KUNIT_ASSERT_NOT_NULL(test, ptr);
 	return ptr;
@@ -562,7 +564,7 @@ static void record_retraced(struct kunit *test)
 
 static void alloc_in_interrupt(struct irq_work *work)
 {
-	had.ptr = kmalloc(SIZE, GFP_ATOMIC);
+	had.ptr = kmalloc(SIZE, KML_PLAIN_GFP_ATOMIC);
 }
 
 static void record_interrupt(struct kunit *test)
@@ -591,11 +593,11 @@ static void record_krealloc(struct kunit *test)
 	u8 *ptr;
 
 	/* In place. */
-	ptr = krealloc(had.ptr, SIZE / 2 + 1, GFP_KERNEL);
+	ptr = krealloc(had.ptr, SIZE / 2 + 1, KML_PLAIN_GFP);
 	KUNIT_ASSERT_PTR_EQ(test, ptr, had.ptr);
 	expect_tracked(test, KML_VIRT, addr, SIZE, record_alloc);
 
-	ptr = krealloc(had.ptr, 2 * SIZE, GFP_KERNEL);
+	ptr = krealloc(had.ptr, 2 * SIZE, KML_PLAIN_GFP);
 	KUNIT_ASSERT_NOT_NULL(test, ptr);
 	had.ptr = ptr;
 	expect_tracked(test, KML_VIRT, addr_of(ptr), 2 * SIZE,
@@ -627,14 +629,18 @@ static void record_pages(struct kunit *test)
 
 static void record_vm_struct(struct kunit *test)
 {
+	unsigned int attempts = VM_ATTEMPTS;
 	const struct vm_struct *vm;
 	struct kml_sight sight;
 	struct kml_record *rec;
 
-	had.area = vmalloc(PAGE_SIZE);
-	KUNIT_ASSERT_NOT_NULL(test, had.area);
-	vm = find_vm_area(had.area);
-	KUNIT_ASSERT_NOT_NULL(test, vm);
+	do {
+		vfree(had.area);
+		had.area = vmalloc(PAGE_SIZE);
+		KUNIT_ASSERT_NOT_NULL(test, had.area);
+		vm = find_vm_area(had.area);
+		KUNIT_ASSERT_NOT_NULL(test, vm);
+	} while (is_kfence_address(vm) && --attempts);
 	kml_look(KML_VIRT, addr_of(vm), &sight);
 	KUNIT_EXPECT_EQ(test, sight.where, KML_IN_SLOT);
 	KUNIT_EXPECT_TRUE(test, sight.meta & KML_SLOT_SURPLUS);

@@ -8,9 +8,11 @@
 #include <kunit/test.h>
 #include <linux/bitfield.h>
 #include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/jiffies.h>
 #include <linux/kallsyms.h>
+#include <linux/kfence.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
@@ -30,6 +32,9 @@
 #define SCAN_LARGE	8192
 #define SCAN_HUGE	(3 * KML_SECTION_WORDS * sizeof(long) + 8)
 #define SCAN_MANY	200
+#define SCAN_ATTEMPTS	5
+#define SCAN_KFENCE_ATTEMPTS	100
+#define SCAN_KFENCE_MS	10
 #define SCAN_WIDE	(8 * KML_MARK_STACK)
 
 /* ---- Reading ---- */
@@ -154,6 +159,45 @@ static void scan_vmap_cache(struct kunit *test)
 	vfree(area);
 }
 
+/* One that nothing refers to. Returns its address, inverted, or ~0. */
+static unsigned long hidden_from_kfence(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < SCAN_KFENCE_ATTEMPTS; i++) {
+		unsigned long hidden = kml_hidden_alloc(SCAN_OBJECT);
+
+		if (is_kfence_address((void *)~hidden))
+			return hidden;
+		kml_hidden_free(hidden);
+		msleep(SCAN_KFENCE_MS);
+	}
+	return ~0UL;
+}
+
+/* What KFENCE knows of its objects is no reference to them. */
+static void scan_kfence(struct kunit *test)
+{
+	unsigned int i;
+	bool found = false;
+
+	if (!IS_ENABLED(CONFIG_KFENCE))
+		kunit_skip(test, "needs CONFIG_KFENCE");
+	for (i = 0; !found && i < SCAN_ATTEMPTS; i++) {
+		unsigned long hidden = hidden_from_kfence();
+
+		if (hidden == ~0UL)
+			kunit_skip(test, "KFENCE has no object to spare");
+		KUNIT_EXPECT_EQ(test, kml_scan(NULL), 0);
+		found = kml_hidden_is_leak(hidden);
+		kml_hidden_retire(hidden);
+	}
+	/* In Linux 6.1 the table is a variable. */
+	if (!found && __is_defined(KML_KFENCE_VARIABLE))
+		kunit_skip(test, "none of its objects is ever a leak");
+	KUNIT_EXPECT_TRUE(test, found);
+}
+
 /**
  * struct task_words - which words of a task_struct are visited
  * @test: the test
@@ -214,7 +258,7 @@ static u32 meta_of(struct kunit *test, const void *ptr)
 
 static void scan_generations(struct kunit *test)
 {
-	void *older = kmalloc(SCAN_OBJECT, GFP_KERNEL), *younger;
+	void *older = kmalloc(SCAN_OBJECT, KML_PLAIN_GFP), *younger;
 
 	KUNIT_ASSERT_NOT_NULL(test, older);
 	KUNIT_EXPECT_NE(test, meta_of(test, older) & KML_SLOT_GEN, 0);
@@ -225,7 +269,7 @@ static void scan_generations(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, kml_slot_is_young(meta_of(test, older)));
 
 	mutex_lock(&kml_scan_mutex);
-	younger = kmalloc(SCAN_OBJECT, GFP_KERNEL);
+	younger = kmalloc(SCAN_OBJECT, KML_PLAIN_GFP);
 	if (younger)
 		KUNIT_EXPECT_TRUE(test, kml_slot_is_young(meta_of(test, younger)));
 	mutex_unlock(&kml_scan_mutex);
@@ -395,7 +439,7 @@ static void scan_sections(struct kunit *test)
  */
 static void scan_stale_entries(struct kunit *test)
 {
-	unsigned long *object = kzalloc(SCAN_OBJECT, GFP_KERNEL);
+	unsigned long *object = kzalloc(SCAN_OBJECT, KML_PLAIN_GFP);
 	struct kml_worker *self = &kml_refs.workers[0];
 	struct kml_mark_entry *entry = self->stack;
 	struct kml_ref ref;
@@ -438,6 +482,7 @@ static struct kunit_case scan_cases[] = {
 	KUNIT_CASE(scan_loads),
 	KUNIT_CASE(scan_vmap_areas),
 	KUNIT_CASE(scan_vmap_cache),
+	KUNIT_CASE_SLOW(scan_kfence),
 	KUNIT_CASE(scan_task_words),
 	KUNIT_CASE(scan_depot_table),
 	KUNIT_CASE(scan_generations),
@@ -451,6 +496,7 @@ static struct kunit_case scan_cases[] = {
 
 static struct kunit_suite scan_suite = {
 	.name = "kmemleak_scan",
+	.exit = kml_hidden_exit,
 	.test_cases = scan_cases,
 };
 

@@ -12,6 +12,13 @@
 #include "../track/track.h"
 #include "audit.h"
 
+/*
+ * KFENCE, whose objects have records, leaves alone what is asked for in a zone. The slab
+ * allocator has no use for zones.
+ */
+#define KML_PLAIN_GFP		(GFP_KERNEL | __GFP_MOVABLE)
+#define KML_PLAIN_GFP_ATOMIC	(GFP_ATOMIC | __GFP_MOVABLE)
+
 static inline unsigned long addr_of(const void *ptr)
 {
 	return (unsigned long)kasan_reset_tag(ptr);
