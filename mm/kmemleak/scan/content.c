@@ -73,29 +73,6 @@ unsigned long kml_vm_struct_of(unsigned long start)
 	return (unsigned long)kasan_reset_tag(vm);
 }
 
-/* ---- What a task remembers ---- */
-
-/*
- * The scheduler knows whom a task has woken last, for comparison only: that one may be
- * gone, and its memory somebody else's. On riscv each exception leaves three registers
- * of what it interrupts, from where it takes them back at once.
- */
-const struct kml_void kml_task_void[] = {
-#if defined(CONFIG_RISCV) && defined(CONFIG_64BIT) && !defined(KML_NO_TASK_REGISTERS)
-	{
-		.from = offsetof(struct task_struct, thread_info.a0),
-		.to = offsetofend(struct task_struct, thread_info.a2),
-	},
-#endif
-#ifdef CONFIG_SMP
-	{
-		.from = offsetof(struct task_struct, last_wakee),
-		.to = offsetofend(struct task_struct, last_wakee),
-	},
-#endif
-	{ .from = SIZE_MAX, .to = SIZE_MAX },
-};
-
 /* ---- Words ---- */
 
 /**
@@ -174,38 +151,6 @@ static int visit_vmap_area(const struct kml_ref *ref, kml_visit_words_t visit,
 }
 
 /**
- * struct around - words around those that are void
- * @visit: called for those between two of them
- * @arg: passed on to @visit
- */
-struct around {
-	kml_visit_words_t visit;
-	void *arg;
-};
-
-static int visit_around(const struct kml_words *words, void *arg)
-{
-	size_t from = words->offset, end = from + words->nr * sizeof(long);
-	const struct kml_void *next = kml_task_void;
-	const struct around *around = arg;
-	int ret = 0;
-
-	for (; from < end && !ret; from = max(from, (next++)->to)) {
-		size_t to = clamp(next->from, from, end);
-		struct kml_words part = {
-			.words = words->words + (from - words->offset) / sizeof(long),
-			.nr = (to - from) / sizeof(long),
-			.offset = from,
-			.cpu = words->cpu,
-		};
-
-		if (part.nr)
-			ret = around->visit(&part, around->arg);
-	}
-	return ret;
-}
-
-/**
  * kml_visit_words() - visit copies of what may be references in an object
  * @ref: the object, pinned
  * @visit: called for each chunk that can be read; may sleep
@@ -218,13 +163,8 @@ int kml_visit_words(const struct kml_ref *ref, kml_visit_words_t visit,
 		    void *arg)
 {
 	struct copying copying = { .visit = visit, .arg = arg };
-	struct around around = { .visit = visit, .arg = arg };
 
 	if (kml_ref_is_vmap_area(ref))
 		return visit_vmap_area(ref, visit, arg);
-	if (kml_ref_is_task(ref)) {
-		copying.visit = visit_around;
-		copying.arg = &around;
-	}
 	return kml_ref_visit_pieces(ref, copy_piece, &copying);
 }

@@ -199,7 +199,7 @@ static int search_piece(const struct kml_ref *ref, unsigned int cpu, size_t offs
 	return 0;
 }
 
-/* Of vmap_areas and tasks, which are few, not all words are references. */
+/* Of vmap_areas, which are few, not all words are references. */
 static int search_copy(const struct kml_words *words, void *arg)
 {
 	search(words->words, words->words + words->nr, hit_in_memory, arg);
@@ -223,7 +223,7 @@ static void search_single_slots(struct kml_slab *slab)
 
 		if (!kml_slot_in_use(slab, i))
 			continue;
-		if (kml_has_void_words(slab))
+		if (kml_is_vmap_slab(slab))
 			kml_visit_words(&ref, search_copy, &self);
 		else
 			kml_ref_visit_pieces(&ref, search_piece, &self);

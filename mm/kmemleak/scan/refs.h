@@ -222,19 +222,6 @@ void kml_pages_settle(void);
 
 struct vmap_area;
 
-/**
- * struct kml_void - words of an object that are no references
- * @from: where they begin in the object, in bytes
- * @to: where they end
- */
-struct kml_void {
-	size_t from;
-	size_t to;
-};
-
-/* Those of a task_struct, in order. No object has the last ones. */
-extern const struct kml_void kml_task_void[];
-
 int kml_read_vmap_area(unsigned long addr, struct vmap_area *area);
 int kml_copy_piece(const struct kml_ref *ref, unsigned int cpu, size_t offset,
 		   size_t size, kml_visit_words_t visit, void *arg);

@@ -397,6 +397,38 @@ static bool is_scanned(const struct kml_ref *ref)
 	return !(ref->meta & KML_SLOT_BLACK);
 }
 
+/*
+ * The scheduler knows whom a task has woken last, for comparison only: that one may be
+ * gone, and its memory somebody else's. On riscv each exception leaves three registers
+ * of what it interrupts, from where it takes them back at once.
+ */
+const struct kml_void kml_task_void[] = {
+#if defined(CONFIG_RISCV) && defined(CONFIG_64BIT) && !defined(KML_NO_TASK_REGISTERS)
+	{
+		.from = offsetof(struct task_struct, thread_info.a0),
+		.to = offsetofend(struct task_struct, thread_info.a2),
+	},
+#endif
+#ifdef CONFIG_SMP
+	{
+		.from = offsetof(struct task_struct, last_wakee),
+		.to = offsetofend(struct task_struct, last_wakee),
+	},
+#endif
+	{ .from = SIZE_MAX, .to = SIZE_MAX },
+};
+
+static int visit_task(const struct kml_ref *ref, kml_visit_piece_t visit, void *arg)
+{
+	const struct kml_void *next = kml_task_void;
+	size_t from = 0, size = kml_ref_size(ref);
+	int ret = 0;
+
+	for (; from < size && !ret; from = (next++)->to)
+		ret = visit(ref, 0, from, min(next->from, size) - from, arg);
+	return ret;
+}
+
 /**
  * kml_ref_visit_pieces() - visit what of an object may hold references
  * @ref: the object, pinned
@@ -427,6 +459,8 @@ int kml_ref_visit_pieces(const struct kml_ref *ref, kml_visit_piece_t visit,
 	if (ref->rec && !hlist_empty(&ref->rec->areas) &&
 	    !(READ_ONCE(ref->rec->flags) & KML_FULL_SCAN))
 		return visit_areas(ref, visit, arg);
+	if (kml_ref_is_task(ref))
+		return visit_task(ref, visit, arg);
 	if (!ref->rec)
 		skip = FIELD_GET(KML_SLOT_SKIP, ref->meta) * sizeof(long);
 	return visit(ref, 0, skip, size - skip, arg);

@@ -562,6 +562,19 @@ typedef int (*kml_visit_piece_t)(const struct kml_ref *ref, unsigned int cpu,
 				 size_t offset, size_t size, void *arg);
 
 /**
+ * struct kml_void - words of an object that are no references
+ * @from: where they begin in the object, in bytes
+ * @to: where they end
+ */
+struct kml_void {
+	size_t from;
+	size_t to;
+};
+
+/* Those of a task_struct, in order. No object has the last ones. */
+extern const struct kml_void kml_task_void[];
+
+/**
  * struct kml_brief - what is told where all objects are counted: of some that are alike
  * @owner: the same for all objects of one slab cache; NULL if they are none of a slab,
  *	or if that is not known
