@@ -88,7 +88,9 @@ guest_qemu()	# CPUS MEMORY COMMAND_LINE QEMU_OPTIONS...
 	[ -n "$guest_board" ] || guest_machine "$arch" ""
 	# panic=-1 and -no-reboot: a panic ends QEMU at once.
 	# shellcheck disable=SC2086
-	$guest_prefix "$emulator" -M "$guest_board" -cpu "$guest_cpu" \
+	$guest_prefix "${GUEST_QEMU:+$GUEST_QEMU/usr/bin/}$emulator" \
+		${GUEST_QEMU:+-L "$GUEST_QEMU/usr/share/qemu"} \
+		-M "$guest_board" -cpu "$guest_cpu" \
 		-smp "$cpus" -m "$memory" -nic none -no-reboot \
 		${GUEST_ACCEL:+-accel "$GUEST_ACCEL"} \
 		-kernel "$objects/$image" -initrd "${guest_initrd:-$objects/initramfs.cpio}" \

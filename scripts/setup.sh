@@ -3,7 +3,8 @@
 #
 # setup.sh run|test|source: everything that is needed before a kernel can be built:
 # Debian's packages, the kernel source as it is and with the overlay, and but for the
-# last of these BusyBox and jq for the guest. For tests, herd7 too.
+# last of these BusyBox and jq for the guest. For tests, herd7 too, and a newer QEMU than
+# Debian 12 has if GUEST_QEMU says where to.
 
 set -eu
 . "$(dirname "$0")/lib.sh"
@@ -186,6 +187,17 @@ fetch_herd()
 	wait $! || echo "the litmus tests will be skipped"
 }
 
+# For guests that the machine's own is too old for: it stays as it is.
+fetch_qemu()
+{
+	start_apart "$(dpkg --print-architecture)"
+	find_mirror
+	use_suite bookworm-backports
+	unpack apt_suite qemu-system-arm qemu-system-common qemu-system-data
+	mv "$apt/root" "$GUEST_QEMU"
+	rm -rf "$apt"
+}
+
 # The unmodified source: the peer of make bench is built from it, and the tests
 # of apply start from it.
 unpack_source()
@@ -224,6 +236,8 @@ fi
 	step busybox "fetch BusyBox for $arch from Debian's busybox-static" fetch_busybox
 [ "$1" = source ] || [ -d "$jq" ] ||
 	step jq "fetch jq for $arch from Debian" fetch_jq
+[ -z "${GUEST_QEMU:-}" ] || [ -d "$GUEST_QEMU" ] ||
+	step qemu "fetch a newer QEMU from Debian's bookworm-backports" fetch_qemu
 [ "$1" != test ] || [ -d "$herd" ] || command -v herd7 > /dev/null ||
 	step herd "fetch herd7 from Debian's unstable suite" fetch_herd
 
