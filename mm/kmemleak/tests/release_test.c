@@ -18,7 +18,8 @@
 #include "slot.h"
 #include "tree.h"
 
-#define SIZE		1024
+/* So that no slab has room for more than 32 objects. */
+#define SIZE		(PAGE_SIZE / 4)
 #define MAX_SLABS	40
 
 /* What a test has, given back by release_exit() however the test ends. */
