@@ -138,7 +138,7 @@ test_touches_nothing_else()
 		printf '%s\n' Documentation/dev-tools/kmemleak.rst MAINTAINERS \
 			include/linux/kmemleak.h kernel/kthread.c kernel/params.c \
 			kernel/rcu/tree.c kernel/stop_machine.c lib/stackdepot.c "$kconfig" mm/Makefile \
-			mm/kmemleak.c mm/slub.c mm/vmalloc.c
+			mm/kasan/tags.c mm/kmemleak.c mm/slub.c mm/vmalloc.c
 	} | sort | diff - "$work/changed"
 }
 

@@ -460,11 +460,11 @@ int kml_slot_read(struct kml_slab *slab, unsigned int index, unsigned int cpu,
  */
 unsigned long kml_slot_surplus(const struct kml_slab *slab, unsigned int index)
 {
-	const void *vm = (void *)kml_slot_start(slab, index);
-	unsigned long area;
+	const void *vm = (void *)kml_slot_start(slab, index), *area;
 
 	return kml_read_memory(&area, vm + offsetof(struct vm_struct, addr),
-			       sizeof(area)) ? 0 : area;
+			       sizeof(area)) ?
+		       0 : (unsigned long)kasan_reset_tag(area);
 }
 
 /* But for the handles: the trace may be set until it has left the slot. */

@@ -16,6 +16,7 @@
 #include "audit.h"
 #include "cache.h"
 #include "hidden.h"
+#include "slot.h"
 
 struct slab_sheaf;
 
@@ -63,7 +64,7 @@ static void foreign_refers(struct kunit *test)
 	unsigned int i;
 
 	KUNIT_EXPECT_FALSE(test, kml_know_all());
-	kml_look(KML_VIRT, (unsigned long)object, &sight);
+	kml_look(KML_VIRT, addr_of(object), &sight);
 	KUNIT_EXPECT_EQ(test, sight.where, KML_NOWHERE);
 	for (i = 0; i < FOREIGN_TRIES; i++) {
 		if (leaks_when_forgotten(test, object))
@@ -153,21 +154,21 @@ static void foreign_free(struct kunit *test)
 	kfree_nolock(alloc_nolock(test));
 	object = kmalloc(FOREIGN_SIZE, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, object);
-	kml_look(KML_VIRT, (unsigned long)object, &first);
+	kml_look(KML_VIRT, addr_of(object), &first);
 	kfree_nolock(object);
 	for (i = 0; i < ARRAY_SIZE(objects); i++) {
 		objects[i] = kmalloc(FOREIGN_SIZE, GFP_KERNEL);
-		if (!objects[i] || objects[i] == object)
+		if (!objects[i] || addr_of(objects[i]) == addr_of(object))
 			break;
 	}
 	KUNIT_EXPECT_LT(test, i, ARRAY_SIZE(objects));
-	kml_look(KML_VIRT, (unsigned long)object, &sight);
+	kml_look(KML_VIRT, addr_of(object), &sight);
 	KUNIT_EXPECT_EQ(test, sight.where, KML_IN_SLOT);
-	KUNIT_EXPECT_EQ(test, sight.start, (unsigned long)object);
+	KUNIT_EXPECT_EQ(test, sight.start, addr_of(object));
 	KUNIT_EXPECT_NE(test, sight.trace, first.trace);
 	for (i = min(i + 1, ARRAY_SIZE(objects)); i; i--)
 		kfree(objects[i - 1]);
-	kml_look(KML_VIRT, (unsigned long)object, &sight);
+	kml_look(KML_VIRT, addr_of(object), &sight);
 	KUNIT_EXPECT_EQ(test, sight.where, KML_NOWHERE);
 }
 
@@ -180,18 +181,18 @@ static void foreign_kept(struct kunit *test)
 	struct kml_sight sight, first;
 
 	KUNIT_ASSERT_NOT_NULL(test, object);
-	kml_look(KML_VIRT, (unsigned long)object, &first);
+	kml_look(KML_VIRT, addr_of(object), &first);
 	KUNIT_EXPECT_EQ(test, first.where, KML_IN_SLOT);
 	kmemleak_free(object);
-	kml_look(KML_VIRT, (unsigned long)object, &sight);
+	kml_look(KML_VIRT, addr_of(object), &sight);
 	KUNIT_EXPECT_EQ(test, sight.where, KML_NOWHERE);
 	kmemleak_alloc(object, first.size, 1, GFP_KERNEL);
-	kml_look(KML_VIRT, (unsigned long)object, &sight);
+	kml_look(KML_VIRT, addr_of(object), &sight);
 	KUNIT_EXPECT_EQ(test, sight.where, KML_IN_SLOT);
 	KUNIT_EXPECT_EQ(test, sight.size, first.size);
 	KUNIT_EXPECT_NE(test, sight.trace, first.trace);
 	kfree(object);
-	kml_look(KML_VIRT, (unsigned long)object, &sight);
+	kml_look(KML_VIRT, addr_of(object), &sight);
 	KUNIT_EXPECT_EQ(test, sight.where, KML_NOWHERE);
 }
 

@@ -450,7 +450,7 @@ static void scan_stale_entries(struct kunit *test)
 	rcu_read_lock();
 	if (kml_slot_find(KML_VIRT, addr_of(object), &ref)) {
 		__set_bit(ref.index, ref.slab->seen);
-		entry->start = object;
+		entry->start = kasan_reset_tag(object);
 		entry->nr = SCAN_OBJECT / sizeof(long);
 		self->top = entry + 1;
 		/* No room: it stays, for the next section. */
@@ -459,7 +459,7 @@ static void scan_stale_entries(struct kunit *test)
 		KUNIT_EXPECT_FALSE(test, kml_mark_stack_is_empty(self));
 		words[0] = kml_drain_mark_stack(self, KML_SECTION_WORDS);
 
-		entry->start = object;
+		entry->start = kasan_reset_tag(object);
 		entry->nr = SCAN_OBJECT / sizeof(long);
 		self->top = entry + 1;
 		kml_drain_mark_stack(self, 0);
