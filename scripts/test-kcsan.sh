@@ -79,3 +79,30 @@ check "by the second function, and cut off" 1 "BUG: KCSAN: data-race in one / on
 [    4.000004]  one+0x124/0x54c
 [    4.000004]  kml_scan+0x4/0x8
 EOF
+
+sleeper="[    5.000001] BUG: KCSAN: data-race in wakeup / schedule_hrtimeout_range_clock
+[    5.000002]
+[    5.000003] write to 0x1 of 8 bytes by interrupt on cpu 1:
+[    5.000004]  wakeup+0x38/0x60
+[    5.000005]  schedule_hrtimeout_range_clock+0xf0/0x15c
+[    5.000006]  kml_scan+0x74/0xf0
+[    5.000007]"
+
+check "of a timer while one of ours sleeps" 0 "(not ours) BUG: KCSAN: data-race in wakeup / schedule_hrtimeout_range_clock
+" <<EOF
+$sleeper
+[    5.000008] read to 0x1 of 8 bytes by task 35 on cpu 1:
+[    5.000009]  schedule_hrtimeout_range_clock+0xf0/0x15c
+[    5.000010]  usleep_range_state+0x8c/0xa8
+[    5.000011]  kml_scan+0x74/0xf0
+EOF
+
+check "of a timer that one of ours reads" 1 "$(echo "$sleeper" | sed 's/^[^]]*\] \{0,1\}//')
+
+read to 0x1 of 8 bytes by task 35 on cpu 1:
+ kml_lookup+0x74/0xf0
+" <<EOF
+$sleeper
+[    5.000008] read to 0x1 of 8 bytes by task 35 on cpu 1:
+[    5.000009]  kml_lookup+0x74/0xf0
+EOF
