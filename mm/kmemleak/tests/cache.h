@@ -5,6 +5,7 @@
 #ifndef __MM_KMEMLEAK_TESTS_CACHE_H
 #define __MM_KMEMLEAK_TESTS_CACHE_H
 
+#include <linux/mm.h>
 #include <linux/slab.h>
 
 #include "../../slab.h"
