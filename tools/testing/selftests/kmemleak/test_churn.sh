@@ -77,7 +77,10 @@ leak_found()
 unload_churn()
 {
 	kml_unload kmemleak_selftest
-	kml_unload kmemleak_churn && kml_scan && [ -z "$(false_reports)" ]
+	kml_unload kmemleak_churn && kml_scan && false_reports > "$KML_TMP/false" || return
+	[ -s "$KML_TMP/false" ] || return 0
+	tr ';' '\n' < "$KML_TMP/false"
+	return 1
 }
 
 kml_setup 4
