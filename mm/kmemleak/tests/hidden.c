@@ -13,13 +13,14 @@
 
 #include "../store/store.h"
 #include "hidden.h"
+#include "slot.h"
 
 /* Objects of a test that are done with, inverted. */
 static unsigned long retired[16];
 static unsigned int nr_retired;
 
 /**
- * kml_hidden_alloc() - allocate an object that nothing refers to
+ * kml_hidden_alloc() - allocate an object that nothing refers to, none of KFENCE
  * @size: its length in bytes
  *
  * Context: Process context; may sleep.
@@ -27,7 +28,7 @@ static unsigned int nr_retired;
  */
 unsigned long kml_hidden_alloc(size_t size)
 {
-	return ~(unsigned long)kzalloc(size, GFP_KERNEL);
+	return ~(unsigned long)kzalloc(size, KML_PLAIN_GFP);
 }
 
 /**

@@ -159,13 +159,18 @@ static void scan_vmap_cache(struct kunit *test)
 	vfree(area);
 }
 
+static noinline unsigned long hidden_or_kfence(void)
+{
+	return ~(unsigned long)kzalloc(SCAN_OBJECT, GFP_KERNEL);
+}
+
 /* One that nothing refers to. Returns its address, inverted, or ~0. */
 static unsigned long hidden_from_kfence(void)
 {
 	unsigned int i;
 
 	for (i = 0; i < SCAN_KFENCE_ATTEMPTS; i++) {
-		unsigned long hidden = kml_hidden_alloc(SCAN_OBJECT);
+		unsigned long hidden = hidden_or_kfence();
 
 		if (is_kfence_address((void *)~hidden))
 			return hidden;
