@@ -312,8 +312,7 @@ bool kml_ref_is_vmap_area(const struct kml_ref *ref)
  */
 bool kml_ref_is_task(const struct kml_ref *ref)
 {
-	return !ref->rec && kml_has_void_words(ref->slab) &&
-	       !kml_is_vmap_slab(ref->slab);
+	return !ref->rec && kml_is_task_slab(ref->slab);
 }
 
 /**

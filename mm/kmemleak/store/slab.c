@@ -19,6 +19,7 @@
 #include <linux/log2.h>
 #include <linux/memblock.h>
 #include <linux/mm.h>
+#include <linux/sched/task.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
@@ -40,7 +41,8 @@
 /* Slabs handled between two looks at the tree. */
 #define WALK_BATCH	16
 
-const void *kml_vmap_cache __read_mostly, *kml_task_cache __read_mostly;
+const void *kml_vmap_cache __read_mostly;
+static const struct kmem_cache *task_cache __read_mostly;
 struct kml_percpu_range kml_percpu_range = { .lo = ULONG_MAX };
 
 /* For pages in whose part of the table no slab has been yet. */
@@ -312,15 +314,15 @@ static bool make_tables(unsigned long start, unsigned long length, gfp_t gfp)
 }
 
 /*
- * The caches of the vmap_areas and of the tasks, see content.c. That of the vmap_areas is
- * never merged with another one: mm/vmalloc.c sees to that. Their first slabs come as soon
- * as the caches do, when nobody else makes caches whose name could be the same. Later an
- * object of each tells.
+ * The caches of the vmap_areas and of the tasks: see content.c and object.c. That of the
+ * vmap_areas is never merged with another one: mm/vmalloc.c sees to that. Their first slabs
+ * come as soon as the caches do, when nobody else makes caches whose name could be the same.
+ * Later an object of each tells.
  */
 static void note_special_cache(const struct kmem_cache *cache)
 {
 	if (!strcmp(cache->name, "task_struct"))
-		kml_task_cache = cache;
+		task_cache = cache;
 	if (strcmp(cache->name, "vmap_area") || cache->refcount > 1 ||
 	    (cache->flags & SLAB_NO_MERGE) != SLAB_NO_MERGE)
 		return;
@@ -329,24 +331,21 @@ static void note_special_cache(const struct kmem_cache *cache)
 
 static bool is_special_cache(const struct kmem_cache *cache)
 {
-	return cache && (cache == kml_vmap_cache || cache == kml_task_cache);
+	return cache && (cache == kml_vmap_cache || cache == task_cache);
 }
 
 /**
- * kml_has_void_words() - ask whether some words of a slab's objects are no references
+ * kml_is_task_slab() - ask whether a slab has tasks, and nothing else
  * @slab: the slab
  *
  * Context: Any.
- * Return: true if they have to be read with kml_visit_words().
+ * Return: true if that is known.
  */
-bool kml_has_void_words(const struct kml_slab *slab)
+bool kml_is_task_slab(const struct kml_slab *slab)
 {
-	const struct kmem_cache *tasks = kml_task_cache;
-
-	if (kml_is_vmap_slab(slab))
-		return true;
-	/* If others share the cache, their words at the same place may be some. */
-	return tasks && slab->cache == tasks && READ_ONCE(tasks->refcount) == 1;
+	/* If others share the cache, their words at the same place may be references. */
+	return task_cache && slab->cache == task_cache &&
+	       READ_ONCE(task_cache->refcount) == 1;
 }
 
 /**
@@ -422,6 +421,14 @@ bool kml_slab_for_object(unsigned long addr, size_t size, gfp_t gfp)
 	return kml_slab_make(&shape, true, gfp);
 }
 
+static void note_cache_of(const void *object)
+{
+	const struct slab *slab = virt_to_slab(object);
+
+	if (slab && !is_special_cache(slab->slab_cache))
+		note_special_cache(slab->slab_cache);
+}
+
 /**
  * kml_find_special_caches() - find out which caches have the vmap_areas and the tasks
  * @vmalloced: memory from vmalloc()
@@ -431,17 +438,12 @@ bool kml_slab_for_object(unsigned long addr, size_t size, gfp_t gfp)
 void kml_find_special_caches(const void *vmalloced)
 {
 	const struct vmap_area *area = find_vmap_area((unsigned long)vmalloced);
-	const void *objects[] = { area, current };
-	const struct slab *slab;
-	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(objects); i++) {
-		/* The first task is a variable. */
-		slab = objects[i] && kml_is_linear((unsigned long)objects[i]) ?
-		       virt_to_slab(objects[i]) : NULL;
-		if (slab && !is_special_cache(slab->slab_cache))
-			note_special_cache(slab->slab_cache);
-	}
+	if (area)
+		note_cache_of(area);
+	/* The first task is a variable. */
+	if (current != &init_task)
+		note_cache_of(current);
 }
 
 /**

@@ -175,8 +175,8 @@ struct kml_table {
 	struct kml_slab *slabs[KML_TABLE_PAGES];
 };
 
-/* The caches whose slabs are special, as far as they are known; see scan/content.c. */
-extern const void *kml_vmap_cache, *kml_task_cache;
+/* The cache of the vmap_areas, if that is known; see scan/content.c. */
+extern const void *kml_vmap_cache;
 
 /* What the tables say of an offset into that part. */
 static __always_inline struct kml_slab **kml_table_at(unsigned long offset)
@@ -344,7 +344,13 @@ static inline bool kml_is_vmap_slab(const struct kml_slab *slab)
 	return kml_vmap_cache && slab->cache == kml_vmap_cache;
 }
 
-bool kml_has_void_words(const struct kml_slab *slab);
+bool kml_is_task_slab(const struct kml_slab *slab);
+
+/* Are some words of its objects no references? */
+static inline bool kml_has_void_words(const struct kml_slab *slab)
+{
+	return kml_is_vmap_slab(slab) || kml_is_task_slab(slab);
+}
 
 unsigned long kml_slot_surplus(const struct kml_slab *slab, unsigned int index);
 int kml_slot_read(struct kml_slab *slab, unsigned int index, unsigned int cpu,
