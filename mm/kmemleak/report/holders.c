@@ -83,8 +83,7 @@ static void print_stack(const struct kml_root *root, const void *at,
 static void print_percpu(const struct kml_root *root, const void *at,
 			 const char *how)
 {
-	const void *first = per_cpu_ptr((void __percpu *)__per_cpu_start,
-					root->cpu);
+	const void *first = kml_cpu_variables(root->cpu);
 
 	/* kallsyms knows the first copy of these variables, which nobody uses. */
 	pr_warn("    per-CPU variable %pS of cpu %u%s\n",

@@ -45,7 +45,7 @@ static size_t first_chunk_size(void)
 int kml_visit_cpu(unsigned int cpu, kml_visit_t visit)
 {
 	struct kml_root root = { .kind = KML_ROOT_PERCPU, .cpu = cpu };
-	const void *start = per_cpu_ptr((void __percpu *)__per_cpu_start, cpu);
+	const void *start = kml_cpu_variables(cpu);
 	const void *from = start;
 	size_t size = __per_cpu_end - __per_cpu_start;
 	unsigned int i;

@@ -5,8 +5,11 @@
 #ifndef __MM_KMEMLEAK_SCAN_H
 #define __MM_KMEMLEAK_SCAN_H
 
+#include <linux/percpu.h>
 #include <linux/sched.h>
 #include <linux/string.h>
+
+#include <asm/sections.h>
 
 #include "../store/store.h"
 
@@ -36,6 +39,15 @@ struct kml_root_visitor {
 	kml_visit_pages_t pages;
 	kml_visit_stack_t task_stack;
 };
+
+/*
+ * The static variables of a CPU, __per_cpu_end - __per_cpu_start bytes. By way of a
+ * number, as to the compiler __percpu may be an address space of its own.
+ */
+static inline void *kml_cpu_variables(unsigned int cpu)
+{
+	return per_cpu_ptr((void __percpu *)(unsigned long)__per_cpu_start, cpu);
+}
 
 int kml_visit_roots(const struct kml_root_visitor *visitor, bool stacks);
 void kml_visit_pages_in_use(kml_visit_page_t visit, void *arg);

@@ -528,7 +528,7 @@ static void note_cpu_stack(unsigned long offset, size_t size)
 /* Stacks that are known by where they are mapped for the CPU's own use. */
 static void note_mapped_stack(unsigned int cpu, void *stack, size_t size)
 {
-	void *start = per_cpu_ptr((void __percpu *)__per_cpu_start, cpu);
+	void *start = kml_cpu_variables(cpu);
 	unsigned long offset, length = __per_cpu_end - __per_cpu_start;
 	phys_addr_t phys = slow_virt_to_phys(stack);
 
@@ -546,7 +546,7 @@ static void note_cpu_stacks(void)
 {
 	unsigned int cpu = cpumask_first(cpu_possible_mask);
 	struct cpu_entry_area *area = get_cpu_entry_area(cpu);
-	void *start = per_cpu_ptr((void __percpu *)__per_cpu_start, cpu);
+	void *start = kml_cpu_variables(cpu);
 
 	note_cpu_stack((void *)per_cpu_ptr(&irq_stack_backing_store, cpu) - start,
 		       sizeof(struct irq_stack));

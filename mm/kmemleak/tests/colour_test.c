@@ -132,7 +132,7 @@ static void colour_no_pointer(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, find(KML_VIRT, addr_of(error)));
 	kmemleak_alloc_percpu((void __percpu *)NULL, SIZE, GFP_KERNEL);
 	KUNIT_EXPECT_NULL(test, find(KML_PERCPU, 0));
-	kmemleak_alloc_percpu((void __percpu *)error, 1, GFP_KERNEL);
+	kmemleak_alloc_percpu((void __percpu *)addr_of(error), 1, GFP_KERNEL);
 	KUNIT_EXPECT_NULL(test, find(KML_PERCPU, addr_of(error)));
 }
 
@@ -402,8 +402,8 @@ static void colour_percpu(struct kunit *test)
 	unsigned long addr;
 
 	had.percpu = alloc_percpu(u64);
-	KUNIT_ASSERT_NOT_NULL(test, (__force void *)had.percpu);
-	addr = addr_of((__force void *)had.percpu);
+	KUNIT_ASSERT_TRUE(test, had.percpu);
+	addr = (__force unsigned long)had.percpu;
 	rec = find(KML_PERCPU, addr + sizeof(u64) - 1);
 	KUNIT_ASSERT_NOT_NULL(test, rec);
 	KUNIT_EXPECT_EQ(test, rec->start, addr);

@@ -335,7 +335,7 @@ static void indirect_percpu(struct kunit *test)
 	unsigned int last = cpumask_last(cpu_possible_mask);
 
 	had.percpu = __alloc_percpu(64, 8);
-	KUNIT_EXPECT_NOT_NULL(test, (__force void *)had.percpu);
+	KUNIT_EXPECT_TRUE(test, had.percpu);
 	if (!had.percpu)
 		return;
 	had.percpu_obj = new_leak(test, KML_PERCPU, percpu_addr(had.percpu));

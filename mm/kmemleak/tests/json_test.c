@@ -418,8 +418,8 @@ static void json_kinds(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, str_has_prefix(kind.cache, "kmalloc-"));
 		expect_kind(test, KML_VIRT, large, "page", "");
 		expect_kind(test, KML_VIRT, area, "vmalloc", "");
-		expect_kind(test, KML_PERCPU, (__force void *)percpu, "percpu",
-			    "");
+		expect_kind(test, KML_PERCPU, (void *)(__force unsigned long)percpu,
+			    "percpu", "");
 		expect_kind(test, KML_VIRT, &in_image, "other", "");
 		ref.rec->alive = false;
 		KUNIT_EXPECT_EQ(test, kml_kind_of(&ref, &kind), -ENOENT);

@@ -276,7 +276,8 @@ static void names_kept(struct kunit *test)
 		name_number(name, "area", i);
 		wrong += !has_name(comm_of(KML_VIRT, areas[i]), name);
 		wrong += !has_name(comm_of(KML_PERCPU,
-					   (__force void *)percpu[i]), name);
+					   (void *)(__force unsigned long)percpu[i]),
+				   name);
 		kfree(slots[i]);
 		kfree(records[i]);
 		vfree(areas[i]);

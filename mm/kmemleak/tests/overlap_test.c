@@ -282,9 +282,9 @@ KUNIT_ARRAY_PARAM(percpu_overlap, percpu_overlaps, overlap_desc);
 static unsigned long alloc_percpu_object(struct kunit *test)
 {
 	had.first = __alloc_percpu(64, 64);
-	KUNIT_ASSERT_NOT_NULL(test, (__force void *)had.first);
+	KUNIT_ASSERT_TRUE(test, had.first);
 	had.percpu = __alloc_percpu(64, 64);
-	KUNIT_ASSERT_NOT_NULL(test, (__force void *)had.percpu);
+	KUNIT_ASSERT_TRUE(test, had.percpu);
 	if (!(percpu_addr(had.percpu) % KML_PERCPU_PAGE))
 		swap(had.first, had.percpu);
 	return percpu_addr(had.percpu);

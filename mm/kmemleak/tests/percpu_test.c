@@ -26,7 +26,7 @@ percpu_alloc(struct kunit *test, size_t size, size_t align)
 {
 	void __percpu *ptr = __alloc_percpu(size, align);
 
-	KUNIT_ASSERT_NOT_NULL(test, (__force void *)ptr);
+	KUNIT_ASSERT_TRUE(test, ptr);
 	KUNIT_ASSERT_LT(test, had.nr, NR_OBJECTS);
 	had.ptrs[had.nr++] = ptr;
 	return percpu_addr(ptr);

@@ -203,7 +203,7 @@ static noinline __noclone void
 race_alloc_percpu(struct race_place *place, size_t size, size_t align)
 {
 	place->kind = RACE_PERCPU;
-	place->ptr = (__force void *)__alloc_percpu(size, align);
+	place->ptr = (void *)(__force unsigned long)__alloc_percpu(size, align);
 	place->size = ALIGN(size, KML_PERCPU_UNIT);
 }
 
@@ -250,7 +250,7 @@ static void race_free(struct race_place *place)
 		kfree(ptr);
 		break;
 	case RACE_PERCPU:
-		free_percpu((__force void __percpu *)ptr);
+		free_percpu((void __percpu *)(unsigned long)ptr);
 		break;
 	}
 }

@@ -197,7 +197,7 @@ static void slab_read_percpu(struct kunit *test)
 	struct kml_record *rec;
 	unsigned int cpu, value;
 
-	KUNIT_ASSERT_NOT_NULL(test, (__force void *)ptr);
+	KUNIT_ASSERT_TRUE(test, ptr);
 	for_each_possible_cpu(cpu) {
 		unsigned int *copy = per_cpu_ptr(ptr, cpu);
 

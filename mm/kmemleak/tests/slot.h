@@ -26,7 +26,7 @@ static inline unsigned long addr_of(const void *ptr)
 
 static inline unsigned long percpu_addr(const void __percpu *ptr)
 {
-	return addr_of((__force const void *)ptr);
+	return addr_of((const void *)(__force unsigned long)ptr);
 }
 
 static inline void expect_where(struct kunit *test, enum kml_space space,
