@@ -5,7 +5,8 @@
 # source: both kernels have the same configuration and run the same benchmark,
 # and ours again with kmemleak=off. So do, with jump labels, ours with kmemleak=off and
 # one without any. QEMU counts one instruction as one nanosecond, so that the figures
-# repeat.
+# repeat. On x86_64 traces are found with ORC's tables; pairs are measured with frame
+# pointers, too.
 #
 # With BASE=REVISION of this repository the detector of that revision runs the same
 # benchmark, and each row says what it took, and how much more or less that is now.
@@ -56,12 +57,18 @@ modes()	# MODES LOG CPUS MEMORY GROUPS
 {
 	pids=
 	for mode in $1 ${BASE:+base}; do
-		kernel=bench on=on
-		[ "$mode" != peer ] || kernel=bench-peer
-		[ "$mode" != none ] || kernel=bench-none
-		[ "$mode" != jump ] || kernel=bench-off on=off
-		[ "$mode" != base ] || kernel=bench-base
-		[ "$mode" != off ] || on=off
+		on=on
+		case $mode in
+		off)		kernel=bench on=off ;;
+		peer)		kernel=bench-peer ;;
+		ours)		kernel=bench ;;
+		none)		kernel=bench-none ;;
+		jump)		kernel=bench-off on=off ;;
+		base)		kernel=bench-base ;;
+		off-fp)		kernel=bench-fp on=off ;;
+		peer-fp)	kernel=bench-peer-fp ;;
+		ours-fp)	kernel=bench-fp ;;
+		esac
 		# shellcheck disable=SC2086
 		guest "bench-$2-$mode" $kernel "$3" "$4" "kmemleak=$on loglevel=4 -- bench $5" \
 			$instructions &
@@ -151,7 +158,10 @@ done
 
 lock_build
 "$top/scripts/setup.sh" run
-for kernel in bench-peer bench bench-off bench-none bench-peer-irqsoff bench-irqsoff bench-lockstat; do
+frame_pointers=
+[ "$GUEST_ARCH" != x86_64 ] || frame_pointers="bench-peer-fp bench-fp"
+for kernel in bench-peer bench bench-off bench-none bench-peer-irqsoff bench-irqsoff \
+	bench-lockstat $frame_pointers; do
 	"$top/scripts/kernel.sh" $kernel
 	"$top/scripts/initramfs.sh" $kernel
 done
@@ -162,6 +172,9 @@ step bench-pairs "measure pairs, batches and scans: off, peer, ours" \
 	modes "off peer ours" pairs 1 1G "start pairs batch scan"
 step bench-none "measure pairs and batches with jump labels: none, off" \
 	modes "none jump" pairs 1 1G "start pairs batch"
+[ -z "$frame_pointers" ] ||
+	step bench-fp "measure pairs with frame pointers: off, peer, ours" \
+		modes "off-fp peer-fp ours-fp" pairs 1 1G pairs
 step bench-remote "measure frees on another CPU: off, peer, ours" \
 	modes "off peer ours" remote 2 1G remote
 step bench-latency "measure the slowest of a million: off, peer, ours" \
@@ -184,15 +197,18 @@ step bench-threads "measure scans by several threads on two CPUs: ours" threads
 step bench-depth1 "measure pairs with trace_depth=1: ours" one_frame
 step bench-locks "count locks on two CPUs: off, ours" locks
 
-for mode in none jump off peer ours ${BASE:+base}; do
+for mode in none jump off peer ours ${BASE:+base} ${frame_pointers:+off-fp peer-fp ours-fp}; do
 	cat "$logs"/bench-*-"$mode".results > "$logs/bench-all-$mode.results"
 done
 echo
-awk -v usec=$fine_usec -f "$top/scripts/bench.awk" \
+awk -v usec=$fine_usec -v arch="$GUEST_ARCH" -f "$top/scripts/bench.awk" \
 	mode=none "$logs/bench-all-none.results" mode=jump "$logs/bench-all-jump.results" \
 	mode=off "$logs/bench-all-off.results" mode=peer "$logs/bench-all-peer.results" \
 	mode=ours "$logs/bench-all-ours.results" mode=depth1 "$logs/bench-depth1.results" \
 	mode=base ${BASE:+"$logs/bench-all-base.results"} \
+	mode=off-fp ${frame_pointers:+"$logs/bench-all-off-fp.results"} \
+	mode=peer-fp ${frame_pointers:+"$logs/bench-all-peer-fp.results"} \
+	mode=ours-fp ${frame_pointers:+"$logs/bench-all-ours-fp.results"} \
 	mode=threads "$logs/bench-threads.results" \
 	mode=locks-off "$logs/bench-locks-off.results" \
 	mode=locks-on "$logs/bench-locks-on.results"
