@@ -37,7 +37,7 @@ static void allocate(unsigned int more)
 
 static void take_names(unsigned long number)
 {
-	char name[16];
+	char name[32];
 
 	while (number--) {
 		snprintf(name, sizeof(name), "name-%lx", number);

@@ -34,8 +34,10 @@ DEFINE_ONE_BY_ONE(by_cache, kmem_cache_zalloc(kind->cache, GFP_KERNEL),
 DEFINE_ONE_BY_ONE(by_constructed_cache, kmem_cache_alloc(kind->cache, GFP_KERNEL),
 		  (construct(obj), kmem_cache_free(kind->cache, obj)))
 DEFINE_ONE_BY_ONE(by_vmalloc, vzalloc(size), vfree(obj))
-DEFINE_ONE_BY_ONE(by_percpu, (__force void *)__alloc_percpu(size, sizeof(long)),
-		  free_percpu((__force void __percpu *)obj))
+/* By way of numbers, as to the compiler __percpu may be an address space of its own. */
+DEFINE_ONE_BY_ONE(by_percpu,
+		  (void *)(__force unsigned long)__alloc_percpu(size, sizeof(long)),
+		  free_percpu((void __percpu *)(unsigned long)obj))
 
 static noinline bool by_bulk(const struct kind *kind, size_t size, void **objs, unsigned int nr)
 {

@@ -237,7 +237,7 @@ static int lose(const char *val, const struct kernel_param *kp)
 	for (i = 0; i < LOST_VMALLOC; i++)
 		all &= lose_one(vmalloc(PAGE_SIZE));
 	for (i = 0; i < LOST_PERCPU; i++)
-		all &= lose_one((const void __force *)__alloc_percpu(64, 8));
+		all &= lose_one((const void *)(__force unsigned long)__alloc_percpu(64, 8));
 	return all ? 0 : -ENOMEM;
 }
 

@@ -27,7 +27,8 @@ static noinline void *churn_fresh_vmalloc(u32 rnd)
 
 static noinline void *churn_fresh_percpu(u32 rnd)
 {
-	return churn_here((__force void *)__alloc_percpu(8 << rnd % 6, sizeof(long)));
+	return churn_here((void *)(__force unsigned long)__alloc_percpu(8 << rnd % 6,
+									sizeof(long)));
 }
 
 static void renew_area(struct churn_thread *thread, u32 rnd)
@@ -42,7 +43,7 @@ static void renew_percpu(struct churn_thread *thread, u32 rnd)
 {
 	void __percpu *old = thread->percpu;
 
-	thread->percpu = (__force void __percpu *)churn_fresh_percpu(rnd);
+	thread->percpu = (void __percpu *)(unsigned long)churn_fresh_percpu(rnd);
 	free_percpu(old);
 }
 

@@ -59,7 +59,7 @@ static noinline void *churn_swap_vmalloc(void)
 
 static noinline void *churn_swap_percpu(void)
 {
-	return churn_here((__force void *)__alloc_percpu(40, sizeof(long)));
+	return churn_here((void *)(__force unsigned long)__alloc_percpu(40, sizeof(long)));
 }
 
 static noinline void *churn_swap_child(void)
@@ -98,7 +98,7 @@ static void free_area(void *obj)
 
 static void free_percpu_object(void *obj)
 {
-	free_percpu((__force void __percpu *)obj);
+	free_percpu((void __percpu *)(unsigned long)obj);
 }
 
 static void free_family(void *obj)

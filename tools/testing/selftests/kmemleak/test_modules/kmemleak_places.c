@@ -122,6 +122,7 @@ static struct file *cache_file(void **at)
 /* Memory, and where in it the pointer stands. */
 static void *make_place(enum kind kind, void **at)
 {
+	void *__percpu *ptrs;
 	void *start = NULL;
 
 	switch (kind) {
@@ -138,9 +139,10 @@ static void *make_place(enum kind kind, void **at)
 		*at = LAST_WORD(start, SZ_64K);
 		break;
 	case PERCPU:
-		start = (__force void *)alloc_percpu(void *);
-		*at = start ? per_cpu_ptr((void __percpu *)start,
-					  cpumask_last(cpu_possible_mask)) : NULL;
+		ptrs = alloc_percpu(void *);
+		*at = ptrs ? per_cpu_ptr(ptrs, cpumask_last(cpu_possible_mask)) : NULL;
+		/* To the compiler it may be one of another address space. */
+		start = (void *)(__force unsigned long)ptrs;
 		break;
 	case STATIC:
 		start = &static_place;
@@ -205,7 +207,7 @@ static void free_place(enum kind kind, void *start)
 	case PERCPU:
 		/* Its page stays where it is, and may be read by scans. */
 		WRITE_ONCE(*(void **)reveal_address(place[PERCPU]), NULL);
-		free_percpu((void __percpu *)start);
+		free_percpu((void __percpu *)(unsigned long)start);
 		break;
 	case STATIC:
 	case STATIC_PERCPU:

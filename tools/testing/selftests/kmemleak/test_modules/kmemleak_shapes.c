@@ -138,7 +138,7 @@ static noinline int lose_percpu(void)
 		kfree(counter);
 		return -ENOMEM;
 	}
-	tell(hide_address((__force void *)counter->counts));
+	tell(hide_address((void *)(__force unsigned long)counter->counts));
 	call_rcu(&counter->rcu, free_counter);
 	return 0;
 }
