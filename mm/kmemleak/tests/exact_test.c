@@ -184,6 +184,19 @@ static unsigned long *make_vmalloc(void)
 	return vzalloc(PAGE_SIZE);
 }
 
+/* Mapped by a single entry, where the architecture has them of this size. */
+static unsigned long *make_huge_vmalloc(void)
+{
+	unsigned long *area = vmalloc_huge(SZ_2M, GFP_KERNEL | __GFP_ZERO);
+
+	return area ? area + SZ_2M / sizeof(long) - 1 : NULL;
+}
+
+static void lose_huge_vmalloc(unsigned long *place)
+{
+	vfree(place + 1 - SZ_2M / sizeof(long));
+}
+
 static unsigned long *make_data(void)
 {
 	return &exact_place;
@@ -241,6 +254,7 @@ static const struct exact_kind exact_kinds[] = {
 	{ "slab", make_slab, lose_slab },
 	{ "large kmalloc", make_large, lose_large },
 	{ "vmalloc", make_vmalloc, lose_vmalloc },
+	{ "huge vmalloc", make_huge_vmalloc, lose_huge_vmalloc },
 	{ "data", make_data, lose_data },
 	{ "per-CPU", make_percpu, lose_percpu },
 	{ "static per-CPU", make_static_percpu, lose_data },
