@@ -106,3 +106,26 @@ $sleeper
 [    5.000008] read to 0x1 of 8 bytes by task 35 on cpu 1:
 [    5.000009]  kml_lookup+0x74/0xf0
 EOF
+
+interrupt="[    6.000001] BUG: KCSAN: data-race in run_queues / hrtimer_active
+[    6.000002]
+[    6.000003] read to 0x1 of 8 bytes by interrupt on cpu 1:
+[    6.000004]  hrtimer_active+0x70/0xf8"
+
+check "of an interrupt of one of ours" 0 "(not ours) BUG: KCSAN: data-race in run_queues / hrtimer_active
+" <<EOF
+$interrupt
+[    6.000005]  el1h_64_irq+0x64/0x68
+[    6.000006]  kml_scan+0x94/0x2bc
+EOF
+
+check "of one of ours in an interrupt" 1 "$(echo "$interrupt" | sed 's/^[^]]*\] \{0,1\}//')
+ kml_lookup+0x74/0xf0
+ el1h_64_irq+0x64/0x68
+ other+0x94/0x2bc
+" <<EOF
+$interrupt
+[    6.000005]  kml_lookup+0x74/0xf0
+[    6.000006]  el1h_64_irq+0x64/0x68
+[    6.000007]  other+0x94/0x2bc
+EOF
