@@ -104,6 +104,8 @@ scan_runs()
 # A scan that runs, for others to meet, which has its answer in a file. Where there is
 # little time for who asks, it may be over before it is seen: TOO_LATE.
 TOO_LATE=3
+# How often that is tried again: beside other guests it may be so many times in a row.
+TRIES=30
 
 begin_scan()
 {
@@ -118,7 +120,7 @@ begin_scan()
 # in_time COMMAND...: again if it was too late, but not each time.
 in_time()
 {
-	for try in 1 2 3 4 5 6 7 8; do
+	for try in $(seq $TRIES); do
 		"$@"
 		status=$?
 		[ "$status" = "$TOO_LATE" ] || return "$status"
@@ -156,7 +158,7 @@ stopped_with_thread()
 # scan may be over before it can be ended, but not each time.
 not_asked_again()
 {
-	for try in 1 2 3 4 5 6 7 8; do
+	for try in $(seq $TRIES); do
 		scans=$(kml_stat scans)
 		echo scan > "$KML_FILE" 2> /dev/null &
 		while ! scan_runs && kill -0 $! 2> /dev/null; do
