@@ -31,6 +31,12 @@
 #define THREADS_LONG	(4 * KML_RECORD_PART)
 #define THREADS_STOPS	20
 
+/*
+ * Leaks that may be missed, in percent. KCSAN's calls have the compiler keep addresses in
+ * more frames; one of them led to 36 of 1,529.
+ */
+#define THREADS_MISSED	(IS_ENABLED(CONFIG_KCSAN) ? 5 : 2)
+
 static const unsigned int threads_numbers[] = { 4, 1, 2, 8 };
 
 /* What the objects hang from; nothing else that is in use refers to them. */
@@ -160,18 +166,21 @@ static void threads_expect_first(struct kunit *test, struct threads_graph *graph
 static unsigned int threads_compare(struct kunit *test, struct threads_graph *graph)
 {
 	unsigned int i, n, lost = 0, missed, most = 0, wrong;
+	bool undecided;
 
 	for (i = 0; i < THREADS_OBJECTS; i++)
 		lost += !graph->in_use[i];
 	for (n = 0; n < ARRAY_SIZE(threads_numbers); n++) {
 		KUNIT_ASSERT_EQ(test, kml_scan_by(threads_numbers[n], NULL), 0);
+		/* KCSAN has threads wait, so that eight on two CPUs may see no pass agree. */
+		undecided = IS_ENABLED(CONFIG_KCSAN) && kml_scan_stats()->undecided;
 		missed = 0;
 		wrong = 0;
 		for (i = 0; i < THREADS_OBJECTS; i++) {
 			bool leak = kml_hidden_is_leak(graph->hidden[i]);
 
 			wrong += leak && graph->in_use[i];
-			missed += !leak && !graph->in_use[i];
+			missed += !leak && !graph->in_use[i] && !undecided;
 		}
 		KUNIT_EXPECT_EQ_MSG(test, wrong, 0, "%u threads", threads_numbers[n]);
 		most = max(most, missed);
@@ -215,7 +224,7 @@ static void threads_random(struct kunit *test)
 		}
 		threads_search(graph);
 		threads_link(graph);
-		hidden += threads_compare(test, graph) > 2;
+		hidden += threads_compare(test, graph) > THREADS_MISSED;
 		threads_free(graph);
 	}
 	KUNIT_EXPECT_LE(test, hidden, THREADS_GRAPHS / 2);
