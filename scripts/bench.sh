@@ -162,8 +162,8 @@ frame_pointers=
 [ "$GUEST_ARCH" != x86_64 ] || frame_pointers="bench-peer-fp bench-fp"
 for kernel in bench-peer bench bench-off bench-none bench-peer-irqsoff bench-irqsoff \
 	bench-lockstat $frame_pointers; do
-	"$top/scripts/kernel.sh" $kernel
-	"$top/scripts/initramfs.sh" $kernel
+	"$top/scripts/kernel.sh" "$kernel"
+	"$top/scripts/initramfs.sh" "$kernel"
 done
 same_config
 [ -z "${BASE:-}" ] || step bench-base "build the detector of $BASE" make_base
