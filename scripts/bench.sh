@@ -122,7 +122,8 @@ wait_for()	# PIDS
 # As make test does with our detector. The guest prints a result for each check.
 tool()
 {
-	guest bench-tool bench-peer 2 1G "-- tool" -initrd "$build/bench-peer/tool.cpio"
+	kernel_setup bench-peer
+	guest bench-tool bench-peer 2 1G "-- tool" -initrd "$objects/tool.cpio"
 	cat "$logs/bench-tool.results"
 	! grep "^not ok" "$logs/bench-tool.results"
 }
