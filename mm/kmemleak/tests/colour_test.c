@@ -403,7 +403,7 @@ static void colour_percpu(struct kunit *test)
 
 	had.percpu = alloc_percpu(u64);
 	KUNIT_ASSERT_TRUE(test, had.percpu);
-	addr = (__force unsigned long)had.percpu;
+	addr = addr_of((const void *)(__force unsigned long)had.percpu);
 	rec = find(KML_PERCPU, addr + sizeof(u64) - 1);
 	KUNIT_ASSERT_NOT_NULL(test, rec);
 	KUNIT_EXPECT_EQ(test, rec->start, addr);
