@@ -341,15 +341,15 @@ function depth1(name,  off, peer, ours, most, end)
 }
 
 # The peer's kernel has the same unwinder.
-function frames(name,  off, over, ours, ratio)
+function frames(name,  off, peer, ours, ratio)
 {
 	if (!have("off-fp", name) || !have("peer-fp", name) || !have("ours-fp", name))
 		return
 	off = value["off-fp", name]
-	over = value["peer-fp", name] - off
+	peer = value["peer-fp", name]
 	ours = value["ours-fp", name]
-	ratio = (ours - off) / over
-	print_line(name, off, off + over, ours, over, ours - off, ratio, \
+	ratio = (ours - off) / (peer - off)
+	print_line(name, off, peer, ours, peer - off, ours - off, ratio, \
 		verdict(ratio <= 1 / 10, "at most 0.1"))
 }
 
