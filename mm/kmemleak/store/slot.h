@@ -77,18 +77,22 @@ static __always_inline bool kml_slab_has_lengths(const struct kml_slab *slab,
 	       READ_ONCE(slab->size) == cache->object_size;
 }
 
-/* Does the slab describe the slab of the cache that @addr is in now? */
+/*
+ * Does it describe the slab of the cache that one of its pages is in now? It does if that
+ * one begins where it did, and has as many objects: one cache has slabs of several lengths,
+ * depending on what is free.
+ */
 static __always_inline bool
-kml_slab_is_current(const struct kml_slab *slab, unsigned long addr,
-		    const struct kmem_cache *cache)
+kml_slab_is_current(const struct kml_slab *slab, const struct kmem_cache *cache)
 {
-	const struct page *head = virt_to_head_page((void *)addr);
+	const struct slab *backing = slab->backing;
 
-	/* One cache has slabs of several lengths, depending on what is free. */
-	return likely((struct slab *)head == slab->backing &&
+	/* Of a page that is no slab the others may say what they said when it was one. */
+	return likely(folio_test_slab(slab_folio(backing)) &&
+		      cache == backing->slab_cache &&
 		      cache == READ_ONCE(slab->cache) &&
 		      kml_slab_has_lengths(slab, cache) &&
-		      slab->backing->objects == slab->nr);
+		      backing->objects == slab->nr);
 }
 
 /*
@@ -128,7 +132,7 @@ static __always_inline bool kml_slot_alloc(unsigned long addr,
 	u32 index;
 
 	slab = kml_slab_at(addr);
-	if (unlikely(!slab) || !kml_slab_is_current(slab, addr, cache) ||
+	if (unlikely(!slab) || !kml_slab_is_current(slab, cache) ||
 	    !kml_index_at(slab, addr, &index))
 		return false;
 	kml_slot_publish(&slab->slots[index], origin);
