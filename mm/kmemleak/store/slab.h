@@ -124,12 +124,24 @@ struct kml_slab {
 	unsigned long seen[];
 };
 
+/* The upper half of a product. */
+static __always_inline u64 kml_multiply_high(u64 a, u64 b)
+{
+#if KML_X86_64
+	/* With a type of 128 bits, the function it is in would align its frame for that. */
+	asm("mulq %2" : "+a" (a), "=d" (b) : "rm" (b) : "cc");
+	return b;
+#else
+	return mul_u64_u64_shr(a, b, 64);
+#endif
+}
+
 /* The index of the object that an offset into a slab falls in. */
 static __always_inline unsigned long
 kml_slab_index(const struct kml_slab *slab, unsigned long offset)
 {
 	/* Exact: the error is @offset * @stride / 2^64. */
-	return mul_u64_u64_shr(offset, slab->inverse, 64);
+	return kml_multiply_high(offset, slab->inverse);
 }
 
 /*
