@@ -43,8 +43,7 @@ static __always_inline bool kmemleak_is_called(void)
 
 /* mm/kmemleak/track/hooks.c. The functions without underscores are those to call. */
 void __kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp);
-void __kmemleak_slab_alloc(const void *ptr, const struct kmem_cache *cache, gfp_t gfp,
-			   const void *frame);
+void __kmemleak_slab_alloc(const void *ptr, const struct kmem_cache *cache, gfp_t gfp);
 void __kmemleak_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp);
 void __kmemleak_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp);
 void __kmemleak_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp);
@@ -346,28 +345,13 @@ static inline void kmemleak_free_recursive(const void *ptr,
 		__kmemleak_free(ptr);
 }
 
-/*
- * Where the frame of a function is in whose caller a trace begins; where the detector
- * cannot read frames, the address that the function returns to.
- */
-#if defined(CONFIG_ARM64) ||						\
-	(defined(CONFIG_X86_64) && defined(CONFIG_UNWINDER_ORC)) ||	\
-	(defined(CONFIG_FRAME_POINTER) && !defined(CONFIG_UML) &&	\
-	 (defined(CONFIG_X86_64) || defined(CONFIG_RISCV) || defined(CONFIG_ARM)))
-#define KMEMLEAK_READS_FRAMES
-#define kmemleak_frame()	__builtin_frame_address(0)
-#else
-#define kmemleak_frame()	__builtin_return_address(0)
-#endif
-
 /**
  * kmemleak_slab_alloc() - an object of a slab was allocated
  * @ptr: its first byte; NULL is ignored
  * @cache: its cache, which may be one with SLAB_NOLEAKTRACE
  * @gfp: flags of the allocation, used for the metadata too
  *
- * The trace begins with the caller of the function that calls this. To be called if
- * kmemleak_is_called(), by one that is not inlined.
+ * To be called if kmemleak_is_called().
  *
  * Context: Any but NMI.
  */
@@ -375,9 +359,7 @@ static __always_inline void kmemleak_slab_alloc(const void *ptr,
 						const struct kmem_cache *cache,
 						gfp_t gfp)
 {
-	__kmemleak_slab_alloc(ptr, cache, gfp, kmemleak_frame());
-	/* No jump is made of the call: the frame has to be there. */
-	barrier();
+	__kmemleak_slab_alloc(ptr, cache, gfp);
 }
 
 /**

@@ -39,7 +39,7 @@
 
 #if defined(KML_FRAME_RECORDS) || defined(KML_FRAME_SIZES)
 
-/* What the compiler leaves of a frame; with ORC, where kmemleak_frame() is asked for. */
+/* What the compiler leaves of a frame; with ORC, where it is asked for its frame. */
 struct kml_frame_record {
 	unsigned long fp;
 #ifdef CONFIG_ARM
@@ -69,12 +69,6 @@ static __always_inline unsigned long kml_return_address(unsigned long lr)
 #endif
 }
 
-/* Where a function returns to, by its kmemleak_frame(). */
-static __always_inline unsigned long kml_caller(const void *frame)
-{
-	return kml_return_address(kml_record_at((unsigned long)frame)->lr);
-}
-
 /* All stacks, those of interrupts too, have the same size, and start at a multiple of it. */
 #if defined(CONFIG_VMAP_STACK) &&					\
 	(defined(CONFIG_ARM64) || defined(CONFIG_ARM) || defined(CONFIG_RISCV))
@@ -96,13 +90,6 @@ static __always_inline unsigned long kml_last_record(unsigned long frame)
 		return 0;
 	return stack + THREAD_SIZE - sizeof(struct kml_frame_record) + KML_RECORD_BELOW;
 #endif
-}
-
-#else /* !KML_FRAME_RECORDS && !KML_FRAME_SIZES */
-
-static __always_inline unsigned long kml_caller(const void *frame)
-{
-	return (unsigned long)frame;
 }
 
 #endif /* KML_FRAME_RECORDS || KML_FRAME_SIZES */
@@ -252,20 +239,21 @@ static __always_inline unsigned long kml_orc_return_address(unsigned long frame)
 static __always_inline bool kml_hash_frames(u64 *hash, unsigned long *frame,
 					    unsigned int *depth)
 {
-	unsigned long ip, next, first = *frame, last = kml_last_record(first);
+	unsigned long ip, next, last, first = *frame;
 	unsigned int left = *depth;
 	bool all = false;
 	u64 known;
 
+	ip = kml_orc_return_address(first);
+	*hash = *hash * KML_TRACE_FACTOR + ip;
+	if (!--left) {
+		*depth = 0;
+		return true;
+	}
+	last = kml_last_record(first);
 	if (unlikely(!last))
 		return false;
-	for (;;) {
-		ip = kml_orc_return_address(*frame);
-		*hash = *hash * KML_TRACE_FACTOR + ip;
-		if (!--left) {
-			all = true;
-			break;
-		}
+	do {
 		known = kml_orc_find(ip);
 		next = *frame;
 		if (unlikely(known & KML_ORC_SPECIAL)) {
@@ -285,9 +273,11 @@ static __always_inline bool kml_hash_frames(u64 *hash, unsigned long *frame,
 		if (unlikely(next <= *frame || next > last))
 			break;
 		*frame = next;
-	}
+		ip = kml_orc_return_address(next);
+		*hash = *hash * KML_TRACE_FACTOR + ip;
+	} while (--left);
 	*depth = left;
-	return all;
+	return all || !left;
 }
 
 #endif /* KML_FRAME_SIZES */

@@ -26,12 +26,6 @@
 #include "../store/slot.h"
 #include "origin.h"
 
-/* Not the other way round: with ORC, 6.1 cannot read them, and is passed none. */
-#if (defined(KML_FRAME_RECORDS) || defined(KML_FRAME_SIZES)) && \
-	!defined(KMEMLEAK_READS_FRAMES)
-#error "The hooks of the slab allocator take frames for something else"
-#endif
-
 /* As it is compiled: the first hooks are called long before code can be patched. */
 struct static_key_true kmemleak_key = STATIC_KEY_TRUE_INIT;
 EXPORT_SYMBOL(kmemleak_key);
@@ -67,6 +61,12 @@ origin_of(unsigned long caller, const void *frame, gfp_t gfp)
 	return likely(origin.handles) ? origin : kml_origin(caller, frame, gfp);
 }
 
+/* To be called behind a call that was passed the frame: else, it might become a jump. */
+static __always_inline void keep_frame(void)
+{
+	barrier();
+}
+
 /* Who called the hook: its own frame, however it is inlined, is the first one. */
 #define here(gfp)	origin_of(_RET_IP_, __builtin_frame_address(0), gfp)
 
@@ -97,17 +97,27 @@ static noinline void alloc_traced(const void *ptr, size_t size, int min_count,
 
 /*
  * All that is not done at once.
- * @origin: if its handle is 0, it is to be found out
+ * @handles: of kml_origin_cached(); if they are 0, they are to be found out
  */
 static noinline void alloc_slowly(const void *ptr, size_t size, int min_count,
-				  gfp_t gfp, struct kml_origin origin,
-				  unsigned long caller, const void *frame)
+				  gfp_t gfp, u64 handles, unsigned long caller,
+				  const void *frame)
 {
+	struct kml_origin origin = { handles, current->pid };
+
 	if (!kml_tracking() || IS_ERR_OR_NULL(ptr))
 		return;
-	if (!origin.handles)
+	if (!handles)
 		origin = origin_of(caller, frame, gfp);
 	alloc_traced(ptr, size, min_count, gfp, origin);
+}
+
+/* With no more arguments than are passed in registers. */
+static noinline void slab_alloc_slowly(const void *ptr, const struct kmem_cache *cache,
+				       gfp_t gfp, u64 handles, unsigned long caller,
+				       const void *frame)
+{
+	alloc_slowly(ptr, cache->object_size, 1, gfp, handles, caller, frame);
 }
 
 /*
@@ -121,6 +131,8 @@ static __always_inline bool add_name(struct kml_origin *origin)
 	if (unlikely(!kml_name_cached(current->comm, &comm)))
 		return false;
 	origin->handles |= (u64)comm << 32;
+	/* From here on they are in one register. */
+	OPTIMIZER_HIDE_VAR(origin->handles);
 	return true;
 }
 
@@ -139,12 +151,9 @@ static noinline void alloc_percpu_slowly(unsigned long addr, size_t size,
 
 /* Nothing is cached of any trace while the detector does not track. */
 static __always_inline bool
-alloc_at_once(unsigned long addr, const struct kmem_cache *cache, const void *frame,
-	      struct kml_origin *where)
+alloc_at_once(unsigned long addr, const struct kmem_cache *cache,
+	      struct kml_origin origin)
 {
-	struct kml_origin origin = kml_origin_cached(frame);
-
-	*where = origin;
 	return likely(origin.handles) && add_name(&origin) &&
 	       kml_slot_alloc(addr, cache, origin);
 }
@@ -154,35 +163,74 @@ void __kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp)
 	const void *frame = __builtin_frame_address(0);
 	const struct kmem_cache *cache;
 	struct kml_origin where = {};
-	bool done;
+	bool done = false;
 
 	if (likely(min_count == 1)) {
 		rcu_read_lock();
 		cache = kml_cache_at(addr_of(ptr), size);
-		done = cache && alloc_at_once(addr_of(ptr), cache, frame, &where);
+		if (cache) {
+			where = kml_origin_cached(frame);
+			done = alloc_at_once(addr_of(ptr), cache, where);
+		}
 		rcu_read_unlock();
 		if (likely(done))
 			return;
 	}
-	alloc_slowly(ptr, size, min_count, gfp, where, _RET_IP_, frame);
+	alloc_slowly(ptr, size, min_count, gfp, where.handles, _RET_IP_, frame);
+	keep_frame();
 }
 EXPORT_SYMBOL_GPL(__kmemleak_alloc);
 
-void __kmemleak_slab_alloc(const void *ptr, const struct kmem_cache *cache, gfp_t gfp,
-			   const void *frame)
+static __always_inline void slab_alloc(const void *ptr, const struct kmem_cache *cache,
+				       gfp_t gfp, unsigned long caller, const void *frame)
 {
 	struct kml_origin where;
+	bool done;
+
+	rcu_read_lock();
+	where = kml_origin_cached(frame);
+	done = alloc_at_once(addr_of(ptr), cache, where);
+	rcu_read_unlock();
+	if (unlikely(!done)) {
+		slab_alloc_slowly(ptr, cache, gfp, where.handles, caller, frame);
+		keep_frame();
+	}
+}
+
+#if KML_X86_64
+
+/* There are few registers, and a walk over frames takes some that have to be saved. */
+static noinline void slab_alloc_walking(const void *ptr, const struct kmem_cache *cache,
+					gfp_t gfp, unsigned long caller,
+					const void *frame)
+{
+	slab_alloc(ptr, cache, gfp, caller, frame);
+}
+
+void __kmemleak_slab_alloc(const void *ptr, const struct kmem_cache *cache, gfp_t gfp)
+{
 	bool done;
 
 	if (unlikely(cache->flags & SLAB_NOLEAKTRACE))
 		return;
 	rcu_read_lock();
-	done = alloc_at_once(addr_of(ptr), cache, frame, &where);
+	done = alloc_at_once(addr_of(ptr), cache, kml_origin_of_caller(_RET_IP_));
 	rcu_read_unlock();
-	if (unlikely(!done))
-		alloc_slowly(ptr, cache->object_size, 1, gfp, where,
-			     kml_caller(frame), frame);
+	if (done)
+		return;
+	slab_alloc_walking(ptr, cache, gfp, _RET_IP_, __builtin_frame_address(0));
+	keep_frame();
 }
+
+#else /* !KML_X86_64 */
+
+void __kmemleak_slab_alloc(const void *ptr, const struct kmem_cache *cache, gfp_t gfp)
+{
+	if (likely(!(cache->flags & SLAB_NOLEAKTRACE)))
+		slab_alloc(ptr, cache, gfp, _RET_IP_, __builtin_frame_address(0));
+}
+
+#endif /* KML_X86_64 */
 
 void __kmemleak_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp)
 {
@@ -201,6 +249,7 @@ void __kmemleak_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp)
 			return;
 	}
 	alloc_percpu_slowly(addr, size, gfp, _RET_IP_, frame);
+	keep_frame();
 }
 EXPORT_SYMBOL_GPL(__kmemleak_alloc_percpu);
 

@@ -128,4 +128,24 @@ static __always_inline struct kml_origin kml_origin_cached(const void *frame)
 	return origin;
 }
 
+/**
+ * kml_origin_of_caller() - the same, if the trace is the caller of the hook and no more
+ * @caller: return address of the hook
+ *
+ * Context: Any but NMI.
+ * Return: as above; the handle is 0 if more is kept of traces.
+ */
+static __always_inline struct kml_origin kml_origin_of_caller(unsigned long caller)
+{
+	struct kml_origin origin = { 0, current->pid };
+	u64 hash = READ_ONCE(kml_trace_seed);
+
+	if (kml_trace_depth_of(hash) != 1 || unlikely(kml_in_interrupt()))
+		return origin;
+	/* As kml_hash_frames() does. */
+	hash = hash * KML_TRACE_FACTOR + caller;
+	origin.handles = kml_cached(kml_cache_entry(hash), hash);
+	return origin;
+}
+
 #endif /* __MM_KMEMLEAK_ORIGIN_H */
