@@ -25,6 +25,15 @@ tool()
 	return 1
 }
 
+# The same of a command that loads the module. It is gone then, so that a further attempt
+# can load it.
+tool_with_leaky()
+{
+	tool "$@"
+	ended=$?
+	rmmod kmemleak_leaky && return "$ended"
+}
+
 # says PATTERN..., complains PATTERN...: each of them
 says()
 {
@@ -104,10 +113,10 @@ like_an_older_one()
 	kml_forget && leave_leak condition || return
 	before=$(kml_stat scans)
 	mount -t tmpfs none "${KML_STATS%/stats}" || return
-	tool 1 run --wait 1 -- insmod "$LEAKY" pattern=error_path &&
+	tool_with_leaky 1 run --wait 1 -- insmod "$LEAKY" pattern=error_path &&
 		says '^1 new leak, 2048 bytes, from 1 place$' 'leaky_probe+' &&
 		tool 1 scan --no-scan --json && says '"direct":null,"indirect":null' &&
-		rmmod kmemleak_leaky && tool 1 module --wait 0 "$LEAKY" pattern=condition
+		tool 1 module --wait 0 "$LEAKY" pattern=condition
 	status=$?
 	umount "${KML_STATS%/stats}"
 	[ "$status" = 0 ] || return "$status"
@@ -124,8 +133,7 @@ scan_finds_nothing()
 # The leak from before does not count, nor is it shown.
 run_finds()
 {
-	leave_leak condition && tool 1 run -- insmod "$LEAKY" pattern=error_path &&
-		rmmod kmemleak_leaky &&
+	leave_leak condition && tool_with_leaky 1 run -- insmod "$LEAKY" pattern=error_path &&
 		says '^insmod ended with status 0$' '^1 new leak, 2048 bytes' 'leaky_probe+' &&
 		! grep leaky_transfer "$KML_TMP/out"
 }
@@ -135,7 +143,7 @@ run_finds()
 run_is_exact()
 {
 	[ "$(cat $EXACT_US)" = 0 ] || return
-	tool 1 run --exact -- insmod "$LEAKY" pattern=error_path && rmmod kmemleak_leaky &&
+	tool_with_leaky 1 run --exact -- insmod "$LEAKY" pattern=error_path &&
 		says '^1 new leak, 2048 bytes' && [ "$(cat $EXACT_US)" = 0 ] || return
 	[ "$(kml_stat "last scan verdict")" != exact ] || return 0
 	[ -e /proc/lockdep ] && grep -q "this is no proof: .* for too long" "$KML_TMP/err" &&
