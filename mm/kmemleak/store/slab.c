@@ -214,7 +214,7 @@ static bool same_shape(const struct kml_slab *a, const struct kml_slab *b)
 {
 	return a->start == b->start && a->length == b->length &&
 	       a->stride == b->stride && a->first == b->first &&
-	       a->nr == b->nr;
+	       a->nr == b->nr && (a->space == KML_PERCPU || a->backing == b->backing);
 }
 
 /*

@@ -624,6 +624,31 @@ static void slot_close(struct kunit *test)
 	expect_tracked(test, KML_VIRT, addr_of(ptr), 72, slot_alloc);
 }
 
+/* Of a page that is no slab any more all is as it was, but for its type. */
+static void slot_not_a_slab(struct kunit *test)
+{
+	struct kml_slab *slab = new_slab(test, true), *now;
+	struct slab *backing = slab->backing;
+	struct folio *folio;
+	void *ptr;
+
+	folio = kunit_kzalloc(test, sizeof(*folio), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, folio);
+	folio->page = *slab_page(backing);
+	__folio_clear_slab(folio);
+	slab->backing = (struct slab *)folio;
+	ptr = slot_alloc(test);
+	slab->backing = backing;
+
+	KUNIT_ASSERT_PTR_EQ(test, virt_to_slab(ptr), backing);
+	KUNIT_EXPECT_FALSE(test, is_linked(slab));
+	rcu_read_lock();
+	now = kml_slab_at(addr_of(ptr));
+	KUNIT_EXPECT_TRUE(test, now && now->backing == backing);
+	rcu_read_unlock();
+	expect_tracked(test, KML_VIRT, addr_of(ptr), 72, slot_alloc);
+}
+
 static void slot_bury(struct kunit *test)
 {
 	struct kml_slab *slab = new_slab(test, true);
@@ -760,6 +785,7 @@ static struct kunit_case slot_cases[] = {
 	KUNIT_CASE(slot_merge),
 	KUNIT_CASE(slot_pages_for_others),
 	KUNIT_CASE(slot_close),
+	KUNIT_CASE(slot_not_a_slab),
 	KUNIT_CASE(slot_bury),
 	KUNIT_CASE(slot_bury_in_use),
 	KUNIT_CASE(slot_free_while_closed),
