@@ -463,12 +463,12 @@ enum wrong_size {
 
 static u64 *size_of(unsigned long ip)
 {
-	unsigned int index = kml_orc_index(ip);
+	unsigned int place, index = kml_orc_index(ip);
 
-	if (!(kml_orc_look(index, ip) >> KML_ORC_SHIFT))
-		return &kml_orc_table[index];
-	if (!(kml_orc_look(index ^ 1, ip) >> KML_ORC_SHIFT))
-		return &kml_orc_table[index ^ 1];
+	for (place = 0; place < 2; place++) {
+		if (!(kml_orc_look(place, index, ip) >> KML_ORC_SHIFT))
+			return &kml_orc_table[place][index];
+	}
 	return NULL;
 }
 
@@ -564,7 +564,55 @@ static void trace_varying(struct kunit *test)
 	expect_cached(test, walk);
 }
 
+static void expect_known(struct kunit *test, unsigned long ip, u64 known)
+{
+	KUNIT_EXPECT_EQ(test, kml_orc_find(ip), known);
+}
+
+/*
+ * Whatever others have left where two frames of one stack have their places, both are
+ * known once both have been looked up. There is no code at these addresses.
+ */
+static void trace_neighbours(struct kunit *test)
+{
+	unsigned long ips[4] = {}, ip;
+	unsigned int nr = 0, i, j, k;
+	bool news;
+
+	for (ip = 1; nr < ARRAY_SIZE(ips); ip++) {
+		if (!nr || kml_orc_index(ip) == kml_orc_index(ips[0]))
+			ips[nr++] = ip;
+	}
+	for (i = 0; i < nr; i++) {
+		for (j = 0; j < nr; j++) {
+			for (k = 0; k < nr; k++) {
+				kml_orc_keep(ips[k], 8 * k);
+				kml_orc_keep(ips[i], 8 * i);
+				kml_orc_keep(ips[j], 8 * j);
+				expect_known(test, ips[i], 8 * i);
+				expect_known(test, ips[j], 8 * j);
+				news = kml_orc_keep(ips[i], 8 * i) ||
+				       kml_orc_keep(ips[j], 8 * j);
+				KUNIT_EXPECT_FALSE(test, news);
+			}
+		}
+	}
+	/* Of one frame nothing but the last word is kept. */
+	kml_orc_keep(ips[0], 8);
+	kml_orc_keep(ips[1], 8);
+	kml_orc_keep(ips[0], 16);
+	kml_orc_keep(ips[2], 8);
+	expect_known(test, ips[0], 16);
+	kml_orc_forget();
+	KUNIT_EXPECT_NE(test, kml_orc_find(ips[0]), 16);
+}
+
 #else /* !KML_FRAME_SIZES */
+
+static void trace_neighbours(struct kunit *test)
+{
+	kunit_skip(test, "frames have records");
+}
 
 static void trace_wrong_sizes(struct kunit *test)
 {
@@ -726,6 +774,7 @@ static struct kunit_case trace_cases[] = {
 	KUNIT_CASE(trace_endless),
 	KUNIT_CASE(trace_wrong_sizes),
 	KUNIT_CASE(trace_varying),
+	KUNIT_CASE(trace_neighbours),
 	KUNIT_CASE(trace_many),
 	{}
 };

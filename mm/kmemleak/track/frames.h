@@ -173,8 +173,8 @@ edge:
 
 #ifdef KML_FRAME_SIZES
 
-/* Return addresses whose frames are known, as a power of two. */
-#define KML_ORC_BITS	13
+/* Half of the return addresses whose frames may be known, as a power of two. */
+#define KML_ORC_BITS	12
 
 /*
  * What is known of a frame: in the upper half the lower one of the return address, then
@@ -194,7 +194,8 @@ edge:
 /* Of an entry for another return address, these bits are not all 0. */
 #define KML_ORC_SPECIAL	GENMASK(63, 29)
 
-extern u64 kml_orc_table[1 << KML_ORC_BITS];
+/* Each return address has two places, which it shares: see kml_orc_keep(). */
+extern u64 kml_orc_table[2][1 << KML_ORC_BITS];
 
 unsigned long kml_orc_frame_pointer(unsigned long from, unsigned long to);
 
@@ -204,19 +205,20 @@ static __always_inline unsigned int kml_orc_index(unsigned long ip)
 }
 
 /* What is known of a frame; of another one, if the upper half of the result is not 0. */
-static __always_inline u64 kml_orc_look(unsigned int index, unsigned long ip)
+static __always_inline u64 kml_orc_look(unsigned int place, unsigned int index,
+					unsigned long ip)
 {
-	return READ_ONCE(kml_orc_table[index]) ^ (u64)ip << KML_ORC_SHIFT;
+	return READ_ONCE(kml_orc_table[place][index]) ^ (u64)ip << KML_ORC_SHIFT;
 }
 
 /* The same, in either of the two places. */
 static __always_inline u64 kml_orc_find(unsigned long ip)
 {
 	unsigned int index = kml_orc_index(ip);
-	u64 known = kml_orc_look(index, ip);
+	u64 known = kml_orc_look(0, index, ip);
 
 	if (unlikely(known >> KML_ORC_SHIFT))
-		known = kml_orc_look(index ^ 1, ip);
+		known = kml_orc_look(1, index, ip);
 	return known;
 }
 

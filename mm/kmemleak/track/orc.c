@@ -26,9 +26,9 @@
 
 /*
  * Each entry is as in frames.h, or 0. Written by whoever has asked for a frame, read by
- * all, a word at a time. There are two places for each return address.
+ * all, a word at a time.
  */
-u64 kml_orc_table[1 << KML_ORC_BITS];
+u64 kml_orc_table[2][1 << KML_ORC_BITS];
 
 /**
  * struct orc_walk - a walk over frames that keeps track of the frame pointer
@@ -94,24 +94,31 @@ unsigned long kml_orc_frame_pointer(unsigned long from, unsigned long to)
 	return walk.frame == to ? walk.fp : 0;
 }
 
-/* Keep it. What was in the first place moves to the second one. */
-static bool remember(unsigned long ip, u64 known)
+/**
+ * kml_orc_keep() - keep what is known of a frame
+ * @ip: its return address
+ * @known: what is known, as in frames.h
+ *
+ * Of those that share two places, the last two that this was called for stay. So all frames
+ * of a stack that is looked up are known then, whatever others have left there.
+ *
+ * Context: Any but NMI.
+ * Return: true if it was news.
+ */
+bool kml_orc_keep(unsigned long ip, u64 known)
 {
-	u64 *one = &kml_orc_table[kml_orc_index(ip)];
-	u64 *other = &kml_orc_table[kml_orc_index(ip) ^ 1];
-	u64 entry = (u64)ip << KML_ORC_SHIFT | known, old = READ_ONCE(*one);
+	u64 *last = &kml_orc_table[0][kml_orc_index(ip)];
+	u64 *other = &kml_orc_table[1][kml_orc_index(ip)];
+	u64 entry = (u64)ip << KML_ORC_SHIFT | known, old = READ_ONCE(*last);
+	bool news = READ_ONCE(*other) != entry;
 
 	if (old == entry)
 		return false;
-	if (READ_ONCE(*other) == entry && old >> KML_ORC_SHIFT != (u32)ip)
-		return false;
-	/* Nobody is to find two of one return address. */
-	if (READ_ONCE(*other) >> KML_ORC_SHIFT == (u32)ip)
-		WRITE_ONCE(*other, 0);
-	else if (old && old >> KML_ORC_SHIFT != (u32)ip)
+	/* Of one return address, there are not two. */
+	if (old >> KML_ORC_SHIFT != (u32)ip)
 		WRITE_ONCE(*other, old);
-	WRITE_ONCE(*one, entry);
-	return true;
+	WRITE_ONCE(*last, entry);
+	return news;
 }
 
 /* From here the stack is as when the kernel was entered, or the thread began. */
@@ -195,7 +202,7 @@ bool kml_orc_learn(unsigned long frame, unsigned int depth, u64 seed)
 		/* Other code may be there by now. */
 		if (READ_ONCE(kml_trace_seed) != seed)
 			return false;
-		if (remember(ip, known))
+		if (kml_orc_keep(ip, known))
 			news = true;
 		if (!go_on(&walk, known))
 			break;
@@ -214,8 +221,10 @@ void kml_orc_forget(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(kml_orc_table); i++)
-		WRITE_ONCE(kml_orc_table[i], 0);
+	for (i = 0; i < 1 << KML_ORC_BITS; i++) {
+		WRITE_ONCE(kml_orc_table[0][i], 0);
+		WRITE_ONCE(kml_orc_table[1][i], 0);
+	}
 }
 
 #endif /* KML_FRAME_SIZES */

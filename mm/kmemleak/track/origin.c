@@ -41,7 +41,7 @@
 #endif
 
 /* Frames of the detector itself that may stand above the allocator's. */
-#define TRACE_INTERNAL	6
+#define TRACE_INTERNAL	8
 
 /* For CPUs that have none of their own. */
 static struct kml_trace_entry common_cache[1 << KML_TRACE_CACHE_BITS];

@@ -20,6 +20,7 @@
 /* ---- orc.c: sizes of frames, where they have no records ---- */
 
 #ifdef KML_FRAME_SIZES
+bool kml_orc_keep(unsigned long ip, u64 known);
 bool kml_orc_learn(unsigned long frame, unsigned int depth, u64 seed);
 void kml_orc_forget(void);
 #else
