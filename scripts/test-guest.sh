@@ -42,15 +42,18 @@ splats="$splats|held lock freed|lock held when returning|bad page|Bad page"
 line_by_line=
 ! awk -W version 2>&1 < /dev/null | grep -q mawk || line_by_line="-W interactive"
 
-run_tests()	# TEST...
+# If there will be another try, it is no failure that no test ran.
+run_tests()	# AGAIN TEST...
 {
+	again=$1
+	shift
 	: > "$log.results"
 	guest_run "$guest" "$seconds" "$cpus_wanted" "$memory_wanted" \
 		"kunit.enable=1$options -- tests $*" &
 	runner=$!
 	# shellcheck disable=SC2086
 	tail -f -n +1 -s 0.2 --pid=$runner "$log.results" 2> /dev/null |
-		awk $line_by_line -v where="$where" -f "$top/scripts/ktap.awk"
+		awk $line_by_line -v where="$where" -v again="$again" -f "$top/scripts/ktap.awk"
 	wait $runner
 }
 
@@ -63,11 +66,13 @@ fell_over_while_booting()
 
 guest_place
 ended=0
-run_tests "$@" || ended=$?
+run_tests 1 "$@" || ended=$?
 if [ $ended != 0 ] && fell_over_while_booting; then
 	echo "$where: QEMU ran code that had been patched, and boots again"
 	ended=0
-	run_tests "$@" || ended=$?
+	run_tests '' "$@" || ended=$?
+elif ! grep -q -E '^[ #]*(not )?ok ' "$log.results"; then
+	echo "not ok - $where: no test ran"
 fi
 ! grep -q "^[ #]*not ok " "$log.results" || echo "    (what failed tests have to say: $log.results)"
 
