@@ -85,7 +85,7 @@ static __always_inline bool kml_slab_has_lengths(const struct kml_slab *slab,
 static __always_inline bool
 kml_slab_is_current(const struct kml_slab *slab, const struct kmem_cache *cache)
 {
-	const struct slab *backing = slab->backing;
+	struct slab *backing = slab->backing;
 
 	/* Of a page that is no slab the others may say what they said when it was one. */
 	return likely(folio_test_slab(slab_folio(backing)) &&
