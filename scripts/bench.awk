@@ -58,13 +58,11 @@ END {
 	compare("second scan")
 
 	heading("instructions while it is off, with jump labels", "none off off-none - -")
-	# A jump for each hook; on x86_64 the compiler also keeps in a register, across that
-	# of a free, whether to clear the object.
-	more = arch == "x86_64" ? 4 : 2
-	nothing("kmalloc(64) pair, shallow", more)
-	nothing("kmalloc(64) pair, deep", more)
-	nothing("kmem_cache pair", more)
-	nothing("percpu pair", more)
+	# A jump for each hook.
+	nothing("kmalloc(64) pair, shallow", 2)
+	nothing("kmalloc(64) pair, deep", 2)
+	nothing("kmem_cache pair", 2)
+	nothing("percpu pair", 2)
 	nothing("vmalloc pair")
 	nothing("batch alloc")
 	nothing("batch free, in order")

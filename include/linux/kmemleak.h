@@ -43,7 +43,7 @@ static __always_inline bool kmemleak_is_called(void)
 
 /* mm/kmemleak/track/hooks.c. The functions without underscores are those to call. */
 void __kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp);
-void __kmemleak_slab_alloc(const void *ptr, const struct kmem_cache *cache, gfp_t gfp);
+void *__kmemleak_slab_alloc(void *ptr, const struct kmem_cache *cache, gfp_t gfp);
 void __kmemleak_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp);
 void __kmemleak_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp);
 void __kmemleak_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp);
@@ -351,15 +351,36 @@ static inline void kmemleak_free_recursive(const void *ptr,
  * @cache: its cache, which may be one with SLAB_NOLEAKTRACE
  * @gfp: flags of the allocation, used for the metadata too
  *
- * To be called if kmemleak_is_called().
+ * Context: Any but NMI.
+ * Return: @ptr, so that the caller need not keep it for what comes behind this.
+ */
+static __always_inline void *kmemleak_slab_alloc(void *ptr,
+						 const struct kmem_cache *cache,
+						 gfp_t gfp)
+{
+	if (kmemleak_is_called())
+		return __kmemleak_slab_alloc(ptr, cache, gfp);
+	return ptr;
+}
+
+/**
+ * kmemleak_slab_alloc_bulk() - several objects of a slab cache were allocated
+ * @nr: number of the objects
+ * @ptrs: their first bytes
+ * @cache: their cache, which may be one with SLAB_NOLEAKTRACE
+ * @gfp: flags of the allocation, used for the metadata too
  *
  * Context: Any but NMI.
  */
-static __always_inline void kmemleak_slab_alloc(const void *ptr,
-						const struct kmem_cache *cache,
-						gfp_t gfp)
+static __always_inline void
+kmemleak_slab_alloc_bulk(size_t nr, void **ptrs, const struct kmem_cache *cache, gfp_t gfp)
 {
-	__kmemleak_slab_alloc(ptr, cache, gfp);
+	size_t i;
+
+	if (kmemleak_is_called()) {
+		for (i = 0; i < nr; i++)
+			__kmemleak_slab_alloc(ptrs[i], cache, gfp);
+	}
 }
 
 /**
@@ -484,9 +505,16 @@ static inline void kmemleak_alloc_recursive(const void *ptr, size_t size,
 					    gfp_t gfp) { }
 static inline void kmemleak_free_recursive(const void *ptr,
 					   slab_flags_t slab_flags) { }
-static inline void kmemleak_slab_alloc(const void *ptr,
-				       const struct kmem_cache *cache,
-				       gfp_t gfp) { }
+static inline void *kmemleak_slab_alloc(void *ptr,
+					const struct kmem_cache *cache,
+					gfp_t gfp)
+{
+	return ptr;
+}
+
+static inline void kmemleak_slab_alloc_bulk(size_t nr, void **ptrs,
+					    const struct kmem_cache *cache,
+					    gfp_t gfp) { }
 static inline void kmemleak_slab_free(const void *ptr,
 				      const struct kmem_cache *cache) { }
 
