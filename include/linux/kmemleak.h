@@ -41,9 +41,16 @@ static __always_inline bool kmemleak_is_called(void)
 	return static_branch_unlikely(&kmemleak_key);
 }
 
+/* What an allocator knows of an object, in two registers. */
+struct kmemleak_slab_object {
+	void *ptr;
+	gfp_t gfp;
+};
+
 /* mm/kmemleak/track/hooks.c. The functions without underscores are those to call. */
 void __kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp);
-void *__kmemleak_slab_alloc(void *ptr, const struct kmem_cache *cache, gfp_t gfp);
+struct kmemleak_slab_object __kmemleak_slab_alloc(void *ptr, gfp_t gfp,
+						  const struct kmem_cache *cache);
 void __kmemleak_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp);
 void __kmemleak_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp);
 void __kmemleak_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp);
@@ -348,19 +355,24 @@ static inline void kmemleak_free_recursive(const void *ptr,
 /**
  * kmemleak_slab_alloc() - an object of a slab was allocated
  * @ptr: its first byte; NULL is ignored
- * @cache: its cache, which may be one with SLAB_NOLEAKTRACE
  * @gfp: flags of the allocation, used for the metadata too
+ * @cache: its cache, which may be one with SLAB_NOLEAKTRACE
+ *
+ * @ptr and @gfp are the same behind this, but come from the hook: the compiler saves no
+ * register for them, which it would do ahead of a call that is mostly not made.
  *
  * Context: Any but NMI.
- * Return: @ptr, so that the caller need not keep it for what comes behind this.
  */
-static __always_inline void *kmemleak_slab_alloc(void *ptr,
-						 const struct kmem_cache *cache,
-						 gfp_t gfp)
+static __always_inline void kmemleak_slab_alloc(void **ptr, gfp_t *gfp,
+						const struct kmem_cache *cache)
 {
-	if (kmemleak_is_called())
-		return __kmemleak_slab_alloc(ptr, cache, gfp);
-	return ptr;
+	struct kmemleak_slab_object object;
+
+	if (kmemleak_is_called()) {
+		object = __kmemleak_slab_alloc(*ptr, *gfp, cache);
+		*ptr = object.ptr;
+		*gfp = object.gfp;
+	}
 }
 
 /**
@@ -379,7 +391,7 @@ kmemleak_slab_alloc_bulk(size_t nr, void **ptrs, const struct kmem_cache *cache,
 
 	if (kmemleak_is_called()) {
 		for (i = 0; i < nr; i++)
-			__kmemleak_slab_alloc(ptrs[i], cache, gfp);
+			__kmemleak_slab_alloc(ptrs[i], gfp, cache);
 	}
 }
 
@@ -505,13 +517,8 @@ static inline void kmemleak_alloc_recursive(const void *ptr, size_t size,
 					    gfp_t gfp) { }
 static inline void kmemleak_free_recursive(const void *ptr,
 					   slab_flags_t slab_flags) { }
-static inline void *kmemleak_slab_alloc(void *ptr,
-					const struct kmem_cache *cache,
-					gfp_t gfp)
-{
-	return ptr;
-}
-
+static inline void kmemleak_slab_alloc(void **ptr, gfp_t *gfp,
+				       const struct kmem_cache *cache) { }
 static inline void kmemleak_slab_alloc_bulk(size_t nr, void **ptrs,
 					    const struct kmem_cache *cache,
 					    gfp_t gfp) { }

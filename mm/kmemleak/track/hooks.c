@@ -207,27 +207,32 @@ static noinline void slab_alloc_walking(const void *ptr, const struct kmem_cache
 	slab_alloc(ptr, cache, gfp, caller, frame);
 }
 
-void *__kmemleak_slab_alloc(void *ptr, const struct kmem_cache *cache, gfp_t gfp)
+struct kmemleak_slab_object __kmemleak_slab_alloc(void *ptr, gfp_t gfp,
+						  const struct kmem_cache *cache)
 {
+	const struct kmemleak_slab_object object = { ptr, gfp };
 	bool done;
 
 	if (unlikely(cache->flags & SLAB_NOLEAKTRACE))
-		return ptr;
+		return object;
 	rcu_read_lock();
 	done = alloc_at_once(addr_of(ptr), cache, kml_origin_of_caller(_RET_IP_));
 	rcu_read_unlock();
 	if (!done)
 		slab_alloc_walking(ptr, cache, gfp, _RET_IP_, __builtin_frame_address(0));
-	return ptr;
+	return object;
 }
 
 #else /* !KML_X86_64 */
 
-void *__kmemleak_slab_alloc(void *ptr, const struct kmem_cache *cache, gfp_t gfp)
+struct kmemleak_slab_object __kmemleak_slab_alloc(void *ptr, gfp_t gfp,
+						  const struct kmem_cache *cache)
 {
+	const struct kmemleak_slab_object object = { ptr, gfp };
+
 	if (likely(!(cache->flags & SLAB_NOLEAKTRACE)))
 		slab_alloc(ptr, cache, gfp, _RET_IP_, __builtin_frame_address(0));
-	return ptr;
+	return object;
 }
 
 #endif /* KML_X86_64 */
