@@ -41,10 +41,10 @@ static __always_inline bool kmemleak_is_called(void)
 	return static_branch_unlikely(&kmemleak_key);
 }
 
-/* What an allocator knows of an object, in two registers. */
+/* What an allocator knows of an object, its gfp_t too, in two whole registers. */
 struct kmemleak_slab_object {
 	void *ptr;
-	gfp_t gfp;
+	unsigned long gfp;
 };
 
 /* mm/kmemleak/track/hooks.c. The functions without underscores are those to call. */
@@ -371,7 +371,7 @@ static __always_inline void kmemleak_slab_alloc(void **ptr, gfp_t *gfp,
 	if (kmemleak_is_called()) {
 		object = __kmemleak_slab_alloc(*ptr, *gfp, cache);
 		*ptr = object.ptr;
-		*gfp = object.gfp;
+		*gfp = (__force gfp_t)object.gfp;
 	}
 }
 

@@ -112,12 +112,21 @@ static noinline void alloc_slowly(const void *ptr, size_t size, int min_count,
 	alloc_traced(ptr, size, min_count, gfp, origin);
 }
 
-/* With no more arguments than are passed in registers. */
-static noinline void slab_alloc_slowly(const void *ptr, const struct kmem_cache *cache,
-				       gfp_t gfp, u64 handles, unsigned long caller,
-				       const void *frame)
+static __always_inline struct kmemleak_slab_object slab_object(void *ptr, gfp_t gfp)
+{
+	return (struct kmemleak_slab_object){ ptr, (__force unsigned long)gfp };
+}
+
+/*
+ * With no more arguments than are passed in registers. It returns what the hook has to, so
+ * that the hook need not keep it.
+ */
+static noinline struct kmemleak_slab_object
+slab_alloc_slowly(void *ptr, gfp_t gfp, const struct kmem_cache *cache, u64 handles,
+		  unsigned long caller, const void *frame)
 {
 	alloc_slowly(ptr, cache->object_size, 1, gfp, handles, caller, frame);
+	return slab_object(ptr, gfp);
 }
 
 /*
@@ -181,9 +190,11 @@ void __kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp)
 }
 EXPORT_SYMBOL_GPL(__kmemleak_alloc);
 
-static __always_inline void slab_alloc(const void *ptr, const struct kmem_cache *cache,
-				       gfp_t gfp, unsigned long caller, const void *frame)
+static __always_inline struct kmemleak_slab_object
+slab_alloc(void *ptr, gfp_t gfp, const struct kmem_cache *cache, unsigned long caller,
+	   const void *frame)
 {
+	struct kmemleak_slab_object object;
 	struct kml_origin where;
 	bool done;
 
@@ -191,35 +202,38 @@ static __always_inline void slab_alloc(const void *ptr, const struct kmem_cache 
 	where = kml_origin_cached(frame);
 	done = alloc_at_once(addr_of(ptr), cache, where);
 	rcu_read_unlock();
-	if (unlikely(!done)) {
-		slab_alloc_slowly(ptr, cache, gfp, where.handles, caller, frame);
-		keep_frame();
-	}
+	if (likely(done))
+		return slab_object(ptr, gfp);
+	object = slab_alloc_slowly(ptr, gfp, cache, where.handles, caller, frame);
+	keep_frame();
+	return object;
 }
 
 #if KML_X86_64
 
 /* There are few registers, and a walk over frames takes some that have to be saved. */
-static noinline void slab_alloc_walking(const void *ptr, const struct kmem_cache *cache,
-					gfp_t gfp, unsigned long caller,
-					const void *frame)
+static noinline struct kmemleak_slab_object
+slab_alloc_walking(void *ptr, gfp_t gfp, const struct kmem_cache *cache,
+		   unsigned long caller, const void *frame)
 {
-	slab_alloc(ptr, cache, gfp, caller, frame);
+	return slab_alloc(ptr, gfp, cache, caller, frame);
 }
 
 struct kmemleak_slab_object __kmemleak_slab_alloc(void *ptr, gfp_t gfp,
 						  const struct kmem_cache *cache)
 {
-	const struct kmemleak_slab_object object = { ptr, gfp };
+	struct kmemleak_slab_object object;
 	bool done;
 
 	if (unlikely(cache->flags & SLAB_NOLEAKTRACE))
-		return object;
+		return slab_object(ptr, gfp);
 	rcu_read_lock();
 	done = alloc_at_once(addr_of(ptr), cache, kml_origin_of_caller(_RET_IP_));
 	rcu_read_unlock();
-	if (!done)
-		slab_alloc_walking(ptr, cache, gfp, _RET_IP_, __builtin_frame_address(0));
+	if (done)
+		return slab_object(ptr, gfp);
+	object = slab_alloc_walking(ptr, gfp, cache, _RET_IP_, __builtin_frame_address(0));
+	keep_frame();
 	return object;
 }
 
@@ -228,11 +242,9 @@ struct kmemleak_slab_object __kmemleak_slab_alloc(void *ptr, gfp_t gfp,
 struct kmemleak_slab_object __kmemleak_slab_alloc(void *ptr, gfp_t gfp,
 						  const struct kmem_cache *cache)
 {
-	const struct kmemleak_slab_object object = { ptr, gfp };
-
-	if (likely(!(cache->flags & SLAB_NOLEAKTRACE)))
-		slab_alloc(ptr, cache, gfp, _RET_IP_, __builtin_frame_address(0));
-	return object;
+	if (unlikely(cache->flags & SLAB_NOLEAKTRACE))
+		return slab_object(ptr, gfp);
+	return slab_alloc(ptr, gfp, cache, _RET_IP_, __builtin_frame_address(0));
 }
 
 #endif /* KML_X86_64 */
