@@ -29,9 +29,23 @@ use_source "$2"
 new_state=$state.new
 old_state=$state.old
 
-sum_of()
+# Of the paths in a file, those that the tree has.
+there()	# FILE
 {
-	sha256sum < "$1" | cut -d ' ' -f 1
+	while read -r path; do
+		[ ! -f "$ksrc/$path" ] || echo "$path"
+	done < "$1"
+}
+
+# Lines SUM PATH and MODE PATH of the files whose paths are in a file.
+sums_in()	# DIRECTORY FILE
+{
+	(cd "$1" && xargs -r -d '\n' sha256sum < "$2") | sed 's/  / /'
+}
+
+modes_in()	# DIRECTORY FILE
+{
+	(cd "$1" && xargs -r -d '\n' stat -c '%a %n' < "$2")
 }
 
 # Refuses a tree in which a file of the manifest is neither as we left it, nor
@@ -39,18 +53,14 @@ sum_of()
 check_unchanged()
 {
 	cut -d ' ' -f 3 "$state/manifest" | sort -u > "$work/paths"
-	: > "$work/changed"
-	while read -r path; do
-		[ -f "$ksrc/$path" ] || continue
-		sum=$(sum_of "$ksrc/$path")
-		if grep -q -F -x -e "new $sum $path" -e "kept $sum $path" "$state/manifest"; then
-			continue
+	there "$work/paths" > "$work/there"
+	sed 's/^[a-z]* //' "$state/manifest" | sort > "$work/known"
+	sums_in "$ksrc" "$work/there" | sort | comm -23 - "$work/known" |
+	while read -r _ path; do
+		if [ ! -f "$state/orig/$path" ] || ! cmp -s "$state/orig/$path" "$ksrc/$path"; then
+			echo "  $path"
 		fi
-		if [ -f "$state/orig/$path" ] && cmp -s "$state/orig/$path" "$ksrc/$path"; then
-			continue
-		fi
-		echo "  $path" >> "$work/changed"
-	done < "$work/paths"
+	done > "$work/changed"
 	[ ! -s "$work/changed" ] ||
 		die "changed since they were applied:
 $(cat "$work/changed")
@@ -59,29 +69,35 @@ Move the changes elsewhere, or delete these files, and try again."
 
 check_not_in_the_way()
 {
-	while read -r kind path; do
-		if [ "$kind" = new ] && ! in_manifest new "$path" &&
-		   { [ -e "$ksrc/$path" ] || [ -L "$ksrc/$path" ]; }; then
+	: > "$work/known"
+	[ ! -f "$state/manifest" ] ||
+		sed -n 's/^new [^ ]* //p' "$state/manifest" | sort > "$work/known"
+	sed -n 's/^new //p' "$work/want" | sort | comm -23 - "$work/known" > "$work/paths"
+	while read -r path; do
+		if [ -e "$ksrc/$path" ] || [ -L "$ksrc/$path" ]; then
 			die "$path is there already: is this tree changed by other means?"
 		fi
-	done < "$work/want"
+	done < "$work/paths"
 }
 
 # The manifest of the staged state, with the directories it needs.
 make_manifest()
 {
-	while read -r kind path; do
-		case $kind in
-		gone)	echo "kept - $path" ;;
-		*)	echo "$kind $(sum_of "$work/new/$path") $path" ;;
-		esac
-		dir=$(dirname "$path")
-		while [ "$kind" = new ] && [ "$dir" != . ] &&
-		      { [ ! -d "$ksrc/$dir" ] || in_manifest dir "$dir"; }; do
+	sed -n 's/^gone /kept - /p' "$work/want"
+	for kind in new kept; do
+		sed -n "s/^$kind //p" "$work/want" > "$work/paths"
+		sums_in "$work/new" "$work/paths" | sed "s/^/$kind /"
+	done
+	sed -n 's/^new //p' "$work/want" | while read -r path; do
+		parent_of "$path"
+		echo "$parent"
+	done | sort -u | while read -r dir; do
+		while [ "$dir" != . ] && { [ ! -d "$ksrc/$dir" ] || in_manifest dir "$dir"; }; do
 			echo "dir - $dir"
-			dir=$(dirname "$dir")
+			parent_of "$dir"
+			dir=$parent
 		done
-	done < "$work/want" | sort -u
+	done
 }
 
 write_manifest()	# FROM DIRECTORY
@@ -92,10 +108,10 @@ write_manifest()	# FROM DIRECTORY
 
 put()	# FROM PATH: new content for a file of the tree
 {
-	mkdir -p "$(dirname "$ksrc/$2")"
-	cp -p "$1" "$state/incoming"
+	parent_of "$2"
+	[ -d "$ksrc/$parent" ] || mkdir -p "$ksrc/$parent"
 	# Not the time of the source: make must see that the file is another.
-	touch "$state/incoming"
+	cp --preserve=mode,ownership "$1" "$state/incoming"
 	mv -f "$state/incoming" "$ksrc/$2"
 	echo "  $3 $2"
 }
@@ -119,6 +135,21 @@ remove_dirs()	# of the manifest FILE, deepest first
 	done
 }
 
+# Files that the tree has not, or not like that.
+other_than_wanted()
+{
+	sed -n '/^gone /!s/^[a-z]* //p' "$work/want" > "$work/paths"
+	there "$work/paths" > "$work/there"
+	{
+		sums_in "$ksrc" "$work/there"
+		modes_in "$ksrc" "$work/there"
+	} | sort > "$work/known"
+	{
+		sums_in "$work/new" "$work/paths"
+		modes_in "$work/new" "$work/paths"
+	} | sort | comm -23 - "$work/known" | cut -d ' ' -f 2- | sort -u
+}
+
 do_apply()
 {
 	rm -rf "$new_state" "$old_state"
@@ -126,7 +157,7 @@ do_apply()
 	stage "$work/steps"
 	check_not_in_the_way
 	[ ! -f "$state/manifest" ] || check_unchanged
-	make_manifest > "$work/manifest"
+	make_manifest | sort -u > "$work/manifest"
 
 	if [ ! -d "$state" ]; then
 		mkdir "$new_state" "$new_state/orig"
@@ -136,7 +167,8 @@ do_apply()
 	else
 		(cd "$work/old" && find . -type f) | while read -r path; do
 			[ ! -f "$state/orig/$path" ] || continue
-			mkdir -p "$state/orig/$(dirname "$path")"
+			parent_of "$path"
+			mkdir -p "$state/orig/$parent"
 			cp -p "$work/old/$path" "$state/incoming"
 			mv -f "$state/incoming" "$state/orig/$path"
 		done
@@ -144,16 +176,15 @@ do_apply()
 		write_manifest "$work/both" "$state"
 	fi
 
-	while read -r kind path; do
-		if [ "$kind" = gone ]; then
-			[ -f "$ksrc/$path" ] || continue
-			rm -f "$ksrc/$path"
-			echo "  removed $path"
-		elif ! cmp -s "$work/new/$path" "$ksrc/$path" ||
-		     [ "$(stat -c %a "$work/new/$path")" != "$(stat -c %a "$ksrc/$path")" ]; then
-			put "$work/new/$path" "$path" wrote
-		fi
-	done < "$work/want" > "$work/done"
+	sed -n 's/^gone //p' "$work/want" > "$work/paths"
+	there "$work/paths" | while read -r path; do
+		rm -f "$ksrc/$path"
+		echo "  removed $path"
+	done > "$work/done"
+	other_than_wanted > "$work/other"
+	while read -r path; do
+		put "$work/new/$path" "$path" wrote
+	done < "$work/other" >> "$work/done"
 
 	# Files that an earlier state of the repository had put there.
 	cut -d ' ' -f 2 "$work/want" | sort -u > "$work/wanted"

@@ -153,6 +153,15 @@ original()
 	fi
 }
 
+# Sets $parent. A program for each of some hundred files would take seconds.
+parent_of()	# PATH
+{
+	case $1 in
+	*/*)	parent=${1%/*} ;;
+	*)	parent=. ;;
+	esac
+}
+
 # The kernel's file, to be changed: once for all rows that name it.
 take_original()
 {
@@ -162,7 +171,8 @@ take_original()
 		die "$1 is not there: is this tree changed already?"
 	fi
 	[ ! -L "$ksrc/$1" ] || die "$1 is a symbolic link"
-	mkdir -p "$work/old/$(dirname "$1")" "$work/new/$(dirname "$1")"
+	parent_of "$1"
+	mkdir -p "$work/old/$parent" "$work/new/$parent"
 	cp -p "$from" "$work/old/$1"
 	cp -p "$from" "$work/new/$1"
 }
@@ -236,6 +246,13 @@ put_ours()	# SOURCE PATH
 	install -D -m "$mode" "$top/$1" "$work/new/$2"
 }
 
+# All that have the same name there, at once.
+put_list()	# FILE with a PATH in each line
+{
+	tar -C "$top" --mode=u=rwX,go=rX -cf - -T "$1" |
+		tar -C "$work/new" --no-same-owner -xpf -
+}
+
 start_stage()
 {
 	rm -rf "$work/new" "$work/old"
@@ -248,6 +265,7 @@ start_stage()
 # the kinds new, kept and gone.
 stage()
 {
+	: > "$work/list"
 	while IFS=$tab read -r patch action path argument; do
 		case $action in
 		remove)
@@ -262,7 +280,11 @@ stage()
 			echo "kept $path" >> "$work/want"
 			;;
 		add)
-			put_ours "$argument" "$path"
+			if [ "$argument" = "$path" ]; then
+				echo "$path" >> "$work/list"
+			else
+				put_ours "$argument" "$path"
+			fi
 			echo "new $path" >> "$work/want"
 			;;
 		keep-config)
@@ -288,6 +310,7 @@ stage()
 			;;
 		esac
 	done < "$1"
+	put_list "$work/list"
 	sort -u -o "$work/want" "$work/want"
 }
 
