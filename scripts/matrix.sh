@@ -9,7 +9,8 @@
 matrix_results=$build/matrix
 matrix_tests="test_recall.sh test_churn.sh test_leaks.sh test_live.sh test_annotations.sh
 	test_growth.sh test_off.sh"
-# Fewer rounds and scans than `make test` has: what differs shows in each of them.
+# Fewer rounds and scans than the first guest of `make test` has: what differs shows in
+# each of them.
 matrix_words="KML_ROUNDS=20 SCANS=20"
 
 matrix_rows()
@@ -51,6 +52,7 @@ matrix_test()	# ROW
 	fi
 	tests=$matrix_tests
 	[ "$1" != debug ] || tests=
+	[ "$1" != init-off ] || tests="$tests test_shapes.sh"
 	# It is slow; what it is for are the KUnit suites, and races of other kinds.
 	[ "$row_kernel" != arm64-kcsan ] || tests="test_live.sh test_annotations.sh"
 	row_qemu=

@@ -14,9 +14,6 @@ results=$logs/results
 guests=$logs/guests
 begin=$(date +%s)
 
-# Rounds and scans where others have more of the same.
-fewer="KML_ROUNDS=40 SCANS=40"
-
 # part TITLE COMMAND...: a part that stops before its end is a failed test.
 part()
 {
@@ -103,27 +100,27 @@ test_release()
 	# debugfs go on to refer to suites that were chosen so, when these have been freed.
 	few='kunit.filter_glob=kmemleak_[qrs]*'
 	[ "$kver" != 6.1 ] || few=kunit.enable=1
-	guest "the same kernel, 4 CPUs: some tests" arm64 4 1G 1500 "$few" \
-		test_recall.sh test_churn.sh test_reader.sh test_concurrent.sh \
-		test_hotplug.sh test_leaks.sh test_live.sh test_lifecycle.sh \
-		test_same_address.sh test_off.sh
+	# shellcheck disable=SC2086
+	guest "the same kernel, 4 CPUs: some tests" arm64 4 1G 1500 "$few" $matrix_words \
+		test_recall.sh test_churn.sh test_concurrent.sh test_hotplug.sh \
+		test_lifecycle.sh test_off.sh
 	(test_off arm64 test_boot_off.sh test_late.sh test_on.sh)
-	# What users have to expect: nothing makes leaks easier to find.
+	# What users have to expect: nothing makes leaks easier to find. The row init-off of
+	# the matrix has more tests.
+	# shellcheck disable=SC2086
 	guest "the same kernel, without init_on_alloc: recall" arm64 2 1G 1500 \
-		"init_on_alloc=0 kunit.enable=0" no-kunit test_recall.sh test_shapes.sh
+		"init_on_alloc=0 kunit.enable=0" $matrix_words no-kunit test_recall.sh
 }
 
-# What repeats the same many times is tested without it, and so is what the tool and
-# shells do with what they read. The row debug of the matrix has all tests.
+# What repeats the same many times is tested without it, and so is what commands and files
+# do when nothing else goes on. The row debug of the matrix has all tests.
 test_debug()
 {
 	kernel_for_guests arm64-debug || return 0
-	guest "the kernel with everything that finds mistakes: most tests" arm64-debug 2 \
-		1G 2700 test_recall.sh test_churn.sh test_trickle.sh test_control.sh \
-		test_reader.sh test_concurrent.sh test_hotplug.sh test_parameters.sh \
-		test_stats.sh test_groups.sh test_json.sh test_leaks.sh test_allocators.sh \
-		test_live.sh test_annotations.sh test_release.sh test_lifecycle.sh \
-		test_same_address.sh test_oom.sh test_off.sh
+	guest "the kernel with everything that finds mistakes: some tests" arm64-debug 2 \
+		1G 2700 test_recall.sh test_churn.sh test_trickle.sh test_reader.sh \
+		test_concurrent.sh test_hotplug.sh test_live.sh test_release.sh \
+		test_lifecycle.sh test_oom.sh test_off.sh
 	(test_off arm64-debug test_boot_off.sh test_on.sh)
 }
 
@@ -134,7 +131,7 @@ test_x86_64()
 	"$top/scripts/setup.sh" test || return
 	kernel_for_guests x86_64 || return 0
 	# shellcheck disable=SC2086
-	guest "x86_64: some tests" x86_64 2 1G 1500 kunit.enable=1 $fewer \
+	guest "x86_64: some tests" x86_64 2 1G 1500 kunit.enable=1 $matrix_words \
 		test_recall.sh test_churn.sh test_control.sh test_leaks.sh test_live.sh \
 		test_annotations.sh test_allocators.sh
 }
@@ -193,7 +190,7 @@ test_newest()	# VERSION
 	"$top/scripts/setup.sh" test || return
 	kernel_for_guests arm64 || return 0
 	# shellcheck disable=SC2086
-	guest "Linux $newest: some tests" arm64 2 1G 1800 kunit.enable=1 $fewer \
+	guest "Linux $newest: some tests" arm64 2 1G 1800 kunit.enable=1 $matrix_words \
 		test_recall.sh test_churn.sh test_allocators.sh test_leaks.sh test_control.sh \
 		test_reader.sh test_groups.sh test_json.sh test_kunit.sh test_kselftest.sh \
 		ksft_kmemleak_confirm.sh ksft_kmemleak_dedup.sh
