@@ -32,7 +32,8 @@ patience=1800
 same_config()
 {
 	for kernel in bench-peer bench; do
-		sed -n -e '/KMEMLEAK/d' -e '/^CONFIG_/p' "$build/$kernel/.config" | sort \
+		kernel_setup $kernel
+		sed -n -e '/KMEMLEAK/d' -e '/^CONFIG_/p' "$objects/.config" | sort \
 			> "$logs/$kernel.config"
 	done
 	diff "$logs/bench-peer.config" "$logs/bench.config" > "$logs/bench.config.diff" || :
@@ -42,7 +43,7 @@ guest()	# LOG KERNEL CPUS MEMORY COMMAND_LINE QEMU_OPTIONS...
 {
 	guest=$1
 	kernel_setup "${2%-base}"
-	[ "$2" != bench-base ] || objects=$build/base/build/bench
+	[ "$2" != bench-base ] || objects=$build/base/build/${objects##*/}
 	shift 2
 	guest_run "$guest" $patience "$@" || {
 		guest_complain "$guest"
