@@ -30,6 +30,9 @@ struct bench_pair {
 	void (*pair)(size_t size);
 	size_t size;
 	unsigned int levels;
+	/* What makes it the same in each kernel, and what undoes that, if either is. */
+	int (*begin)(void);
+	void (*end)(void);
 };
 
 extern const struct bench_pair bench_pairs[];

@@ -6,6 +6,7 @@
 #include <linux/ktime.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
@@ -20,6 +21,9 @@
 #define BULK		16
 #define BATCH		10000
 #define STACKS		8
+#define PERCPU_SIZE	64
+#define PERCPU_FILL	SZ_8K
+#define PERCPU_AREAS	65536
 
 static struct kmem_cache *cache;
 
@@ -62,6 +66,49 @@ static noinline void pair_bulk(size_t number)
 		bench_failed = true;
 }
 
+static void __percpu **percpu_areas;
+static unsigned int percpu_nr_areas;
+
+/*
+ * What the per-CPU allocator takes depends on where it finds room, and that on what others
+ * have, which is not the same in any two kernels. So all of its room is taken until it
+ * makes more, which starts with a page, and of that one area is left for the pair.
+ */
+static int begin_percpu(void)
+{
+	unsigned long addr, last = 0, first = 0;
+	void __percpu *area;
+	unsigned int hole;
+
+	percpu_areas = vcalloc(PERCPU_AREAS, sizeof(*percpu_areas));
+	if (!percpu_areas)
+		return -ENOMEM;
+	do {
+		if (percpu_nr_areas == PERCPU_AREAS)
+			return -ENOSPC;
+		area = __alloc_percpu(PERCPU_SIZE, sizeof(int));
+		if (!area)
+			return -ENOMEM;
+		percpu_areas[percpu_nr_areas++] = area;
+		addr = (unsigned long __force)area;
+		if (addr != last + PERCPU_SIZE)
+			first = addr;
+		last = addr;
+	} while (first % SZ_4K || addr - first < PERCPU_FILL);
+
+	hole = percpu_nr_areas - 1 - (addr - first - SZ_2K) / PERCPU_SIZE;
+	free_percpu(percpu_areas[hole]);
+	percpu_areas[hole] = NULL;
+	return 0;
+}
+
+static void end_percpu(void)
+{
+	while (percpu_nr_areas)
+		free_percpu(percpu_areas[--percpu_nr_areas]);
+	vfree(percpu_areas);
+}
+
 static noinline void pair_percpu(size_t size)
 {
 	void __percpu *ptr = __alloc_percpu(size, sizeof(long));
@@ -90,7 +137,8 @@ const struct bench_pair bench_pairs[] = {
 	{ "kmalloc(4096) pair, deep",		pair_kmalloc,	4096,	BENCH_DEEP },
 	{ "kmem_cache pair",			pair_cache,	OBJECT,	BENCH_DEEP },
 	{ "bulk of 16, alloc and free",		pair_bulk,	BULK,	BENCH_DEEP },
-	{ "percpu pair",			pair_percpu,	64,	BENCH_DEEP },
+	{ "percpu pair",			pair_percpu,	PERCPU_SIZE, BENCH_DEEP,
+	  begin_percpu, end_percpu },
 	{ "vmalloc pair",			pair_vmalloc,	4096,	BENCH_DEEP },
 };
 
@@ -135,7 +183,11 @@ u64 bench_time_pair(const struct bench_pair *pair)
 {
 	struct pair_timing timing = { .pair = pair };
 
+	if (pair->begin && pair->begin())
+		bench_failed = true;
 	bench_deep(pair->levels, time_pair, &timing);
+	if (pair->end)
+		pair->end();
 	return timing.time;
 }
 
