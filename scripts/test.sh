@@ -100,10 +100,10 @@ test_release()
 	# debugfs go on to refer to suites that were chosen so, when these have been freed.
 	few='kunit.filter_glob=kmemleak_[qrs]*'
 	[ "$kver" != 6.1 ] || few=kunit.enable=1
+	# The row large of the matrix has 8 CPUs, and test_recall.sh.
 	# shellcheck disable=SC2086
 	guest "the same kernel, 4 CPUs: some tests" arm64 4 1G 1500 "$few" $matrix_words \
-		test_recall.sh test_churn.sh test_concurrent.sh test_hotplug.sh \
-		test_lifecycle.sh test_off.sh
+		test_churn.sh test_concurrent.sh test_hotplug.sh test_lifecycle.sh test_off.sh
 	(test_off arm64 test_boot_off.sh test_late.sh test_on.sh)
 	# What users have to expect: nothing makes leaks easier to find. The row init-off of
 	# the matrix has more tests.
