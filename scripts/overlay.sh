@@ -249,8 +249,9 @@ put_ours()	# SOURCE PATH
 # All that have the same name there, at once.
 put_list()	# FILE with a PATH in each line
 {
-	tar -C "$top" --mode=u=rwX,go=rX -cf - -T "$1" |
-		tar -C "$work/new" --no-same-owner -xpf -
+	# Not in a pipe, which would go on without what cannot be read.
+	tar -C "$top" --mode=u=rwX,go=rX -cf "$1.tar" -T "$1"
+	tar -C "$work/new" --no-same-owner -xpf "$1.tar"
 }
 
 start_stage()
